@@ -1,0 +1,42 @@
+# What can be done here. Each recipe finds its tools by scripts/env.sh; what is slow to build lies in the user's cache.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+.PHONY: help run dev test check docs clean
+
+help: ## Say what can be done
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+run: ## Build what changed and serve the portal, with SQLite in ./data where DATABASE_URL does not say otherwise
+	@scripts/setup.sh build
+	scripts/build.sh release
+	mkdir -p data
+	export DATABASE_URL="$${DATABASE_URL:-sqlite:data/org-portal.db}"
+	exec target/org-portal serve
+
+dev: ## Serve a debug build, built again at every change
+	@scripts/setup.sh build
+	. scripts/env.sh
+	mkdir -p data
+	export DATABASE_URL="$${DATABASE_URL:-sqlite:data/org-portal.db}"
+	exec cargo leptos watch -- serve
+
+test: ## Run every test
+	@scripts/test.sh
+
+check: ## Run the quick part: format, clippy on both sides, unit tests
+	@. scripts/env.sh
+	cargo fmt --check
+	clippy -q --features ssr --all-targets -- -D warnings
+	clippy -q --features hydrate --lib --target $$WASM_TARGET -- -D warnings
+	cargo test -q --features ssr --lib
+
+docs: ## Generate docs/configuration.md again
+	@. scripts/env.sh
+	mkdir -p docs
+	cargo run -q --features ssr --bin org-portal -- config reference > target/configuration.md
+	mv target/configuration.md docs/configuration.md
+
+clean: ## Remove what was built here; the cache of tools and dependencies stays
+	@rm -rf target end2end/test-results end2end/shots

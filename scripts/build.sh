@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Builds the browser's files and the server: `build.sh [release|debug]`. Leaves the server in target/org-portal.
+#
+# Release: the browser's files are built by cargo-leptos where their sources are others than any time before, and are
+# carried by the server, compressed ahead. Debug: they lie in target/site, and the server reads them from there.
+set -euo pipefail
+. "$(dirname "$0")/env.sh"
+cd "$PROJECT_ROOT"
+PROFILE=${1:-release}
+case $PROFILE in release | debug) ;; *) printf 'usage: build.sh [release|debug]\n' >&2; exit 2 ;; esac
+
+compile_for "$PROFILE"
+mkdir -p target "$CACHE"
+# Clones share the target folder: one builds at a time, from its sources to its own copy of what was built.
+if command -v flock >/dev/null; then exec 8>"$CACHE/build.lock" && flock 8; fi
+
+if [ "$PROFILE" = debug ]; then
+  cargo leptos build --frontend-only
+  cargo build --features ssr --bin org-portal
+else
+  versions=("$(rustc --version)" "$CARGO_LEPTOS_VERSION" "$WASM_BINDGEN_VERSION" "$BINARYEN_VERSION")
+  if ! ORG_PORTAL_SITE=$(node scripts/site.mjs find "$CACHE/site" "${versions[@]}"); then
+    cargo leptos build --release --frontend-only
+    depinfo="$CARGO_TARGET_DIR/front/$WASM_TARGET/wasm-release/org_portal.d"
+    ORG_PORTAL_SITE=$(node scripts/site.mjs pack "$CACHE/site" "${versions[@]}" -- target/site "$depinfo")
+  fi
+  export ORG_PORTAL_SITE
+  printf '%s\n' "$ORG_PORTAL_SITE" > target/site.path
+  cargo build --release --features ssr --bin org-portal
+fi
+built="$CARGO_TARGET_DIR/$PROFILE/org-portal"
+if ! cmp -s "$built" target/org-portal; then
+  cp "$built" target/org-portal.new
+  mv target/org-portal.new target/org-portal
+fi

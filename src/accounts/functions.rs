@@ -1,0 +1,82 @@
+//! The room's server functions: who, action, result.
+
+use leptos::prelude::*;
+
+use super::{ChangePasswordForm, ForgotPasswordForm, NameForm, ResetPasswordForm, SignUpForm, SignedUp, VerifyEmailForm};
+use crate::form::{Drawn, Refusal};
+#[cfg(feature = "ssr")]
+use crate::{
+    accounts::actions,
+    form::{
+        Notice,
+        door::{caller, land},
+    },
+    sessions::actions as sessions,
+};
+
+/// Signs up.
+#[server(prefix = "/do", endpoint = "sign_up")]
+pub async fn sign_up(form: SignUpForm, drawn: Drawn) -> Result<SignedUp, Refusal> {
+    let (portal, caller) = caller(drawn)?;
+    match actions::sign_up(&portal, &caller, form.clone()).await? {
+        None => {
+            land("/check-your-mail", None);
+            Ok(SignedUp::MailSent)
+        }
+        Some(account) => {
+            sessions::open_in_browser(&portal, &caller, account, crate::actor::Method::MailLink).await?;
+            land(format!("/invitation?token={}", form.invitation), None);
+            Ok(SignedUp::SignedIn)
+        }
+    }
+}
+
+/// Verifies an address, by the link of a mail.
+#[server(prefix = "/do", endpoint = "verify_email")]
+pub async fn verify_email(form: VerifyEmailForm, drawn: Drawn) -> Result<(), Refusal> {
+    let (portal, caller) = caller(drawn)?;
+    let (account, same_browser) = actions::verify_email(&portal, &caller, form).await?;
+    if same_browser {
+        sessions::open_in_browser(&portal, &caller, account, crate::actor::Method::MailLink).await?;
+        land("/getting-started", None);
+    } else {
+        land("/sign-in", Some(Notice::Verified));
+    }
+    Ok(())
+}
+
+/// Asks for a link to choose a new password.
+#[server(prefix = "/do", endpoint = "forgot_password")]
+pub async fn forgot_password(form: ForgotPasswordForm, drawn: Drawn) -> Result<(), Refusal> {
+    let (portal, caller) = caller(drawn)?;
+    actions::forgot_password(&portal, &caller, form).await?;
+    land("/check-your-mail", None);
+    Ok(())
+}
+
+/// Chooses a new password by such a link.
+#[server(prefix = "/do", endpoint = "reset_password")]
+pub async fn reset_password(form: ResetPasswordForm, drawn: Drawn) -> Result<(), Refusal> {
+    let (portal, caller) = caller(drawn)?;
+    actions::reset_password(&portal, &caller, form).await?;
+    land("/sign-in", Some(Notice::PasswordReset));
+    Ok(())
+}
+
+/// Changes one's password.
+#[server(prefix = "/do", endpoint = "change_password")]
+pub async fn change_password(form: ChangePasswordForm, drawn: Drawn) -> Result<(), Refusal> {
+    let (portal, caller) = caller(drawn)?;
+    actions::change_password(&portal, &caller, form).await?;
+    land("/account", Some(Notice::PasswordChanged));
+    Ok(())
+}
+
+/// Changes one's name.
+#[server(prefix = "/do", endpoint = "change_name")]
+pub async fn change_name(form: NameForm, drawn: Drawn) -> Result<(), Refusal> {
+    let (portal, caller) = caller(drawn)?;
+    actions::change_name(&portal, &caller, form).await?;
+    land("/account", Some(Notice::NameChanged));
+    Ok(())
+}

@@ -1,0 +1,279 @@
+//! The room's pages: pure views.
+
+use leptos::prelude::*;
+
+use crate::{
+    form::Drawn,
+    invitations::InvitationView,
+    sessions::{self, SessionView},
+    ui::{Checked, ErrorSummary, Hidden, Icon, TextField, icons},
+    visit::sign_in_address,
+    words::Email,
+};
+
+const PASSWORD_HINT: &str =
+    "At least 15 characters. Three or four words that only you would put together work well; a password manager works best.";
+
+/// The address for password managers, which file a password under it. Nobody sees or sends it on purpose.
+fn username(email: &Email) -> AnyView {
+    view! { <input class="vh" type="email" name="username" autocomplete="username" value=email.to_string() readonly tabindex="-1" aria-hidden="true"/> }.into_any()
+}
+
+/// Sign-up, by the link of an invitation (its secret and what it offers) or without one. `stale` says that it began
+/// with a link that no longer works.
+#[must_use]
+pub fn sign_up(drawn: Drawn, checked: Checked, invitation: Option<(String, InvitationView)>, stale: bool) -> AnyView {
+    let invited = invitation.is_some();
+    let sign_in =
+        invitation.as_ref().map_or_else(|| "/sign-in".to_owned(), |(token, _)| sign_in_address(&format!("/invitation?token={token}")));
+    let email = invitation.as_ref().map_or_else(|| checked.value("email", ""), |(_, view)| view.email.to_string());
+    let email_hint = if invited {
+        "The invitation was sent to this address."
+    } else {
+        "Use the address that your colleagues know: invitations are tied to it."
+    };
+    let (token, offer) = invitation.unzip();
+    view! {
+        <div class="card">
+            <div class="card-head"><h1>"Create an account"</h1>{offer.map(invitation_line)}</div>
+            {stale.then(stale_invitation)}
+            <ErrorSummary refusal=checked.refusal()/>
+            <form class="form-body" method="post" action="/do/sign_up" novalidate>
+                <Hidden drawn=drawn/>
+                {token.map(|token| view! { <input type="hidden" name="form[invitation]" value=token/> })}
+                <TextField name="email" label="E-mail" kind="email" autocomplete="email" value=email error=checked.error("email") hint=email_hint readonly=invited/>
+                {name_fields(&checked, "", "")}
+                <TextField name="password" label="Password" kind="password" autocomplete="new-password" error=checked.error("password") hint=PASSWORD_HINT/>
+                <button class="button primary wide">"Create account"</button>
+            </form>
+        </div>
+        <p class="aside">"Have an account? " <a href=sign_in>"Sign in"</a></p>
+    }
+    .into_any()
+}
+
+fn invitation_line(view: InvitationView) -> AnyView {
+    let InvitationView { organization, inviter, role, .. } = view;
+    view! { <p><bdi>{inviter}</bdi> " invites you to " <bdi>{organization}</bdi> " as " {role.name()} "."</p> }.into_any()
+}
+
+fn stale_invitation() -> AnyView {
+    view! {
+        <div class="callout warn">
+            <Icon inner=icons::WARNING/>
+            <div>
+                <p>"This invitation no longer works. It was used, revoked or sent again, or has expired."</p>
+                <p>"You can create an account all the same. Ask the person who invited you for a new invitation."</p>
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+fn name_fields(checked: &Checked, first_name: &str, last_name: &str) -> AnyView {
+    view! {
+        <div class="field-row">
+            <TextField name="first_name" label="First name" autocomplete="given-name" value=checked.value("first_name", first_name) error=checked.error("first_name")/>
+            <TextField name="last_name" label="Last name" autocomplete="family-name" value=checked.value("last_name", last_name) error=checked.error("last_name") optional=true/>
+        </div>
+    }
+    .into_any()
+}
+
+/// What to do after a mail was asked for; the same whether or not the address has an account.
+#[must_use]
+pub fn check_your_mail(mailbox: bool) -> AnyView {
+    view! {
+        <div class="card">
+            <div class="card-head"><Icon inner=icons::MAIL large=true/><h1>"Check your mail"</h1></div>
+            <p>"We sent a message to the address that you entered. Open it in this browser and follow its link to go on."</p>
+            <p class="quiet-text">"Nothing after a few minutes? Look in the spam folder. If the address had a typing error, start again."</p>
+            {mailbox.then(|| view! { <a class="button wide" href="/dev/mail"><Icon inner=icons::MAIL/>"Open the development mailbox"</a> })}
+        </div>
+        {back_to_sign_in()}
+    }
+    .into_any()
+}
+
+fn back_to_sign_in() -> AnyView {
+    view! { <p class="aside"><a href="/sign-in">"Back to sign in"</a></p> }.into_any()
+}
+
+/// Forgotten password.
+#[must_use]
+pub fn forgot_password(drawn: Drawn, checked: Checked) -> AnyView {
+    view! {
+        <div class="card">
+            <div class="card-head"><h1>"Forgot your password?"</h1><p>"Enter your e-mail and we send you a link to choose a new one."</p></div>
+            <ErrorSummary refusal=checked.refusal()/>
+            <form class="form-body" method="post" action="/do/forgot_password" novalidate>
+                <Hidden drawn=drawn/>
+                <TextField name="email" label="E-mail" kind="email" autocomplete="username" value=checked.value("email", "") error=checked.error("email")/>
+                <button class="button primary wide">"Send link"</button>
+            </form>
+        </div>
+        {back_to_sign_in()}
+    }
+    .into_any()
+}
+
+/// A new password by the link of a mail.
+#[must_use]
+pub fn reset_password(drawn: Drawn, checked: Checked, token: String, email: Email) -> AnyView {
+    view! {
+        <div class="card">
+            <div class="card-head"><h1>"Choose a new password"</h1><p>"For " <bdi>{email.to_string()}</bdi> ". It ends all your sessions."</p></div>
+            <ErrorSummary refusal=checked.refusal()/>
+            <form class="form-body" method="post" action="/do/reset_password" novalidate>
+                <Hidden drawn=drawn/>
+                <input type="hidden" name="form[token]" value=token/>
+                {username(&email)}
+                <TextField name="password" label="New password" kind="password" autocomplete="new-password" error=checked.error("password") hint=PASSWORD_HINT/>
+                <button class="button primary wide">"Save password"</button>
+            </form>
+        </div>
+    }
+    .into_any()
+}
+
+/// The link to a new password no longer works.
+#[must_use]
+pub fn reset_password_gone() -> AnyView {
+    view! {
+        <div class="card">
+            <div class="card-head">
+                <h1>"This link no longer works"</h1>
+                <p>"It was used, replaced by a newer one or is older than an hour, or it is not complete."</p>
+            </div>
+            <p>"Your password is as it was. You can get a new link."</p>
+            <a class="button primary wide" href="/forgot-password">"Get a new link"</a>
+        </div>
+        {back_to_sign_in()}
+    }
+    .into_any()
+}
+
+/// Verification of an address: one button, and in another browser than the one that signed up the password too.
+#[must_use]
+pub fn verify_email(drawn: Drawn, checked: Checked, token: String, email: Email, same_browser: bool) -> AnyView {
+    view! {
+        <div class="card">
+            <div class="card-head">
+                <h1>"Verify your e-mail address"</h1>
+                <p>{if same_browser { "One click, and your account is made for " } else { "Your account is made for " }} <bdi>{email.to_string()}</bdi> "."</p>
+            </div>
+            <ErrorSummary refusal=checked.refusal()/>
+            <form class="form-body" method="post" action="/do/verify_email" novalidate>
+                <Hidden drawn=drawn/>
+                <input type="hidden" name="form[token]" value=token/>
+                {(!same_browser).then(|| view! {
+                    {username(&email)}
+                    <TextField name="password" label="Password" kind="password" autocomplete="current-password" error=checked.error("password")
+                        hint="You signed up in another browser. Enter the password that was chosen there: it shows that the sign-up was yours."/>
+                })}
+                <button class="button primary wide">"Verify e-mail address"</button>
+            </form>
+        </div>
+        <p class="aside">"You did not sign up? Close this page; nothing happens."</p>
+    }
+    .into_any()
+}
+
+/// The link to verify an address no longer works.
+#[must_use]
+pub fn verify_email_gone() -> AnyView {
+    view! {
+        <div class="card">
+            <div class="card-head">
+                <h1>"This link no longer works"</h1>
+                <p>"It was used, replaced by a newer one or is older than 24 hours, or it is not complete."</p>
+            </div>
+            <p>"If your address is verified already, sign in. Otherwise sign up again and get a new link."</p>
+            <div class="form-body">
+                <a class="button primary wide" href="/sign-in">"Sign in"</a>
+                <a class="button wide" href="/sign-up">"Sign up again"</a>
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+/// A form: what it carries, and how it was refused if it was.
+pub struct Form {
+    /// The circumstances it is drawn in.
+    pub drawn: Drawn,
+    /// Its refusal.
+    pub checked: Checked,
+}
+
+/// What the account page shows.
+pub struct Account {
+    /// The address.
+    pub email: Email,
+    /// The first name.
+    pub first_name: String,
+    /// The last name; may be empty.
+    pub last_name: String,
+    /// The form of the name.
+    pub name: Form,
+    /// The form of the password.
+    pub password: Form,
+    /// The sessions, each with what its form carries.
+    pub sessions: Vec<(SessionView, Drawn)>,
+    /// The form that ends all others; its refusal is also that of the form that ends one.
+    pub others: Form,
+}
+
+/// One's account: name, password, sessions.
+#[must_use]
+pub fn account(account: Account) -> AnyView {
+    let Account { email, first_name, last_name, name, password, sessions, others } = account;
+    view! {
+        <header class="page-head"><div><h1>"Account"</h1></div></header>
+        <section class="settings" aria-labelledby="name-title">
+            <div class="settings-head"><h2 id="name-title">"Name"</h2><p>"Members of your organization see your name and e-mail."</p></div>
+            {name_form(name, &first_name, &last_name, &email)}
+        </section>
+        <section class="settings" id="change-password" aria-labelledby="password-title">
+            <div class="settings-head"><h2 id="password-title">"Password"</h2><p>"Changing it ends all your other sessions."</p></div>
+            {password_form(password, &email)}
+        </section>
+        <section class="settings" aria-labelledby="sessions-title">
+            <div class="settings-head"><h2 id="sessions-title">"Sessions"</h2><p>"Where you are signed in. End what you do not recognize, then change your password."</p></div>
+            {sessions::pages::list(sessions, others.drawn, others.checked)}
+        </section>
+    }
+    .into_any()
+}
+
+fn name_form(form: Form, first_name: &str, last_name: &str, email: &Email) -> AnyView {
+    let Form { drawn, checked } = form;
+    view! {
+        <form class="card" method="post" action="/do/change_name" novalidate>
+            <Hidden drawn=drawn/>
+            <ErrorSummary refusal=checked.refusal()/>
+            {name_fields(&checked, first_name, last_name)}
+            <div class="field">
+                <p class="quiet-text"><small>"E-mail"</small></p>
+                <p><bdi>{email.to_string()}</bdi> " " <span class="badge good"><Icon inner=icons::CHECK/>"Verified"</span></p>
+            </div>
+            <div class="actions start"><button class="button primary">"Save"</button></div>
+        </form>
+    }
+    .into_any()
+}
+
+fn password_form(form: Form, email: &Email) -> AnyView {
+    let Form { drawn, checked } = form;
+    view! {
+        <form class="card" method="post" action="/do/change_password" novalidate>
+            <Hidden drawn=drawn/>
+            <ErrorSummary refusal=checked.refusal()/>
+            {username(email)}
+            <TextField name="current_password" label="Current password" kind="password" autocomplete="current-password" error=checked.error("current_password") link=("/forgot-password", "Forgot your password?")/>
+            <TextField name="new_password" label="New password" kind="password" autocomplete="new-password" error=checked.error("new_password") hint=PASSWORD_HINT/>
+            <div class="actions start"><button class="button primary">"Change password"</button></div>
+        </form>
+    }
+    .into_any()
+}

@@ -1,0 +1,172 @@
+//! All SQL of accounts, credentials, sign-ups and password resets.
+
+use uuid::Uuid;
+
+use crate::{
+    db::Connected,
+    sql,
+    words::{AccountId, Email, FirstName, LastName, Timestamp},
+};
+
+/// An account.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Account {
+    /// Its id.
+    pub id: AccountId,
+    /// Its address.
+    pub email: Email,
+    /// The person's first name.
+    pub first_name: String,
+    /// The last name; may be empty.
+    pub last_name: String,
+}
+
+/// The account of an address.
+///
+/// # Errors
+/// The database's.
+pub async fn by_email(db: &mut impl Connected, email: &Email) -> Result<Option<Account>, sqlx::Error> {
+    sql!(optional Account, db, "SELECT id, email, first_name, last_name FROM accounts WHERE email_key = $1", email.key())
+}
+
+/// An account and the hash of its password, if it has one.
+///
+/// # Errors
+/// The database's.
+pub async fn password_by_email(db: &mut impl Connected, email: &Email) -> Result<Option<(AccountId, Option<String>)>, sqlx::Error> {
+    sql!(optional (AccountId, Option<String>), db, "SELECT a.id, c.secret FROM accounts a LEFT JOIN credentials c ON c.account_id = a.id AND c.kind = 'password' WHERE a.email_key = $1", email.key())
+}
+
+/// The hash of an account's password, if it has one.
+///
+/// # Errors
+/// The database's.
+pub async fn password(db: &mut impl Connected, account: AccountId) -> Result<Option<String>, sqlx::Error> {
+    let row: Option<(String,)> = sql!(optional (String,), db, "SELECT secret FROM credentials WHERE account_id = $1 AND kind = 'password'", account)?;
+    Ok(row.map(|(secret,)| secret))
+}
+
+/// Until when an account is locked, if it is.
+///
+/// # Errors
+/// The database's.
+pub async fn locked_until(db: &mut impl Connected, account: AccountId) -> Result<Option<Timestamp>, sqlx::Error> {
+    let row: Option<(Option<Timestamp>,)> = sql!(optional (Option<Timestamp>,), db, "SELECT locked_until FROM accounts WHERE id = $1", account)?;
+    Ok(row.and_then(|(until,)| until))
+}
+
+/// Makes an account, unless the address has one: then `false`.
+///
+/// # Errors
+/// The database's.
+pub async fn insert(db: &mut impl Connected, id: AccountId, email: &Email, first_name: &FirstName, last_name: &LastName, now: Timestamp) -> Result<bool, sqlx::Error> {
+    let rows = sql!(execute db, "INSERT INTO accounts (id, email, email_key, first_name, last_name, created_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (email_key) DO NOTHING",
+        id, email.as_str(), email.key(), first_name.as_str(), last_name.as_str(), now)?;
+    Ok(rows == 1)
+}
+
+/// Changes a person's name.
+///
+/// # Errors
+/// The database's.
+pub async fn rename(db: &mut impl Connected, id: AccountId, first_name: &FirstName, last_name: &LastName) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE accounts SET first_name = $2, last_name = $3 WHERE id = $1", id, first_name.as_str(), last_name.as_str())?;
+    Ok(())
+}
+
+/// Gives an account a password, or another one.
+///
+/// # Errors
+/// The database's.
+pub async fn set_password(db: &mut impl Connected, credential: Uuid, account: AccountId, hash: &str, now: Timestamp) -> Result<(), sqlx::Error> {
+    sql!(execute db, "INSERT INTO credentials (id, account_id, kind, secret, created_at, changed_at) VALUES ($1, $2, 'password', $3, $4, $4)
+        ON CONFLICT (account_id) WHERE kind = 'password' DO UPDATE SET secret = $3, changed_at = $4", credential, account, hash, now)?;
+    Ok(())
+}
+
+/// A sign-up that waits for its address to be verified.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Waiting {
+    /// The hash of the secret that the browser which signed up holds.
+    pub browser_hash: Vec<u8>,
+    /// The address.
+    pub email: Email,
+    /// The first name.
+    pub first_name: FirstName,
+    /// The last name.
+    pub last_name: LastName,
+    /// The password's hash.
+    pub password: String,
+}
+
+/// Keeps a sign-up.
+///
+/// # Errors
+/// The database's.
+pub async fn insert_sign_up(db: &mut impl Connected, id: Uuid, token_hash: &[u8], now: Timestamp, expires_at: Timestamp, waiting: &Waiting) -> Result<(), sqlx::Error> {
+    sql!(execute db, "INSERT INTO sign_ups (id, token_hash, browser_hash, email, email_key, first_name, last_name, password, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        id, token_hash, waiting.browser_hash.as_slice(), waiting.email.as_str(), waiting.email.key(), waiting.first_name.as_str(), waiting.last_name.as_str(), waiting.password.as_str(), now, expires_at)?;
+    Ok(())
+}
+
+/// The sign-up of a link that still works.
+///
+/// # Errors
+/// The database's.
+pub async fn sign_up(db: &mut impl Connected, token_hash: &[u8], now: Timestamp) -> Result<Option<Waiting>, sqlx::Error> {
+    sql!(optional Waiting, db, "SELECT browser_hash, email, first_name, last_name, password FROM sign_ups WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2", token_hash, now)
+}
+
+/// Uses such a link, once.
+///
+/// # Errors
+/// The database's.
+pub async fn use_sign_up(db: &mut impl Connected, token_hash: &[u8], now: Timestamp) -> Result<bool, sqlx::Error> {
+    Ok(sql!(execute db, "UPDATE sign_ups SET used_at = $2, password = '' WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2", token_hash, now)? == 1)
+}
+
+/// Keeps a password reset. Without an account it is kept all the same, so that time tells nothing.
+///
+/// # Errors
+/// The database's.
+pub async fn insert_reset(db: &mut impl Connected, id: Uuid, token_hash: &[u8], account: Option<AccountId>, now: Timestamp, expires_at: Timestamp) -> Result<(), sqlx::Error> {
+    sql!(execute db, "INSERT INTO password_resets (id, token_hash, account_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)", id, token_hash, account, now, expires_at)?;
+    Ok(())
+}
+
+/// The account of a reset's link that still works.
+///
+/// # Errors
+/// The database's.
+pub async fn reset(db: &mut impl Connected, token_hash: &[u8], now: Timestamp) -> Result<Option<Account>, sqlx::Error> {
+    sql!(optional Account, db, "SELECT a.id, a.email, a.first_name, a.last_name FROM password_resets r JOIN accounts a ON a.id = r.account_id WHERE r.token_hash = $1 AND r.used_at IS NULL AND r.expires_at > $2", token_hash, now)
+}
+
+/// Uses such a link, once, and every other one of the same account with it.
+///
+/// # Errors
+/// The database's.
+pub async fn use_reset(db: &mut impl Connected, token_hash: &[u8], account: AccountId, now: Timestamp) -> Result<bool, sqlx::Error> {
+    let used = sql!(execute db, "UPDATE password_resets SET used_at = $2 WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2", token_hash, now)? == 1;
+    void_resets(db, account, now).await?;
+    Ok(used)
+}
+
+/// Ends every link to reset an account's password.
+///
+/// # Errors
+/// The database's.
+pub async fn void_resets(db: &mut impl Connected, account: AccountId, now: Timestamp) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE password_resets SET used_at = $2 WHERE account_id = $1 AND used_at IS NULL", account, now)?;
+    Ok(())
+}
+
+/// Forgets sign-ups and resets whose time is over.
+///
+/// # Errors
+/// The database's.
+pub async fn forget(db: &mut impl Connected, before: Timestamp) -> Result<u64, sqlx::Error> {
+    let sign_ups = sql!(execute db, "DELETE FROM sign_ups WHERE expires_at < $1", before)?;
+    let resets = sql!(execute db, "DELETE FROM password_resets WHERE expires_at < $1", before)?;
+    Ok(sign_ups + resets)
+}

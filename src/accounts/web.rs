@@ -1,0 +1,127 @@
+//! The room's page handlers: load, draw.
+
+use axum::http::StatusCode;
+
+use super::{
+    actions::SIGN_UP_COOKIE,
+    pages::{self, Form},
+    store::{self, Waiting},
+};
+use crate::{
+    db::Failure,
+    dev_mail,
+    form::door::cookie_name,
+    invitations::actions as invitations,
+    secrets,
+    sessions::actions as sessions,
+    ui::Checked,
+    visit::{self, Answer, Page, Visit},
+};
+
+/// The secret of the page's link: from its address, or from its form where that was refused.
+fn link_secret(visit: &Visit, checked: &Checked, name: &str) -> String {
+    checked.value(name, &visit.parameter(name).unwrap_or_default())
+}
+
+/// One of the forms of a page.
+fn form(visit: &Visit, function: &str) -> Form {
+    Form { drawn: visit.drawn(), checked: Checked(visit.state_of(function)) }
+}
+
+/// `GET /sign-up`, also by the link of an invitation. Who is signed in has an account.
+///
+/// # Errors
+/// The database's.
+pub async fn sign_up(visit: &Visit) -> Result<Answer, Failure> {
+    if visit.caller.actor.is_some() && visit.state.is_none() {
+        return Ok(Answer::SeeOther("/getting-started".to_owned()));
+    }
+    let Form { drawn, checked } = form(visit, "sign_up");
+    let token = link_secret(visit, &checked, "invitation");
+    let view = if token.is_empty() { None } else { invitations::by_link(&visit.portal, &token).await? };
+    // Where the form was refused, its refusal says why.
+    let stale = !token.is_empty() && view.is_none() && checked.0.is_none();
+    let invitation = view.map(|view| (token, view));
+    Ok(Page::card("Create an account", move || pages::sign_up(drawn, checked, invitation, stale)).into())
+}
+
+/// `GET /check-your-mail`: the same page whatever the address was.
+///
+/// # Errors
+/// None of its own.
+pub async fn check_your_mail(visit: &Visit) -> Result<Answer, Failure> {
+    let mailbox = dev_mail::allowed(visit);
+    Ok(Page::card("Check your mail", move || pages::check_your_mail(mailbox)).into())
+}
+
+/// `GET /forgot-password`
+///
+/// # Errors
+/// None of its own.
+pub async fn forgot_password(visit: &Visit) -> Result<Answer, Failure> {
+    let Form { drawn, checked } = form(visit, "forgot_password");
+    Ok(Page::card("Forgot your password?", move || pages::forgot_password(drawn, checked)).into())
+}
+
+/// `GET /reset-password`, the link of a mail. Nothing happens by opening it.
+///
+/// # Errors
+/// The database's.
+pub async fn reset_password(visit: &Visit) -> Result<Answer, Failure> {
+    let Form { drawn, checked } = form(visit, "reset_password");
+    let token = link_secret(visit, &checked, "token");
+    let account = store::reset(&mut visit.portal.read().await?, &secrets::hash(&token), visit.portal.clock.now()).await?;
+    let Some(account) = account else {
+        return Ok(Page::card("This link no longer works", pages::reset_password_gone).with_status(StatusCode::GONE).into());
+    };
+    Ok(Page::card("Choose a new password", move || pages::reset_password(drawn, checked, token, account.email)).into())
+}
+
+/// `GET /verify-email`, the link of a mail. Nothing happens by opening it.
+///
+/// # Errors
+/// The database's.
+pub async fn verify_email(visit: &Visit) -> Result<Answer, Failure> {
+    let Form { drawn, checked } = form(visit, "verify_email");
+    let token = link_secret(visit, &checked, "token");
+    let waiting = store::sign_up(&mut visit.portal.read().await?, &secrets::hash(&token), visit.portal.clock.now()).await?;
+    let Some(waiting) = waiting else {
+        return Ok(Page::card("This link no longer works", pages::verify_email_gone).with_status(StatusCode::GONE).into());
+    };
+    let same_browser = signed_up_here(visit, &waiting);
+    Ok(Page::card("Verify your e-mail address", move || pages::verify_email(drawn, checked, token, waiting.email, same_browser)).into())
+}
+
+/// Whether the browser that visits is the one that signed up.
+fn signed_up_here(visit: &Visit, waiting: &Waiting) -> bool {
+    let name = cookie_name(&visit.portal, SIGN_UP_COOKIE);
+    visit::cookie(&visit.headers, &name).is_some_and(|secret| secrets::hash(secret) == waiting.browser_hash)
+}
+
+/// `GET /account`
+///
+/// # Errors
+/// 401 where nobody is signed in, and the database's.
+pub async fn account(visit: &Visit) -> Result<Answer, Failure> {
+    let actor = visit.actor()?;
+    let sessions = sessions::list(&visit.portal, actor).await?;
+    let ended = visit.state_of("end_session").or_else(|| visit.state_of("end_other_sessions"));
+    let account = pages::Account {
+        email: actor.email.clone(),
+        first_name: actor.first_name.clone(),
+        last_name: actor.last_name.clone(),
+        name: form(visit, "change_name"),
+        password: form(visit, "change_password"),
+        sessions: sessions.into_iter().map(|session| (session, visit.drawn())).collect(),
+        others: Form { drawn: visit.drawn(), checked: Checked(ended) },
+    };
+    Ok(Page::new("Account", move || pages::account(account)).into())
+}
+
+/// `GET /.well-known/change-password`: where password managers look for the form.
+///
+/// # Errors
+/// None of its own.
+pub async fn change_password_address(_visit: &Visit) -> Result<Answer, Failure> {
+    Ok(Answer::SeeOther("/account#change-password".to_owned()))
+}

@@ -1,0 +1,143 @@
+//! Who asks, and how.
+
+use crate::{
+    form::{Drawn, Refusal, Unauthenticated},
+    words::{AccountId, Email, OrganizationId, SessionId, Timestamp},
+};
+
+/// Where a request came from.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// The client's address, as far as configured proxies vouch for it.
+    pub address: String,
+    /// What the client says it is, cut to 400 characters.
+    pub user_agent: String,
+    /// The request's id, in the logs and in the response's header.
+    pub request_id: String,
+}
+
+/// By which factors somebody signed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// The account's password.
+    Password,
+    /// The link of a mail sent to the account's address.
+    MailLink,
+}
+
+impl Method {
+    /// Its name in the session's row.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::MailLink => "mail_link",
+        }
+    }
+}
+
+/// With what the actor came.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// A browser's session.
+    Session {
+        /// The session.
+        id: SessionId,
+        /// When its holder last proved who they are.
+        authenticated_at: Timestamp,
+        /// By which factors, as stored.
+        methods: String,
+    },
+}
+
+/// What a credential may be used for. A session may everything that its account may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scopes {
+    /// Everything.
+    All,
+}
+
+/// An account that asks for something.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    /// The account.
+    pub account: AccountId,
+    /// Its verified address.
+    pub email: Email,
+    /// Its names.
+    pub first_name: String,
+    /// May be empty.
+    pub last_name: String,
+    /// With what it came.
+    pub credential: Credential,
+    /// What for.
+    pub scopes: Scopes,
+}
+
+impl Actor {
+    /// The person's name in one.
+    #[must_use]
+    pub fn name(&self) -> String {
+        full_name(&self.first_name, &self.last_name)
+    }
+
+    /// The session it came with.
+    #[must_use]
+    pub const fn session(&self) -> SessionId {
+        match &self.credential {
+            Credential::Session { id, .. } => *id,
+        }
+    }
+}
+
+/// First and last name in one; the last may be empty.
+#[must_use]
+pub fn full_name(first: &str, last: &str) -> String {
+    if last.is_empty() { first.to_owned() } else { format!("{first} {last}") }
+}
+
+/// From which side a call comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActorKind {
+    /// From a browser, signed in or not.
+    Browser,
+    /// From the portal itself.
+    System,
+}
+
+/// A call: who, from where, with which form.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The account, where one is signed in.
+    pub actor: Option<Actor>,
+    /// From which side.
+    pub kind: ActorKind,
+    /// From where.
+    pub origin: Origin,
+    /// The circumstances of the form.
+    pub drawn: Drawn,
+}
+
+impl Caller {
+    /// The portal itself.
+    #[must_use]
+    pub fn system() -> Self {
+        Self { actor: None, kind: ActorKind::System, origin: Origin::default(), drawn: Drawn::default() }
+    }
+
+    /// Who is signed in.
+    ///
+    /// # Errors
+    /// 401 where nobody is.
+    pub fn actor(&self) -> Result<&Actor, Refusal> {
+        self.actor.as_ref().ok_or(Refusal::Unauthenticated(Unauthenticated::SignInRequired))
+    }
+
+    /// The organization that the form was drawn for.
+    ///
+    /// # Errors
+    /// 422 where the form does not say.
+    pub fn organization(&self) -> Result<OrganizationId, Refusal> {
+        self.drawn.organization.ok_or_else(|| Refusal::field("", "This form could not be read. Open the page again."))
+    }
+}

@@ -1,0 +1,244 @@
+//! Every option, once: as a flag, as an environment variable, as a key of the TOML file. The reference in
+//! `docs/configuration.md` is generated from this table.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
+
+use url::Url;
+
+use crate::{limits::Rate, words::Email};
+
+/// What an option is called in its three forms, and what it means.
+#[derive(Clone, Copy, Debug)]
+pub struct OptionSpec {
+    /// The key in the TOML file; the flag is this with dashes.
+    pub key: &'static str,
+    /// The environment variable.
+    pub env: &'static str,
+    /// What holds where nothing is said.
+    pub default: &'static str,
+    /// What it does, in a sentence or two.
+    pub help: &'static str,
+    /// Whether its value is never to be shown.
+    pub secret: bool,
+}
+
+impl OptionSpec {
+    /// The flag, without its dashes.
+    #[must_use]
+    pub fn flag(&self) -> String {
+        self.key.replace('_', "-")
+    }
+}
+
+macro_rules! options {
+    ($($field:ident : $type:ty = $env:literal, $default:expr, $help:literal, $read:expr $(, $secret:ident)?;)*) => {
+        /// The operator's settings, read and right.
+        #[derive(Clone, Debug)]
+        pub struct Config { $(#[doc = $help] pub $field: $type),* }
+
+        /// Every option.
+        pub const OPTIONS: &[OptionSpec] = &[$(OptionSpec { key: stringify!($field), env: $env, default: $default, help: $help, secret: options!(@secret $($secret)?) }),*];
+
+        impl Config {
+            /// Reads the options from their texts; what is missing has its default.
+            ///
+            /// # Errors
+            /// A sentence for every option that is wrong.
+            pub fn read(given: &BTreeMap<String, String>) -> Result<Self, Vec<String>> {
+                let mut wrong = Vec::new();
+                $(let $field: Option<$type> = {
+                    let text = given.get(stringify!($field)).map_or($default, String::as_str);
+                    let read: fn(&str) -> Result<$type, String> = $read;
+                    read(text).map_err(|e| wrong.push(format!("{} ({}): {e}", stringify!($field), $env))).ok()
+                };)*
+                for key in given.keys() {
+                    if !OPTIONS.iter().any(|o| o.key == key) { wrong.push(format!("{key}: there is no such option")); }
+                }
+                match ($($field,)*) {
+                    ($(Some($field),)*) if wrong.is_empty() => Ok(Self { $($field),* }),
+                    _ => Err(wrong),
+                }
+            }
+        }
+    };
+    (@secret) => { false };
+    (@secret secret) => { true };
+}
+
+fn text(text: &str) -> Result<String, String> {
+    Ok(text.trim().to_owned())
+}
+fn maybe<T>(given: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
+    if given.trim().is_empty() { Ok(None) } else { read(given.trim()).map(Some) }
+}
+fn parsed<T: std::str::FromStr>(text: &str) -> Result<T, String>
+where
+    T::Err: std::fmt::Display,
+{
+    text.trim().parse().map_err(|e: T::Err| format!("{text:?}: {e}"))
+}
+fn range(text: &str, min: i64, max: i64) -> Result<i64, String> {
+    let n: i64 = parsed(text)?;
+    if (min..=max).contains(&n) { Ok(n) } else { Err(format!("{n} is not between {min} and {max}")) }
+}
+fn public_url(text: &str) -> Result<Url, String> {
+    let url: Url = parsed(text)?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err(format!("{text:?} is not an http or https address"));
+    }
+    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        return Err("the portal has a host name of its own: no path, query or fragment".to_owned());
+    }
+    Ok(url)
+}
+fn smtp_url(text: &str) -> Result<Url, String> {
+    let url: Url = parsed(text)?;
+    if matches!(url.scheme(), "smtp" | "smtp+starttls" | "smtps") && url.host_str().is_some() {
+        Ok(url)
+    } else {
+        Err("it begins with smtp://, smtp+starttls:// or smtps:// and names a host".to_owned())
+    }
+}
+fn colour(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() || (text.len() == 7 && text.starts_with('#') && text[1..].chars().all(|c| c.is_ascii_hexdigit())) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("{text:?} is not a colour like #2f6fde"))
+    }
+}
+
+options! {
+    database_url: String = "DATABASE_URL", "sqlite:org-portal.db", "The database: `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/NAME`.", text, secret;
+    listen: SocketAddr = "ORG_PORTAL_LISTEN", "127.0.0.1:3000", "The address and port to listen on.", parsed;
+    public_url: Url = "ORG_PORTAL_PUBLIC_URL", "http://127.0.0.1:3000", "The address that people type, without a path. Links in mails are made from it; with https, cookies are sent over TLS alone.", public_url;
+    smtp_url: Option<Url> = "ORG_PORTAL_SMTP_URL", "", "The mail server: `smtp://` (plain), `smtp+starttls://` or `smtps://`, with `USER:PASSWORD@` where it asks for them. Without it the portal starts only where everything is on loopback, and keeps mails at /dev/mail.", |t| maybe(t, smtp_url), secret;
+    smtp_ca: Option<PathBuf> = "ORG_PORTAL_SMTP_CA", "", "A PEM file with the certificate authority of the mail server, where it is not a public one.", |t| maybe(t, parsed);
+    mail_from: String = "ORG_PORTAL_MAIL_FROM", "Org Portal <portal@localhost>", "The sender of every mail: an address, or `Name <address>`.", |t| mailbox(t).map(|_| t.trim().to_owned());
+    portal_name: String = "ORG_PORTAL_NAME", "Org Portal", "The portal's name, on every page and in every mail.", text;
+    support_email: Option<Email> = "ORG_PORTAL_SUPPORT_EMAIL", "", "Where people can ask for help; shown on error pages and in mails.", |t| maybe(t, |t| Email::parse(t).map_err(str::to_owned));
+    accent_colour: String = "ORG_PORTAL_ACCENT_COLOUR", "", "The accent colour, like `#2f6fde`; empty for the portal's own.", colour;
+    trusted_proxies: Vec<IpAddr> = "ORG_PORTAL_TRUSTED_PROXIES", "", "The addresses of the reverse proxies before the portal, separated by commas. Only they are believed when they name the client's address in X-Forwarded-For.", |t| t.split(',').map(str::trim).filter(|t| !t.is_empty()).map(parsed).collect();
+    metrics_listen: Option<SocketAddr> = "ORG_PORTAL_METRICS_LISTEN", "", "An address and port of their own for Prometheus' metrics at /metrics; off where empty.", |t| maybe(t, parsed);
+    log: String = "ORG_PORTAL_LOG", "info", "What is logged: a level (error, warn, info, debug, trace) or a filter like `info,org_portal=debug`.", text;
+    log_format: String = "ORG_PORTAL_LOG_FORMAT", "text", "How it is logged: `text` or `json`.", |t| if matches!(t, "text" | "json") { Ok(t.to_owned()) } else { Err("it is text or json".to_owned()) };
+    session_idle_minutes: i64 = "ORG_PORTAL_SESSION_IDLE_MINUTES", "1440", "After so many minutes without a request a session ends.", |t| range(t, 1, 525_600);
+    session_days: i64 = "ORG_PORTAL_SESSION_DAYS", "30", "After so many days a session ends in any case.", |t| range(t, 1, 365);
+    invitation_days: i64 = "ORG_PORTAL_INVITATION_DAYS", "7", "For so many days an invitation can be accepted.", |t| range(t, 1, 90);
+    sign_in_rate: Rate = "ORG_PORTAL_SIGN_IN_RATE", "10/60", "Sign-ins to one account from browsers that have not signed in to it before: ten at once, then one each 60 seconds. Browsers that have are counted apart, each by itself.", parsed;
+    sign_in_address_rate: Rate = "ORG_PORTAL_SIGN_IN_ADDRESS_RATE", "60/2", "Sign-ins from one address.", parsed;
+    mail_rate: Rate = "ORG_PORTAL_MAIL_RATE", "5/900", "Mails to one address that anybody can cause without being signed in: sign-up and forgotten password.", parsed;
+    mail_address_rate: Rate = "ORG_PORTAL_MAIL_ADDRESS_RATE", "20/60", "Such mails caused from one address.", parsed;
+    invitation_rate: Rate = "ORG_PORTAL_INVITATION_RATE", "100/20", "Invitations sent by one organization.", parsed;
+    invitation_recipient_rate: Rate = "ORG_PORTAL_INVITATION_RECIPIENT_RATE", "5/3600", "Invitations to one address, from whomever.", parsed;
+    hashing_threads: usize = "ORG_PORTAL_HASHING_THREADS", "0", "Threads that hash passwords; 0 for one a processor.", |t| range(t, 0, 64).map(|n| usize::try_from(n).unwrap_or(0));
+    audit_days: i64 = "ORG_PORTAL_AUDIT_DAYS", "365", "For so many days the audit log is kept.", |t| range(t, 1, 36_500);
+}
+
+/// Reads a mailbox: `address` or `Name <address>`.
+///
+/// # Errors
+/// Where it is neither.
+pub fn mailbox(text: &str) -> Result<lettre::message::Mailbox, String> {
+    text.trim().parse().map_err(|e| format!("{text:?}: {e}"))
+}
+
+impl Config {
+    /// Whether a cookie goes over TLS alone, and so gets the `__Host-` prefix.
+    #[must_use]
+    pub fn secure(&self) -> bool {
+        self.public_url.scheme() == "https"
+    }
+
+    /// Whether both the listen address and the public address are on loopback: what trusts loopback (kept mails, a
+    /// cookie without TLS) may be on then. A request with a forwarding header is not trusted even so.
+    #[must_use]
+    pub fn on_loopback(&self) -> bool {
+        let public = match self.public_url.host() {
+            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+            Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            None => false,
+        };
+        public && self.listen.ip().is_loopback()
+    }
+
+    /// Whether mails are kept and shown at `/dev/mail` instead of being sent.
+    #[must_use]
+    pub fn keeps_mail(&self) -> bool {
+        self.smtp_url.is_none() && self.on_loopback()
+    }
+
+    /// The public address without a slash at its end.
+    #[must_use]
+    pub fn base(&self) -> String {
+        self.public_url.as_str().trim_end_matches('/').to_owned()
+    }
+
+    /// The sender of mails.
+    #[must_use]
+    pub fn sender(&self) -> Option<lettre::message::Mailbox> {
+        mailbox(&self.mail_from).ok()
+    }
+
+    /// What keeps the portal from starting with these settings.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.smtp_url.is_none() && !self.on_loopback() {
+            problems.push("No mail server is configured (ORG_PORTAL_SMTP_URL). Without one the portal starts only where both ORG_PORTAL_LISTEN and ORG_PORTAL_PUBLIC_URL are on loopback, and keeps mails at /dev/mail.".to_owned());
+        }
+        if !self.secure() && !self.on_loopback() {
+            problems.push("ORG_PORTAL_PUBLIC_URL must begin with https:// except where both it and ORG_PORTAL_LISTEN are on loopback: without TLS anybody on the way could take a session.".to_owned());
+        }
+        problems
+    }
+
+    /// The reference of all options, as Markdown.
+    #[must_use]
+    pub fn reference() -> String {
+        let mut page = String::from(
+            "# Configuration\n\n<!-- Generated by `org-portal config reference`; change src/config.rs instead. -->\n\nEvery option can be given as a flag, as an environment variable, or as a key of a TOML file named by `--config FILE` or `ORG_PORTAL_CONFIG`. A flag goes before the environment, the environment before the file.\n\n| Flag | Environment | File | Default | Meaning |\n| --- | --- | --- | --- | --- |\n",
+        );
+        for o in OPTIONS {
+            let default = if o.default.is_empty() { "–".to_owned() } else { format!("`{}`", o.default) };
+            page.push_str(&format!("| `--{}` | `{}` | `{}` | {default} | {} |\n", o.flag(), o.env, o.key, o.help));
+        }
+        page
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(pairs: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+        Config::read(&pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+    }
+
+    #[test]
+    fn the_defaults_are_right_and_on_loopback() {
+        let config = config(&[]).expect("defaults");
+        assert!(config.on_loopback() && config.keeps_mail() && !config.secure());
+        assert_eq!(config.problems(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn mails_are_kept_on_loopback_alone() {
+        for (listen, url) in [("0.0.0.0:3000", "http://127.0.0.1:3000"), ("127.0.0.1:3000", "https://portal.example.com"), ("[::]:3000", "http://localhost:3000")] {
+            let config = config(&[("listen", listen), ("public_url", url)]).expect("read");
+            assert!(!config.keeps_mail(), "{listen} {url}");
+            assert!(!config.problems().is_empty(), "{listen} {url}");
+        }
+    }
+
+    #[test]
+    fn every_wrong_option_is_named() {
+        let wrong = config(&[("listen", "x"), ("public_url", "https://a.example/path"), ("sesion_days", "3"), ("mail_from", "<"), ("smtp_url", "http://a")]).expect_err("wrong");
+        assert_eq!(wrong.len(), 5, "{wrong:?}");
+    }
+}

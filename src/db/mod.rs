@@ -1,0 +1,228 @@
+//! The one way to the database: two engines, one SQL text, transactions as objects.
+//!
+//! * [`sql!`] expands a statement for both engines and registers it, so that a test prepares every one on both.
+//! * [`Db::read`] lends a connection for reading, [`Db::begin`] opens a writing transaction; both give a [`Conn`].
+//! * Writing goes through [`unit::Portal::write`](crate::portal::Portal::write), which retries and commits.
+
+mod failure;
+mod migrations;
+
+use std::{str::FromStr, time::Duration};
+
+pub use failure::Failure;
+pub use migrations::{MIGRATORS, Pending};
+use sqlx::{
+    PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    pool::PoolConnection,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+/// A statement that the program may send; collected from every use of [`sql!`] and of the list module.
+pub struct Statement {
+    /// The text, the same for both engines; more than one where a list enumerates its shapes.
+    pub texts: fn() -> Vec<&'static str>,
+    /// The module that sends it.
+    pub module: &'static str,
+}
+inventory::collect!(Statement);
+
+/// Every statement of the program with its module, in no order.
+pub fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
+    inventory::iter::<Statement>.into_iter().flat_map(|s| (s.texts)().into_iter().map(move |text| (s.module, text)))
+}
+
+/// The database.
+#[derive(Clone, Debug)]
+pub enum Db {
+    /// A file beside the program: many readers and one writer.
+    Sqlite {
+        /// Connections that cannot write.
+        read: SqlitePool,
+        /// The one connection that writes.
+        write: SqlitePool,
+    },
+    /// A server, which several replicas of the portal may share.
+    Postgres(PgPool),
+}
+
+/// A connection of either engine, for as long as a statement needs it.
+pub enum Conn<'c> {
+    /// SQLite's.
+    Sqlite(&'c mut SqliteConnection),
+    /// PostgreSQL's.
+    Postgres(&'c mut PgConnection),
+}
+
+/// What statements can be sent through.
+pub trait Connected: Send {
+    /// The connection.
+    fn conn(&mut self) -> Conn<'_>;
+}
+
+/// A connection for reading.
+pub enum Reader {
+    /// SQLite's.
+    Sqlite(PoolConnection<Sqlite>),
+    /// PostgreSQL's.
+    Postgres(PoolConnection<Postgres>),
+}
+
+impl Connected for Reader {
+    fn conn(&mut self) -> Conn<'_> {
+        match self {
+            Self::Sqlite(c) => Conn::Sqlite(c),
+            Self::Postgres(c) => Conn::Postgres(c),
+        }
+    }
+}
+
+/// A writing transaction. Dropped without [`Tx::commit`], nothing of it stands.
+pub enum Tx {
+    /// SQLite's.
+    Sqlite(Transaction<'static, Sqlite>),
+    /// PostgreSQL's.
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Connected for Tx {
+    fn conn(&mut self) -> Conn<'_> {
+        match self {
+            Self::Sqlite(c) => Conn::Sqlite(c),
+            Self::Postgres(c) => Conn::Postgres(c),
+        }
+    }
+}
+
+impl Tx {
+    /// Makes the work durable.
+    ///
+    /// # Errors
+    /// Deferred constraints fail here; then nothing of the transaction stands.
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await,
+            Self::Postgres(tx) => tx.commit().await,
+        }
+    }
+}
+
+/// How long one waits for a connection before the answer is 503.
+const ACQUIRE: Duration = Duration::from_secs(3);
+
+impl Db {
+    /// Opens the database named by a URL: `sqlite:PATH` or `postgres://…`. A missing SQLite file is created.
+    ///
+    /// # Errors
+    /// Where the URL is of neither kind, or the database cannot be reached.
+    pub async fn open(url: &str) -> Result<Self, sqlx::Error> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            // A session left in a transaction must not hold its locks for long, and no statement may run away.
+            let options = PgConnectOptions::from_str(url)?.application_name("org-portal").options([
+                ("statement_timeout", "30s"),
+                ("lock_timeout", "10s"),
+                ("idle_in_transaction_session_timeout", "15s"),
+            ]);
+            let pool = PgPoolOptions::new()
+                .max_connections(16)
+                .acquire_timeout(ACQUIRE)
+                .max_lifetime(Duration::from_secs(600))
+                .connect_with(options)
+                .await?;
+            return Ok(Self::Postgres(pool));
+        }
+        // FULL: with WAL and NORMAL a power loss could take what was answered as saved.
+        let options = SqliteConnectOptions::from_str(url)?.foreign_keys(true).busy_timeout(Duration::from_secs(5)).pragma("trusted_schema", "OFF");
+        let writing = options
+            .clone()
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .auto_vacuum(SqliteAutoVacuum::Incremental)
+            .pragma("journal_size_limit", "67108864");
+        let write = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(Duration::from_secs(10))
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(writing)
+            .await?;
+        let read = SqlitePoolOptions::new()
+            .max_connections(8)
+            .acquire_timeout(ACQUIRE)
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.read_only(true))
+            .await?;
+        Ok(Self::Sqlite { read, write })
+    }
+
+    /// Lends a connection for reading.
+    ///
+    /// # Errors
+    /// Where none is to be had in time.
+    pub async fn read(&self) -> Result<Reader, sqlx::Error> {
+        Ok(match self {
+            Self::Sqlite { read, .. } => Reader::Sqlite(read.acquire().await?),
+            Self::Postgres(pool) => Reader::Postgres(pool.acquire().await?),
+        })
+    }
+
+    /// Opens a writing transaction. On SQLite it takes the write lock at once, because a later upgrade can fail
+    /// without waiting (`SQLITE_BUSY_SNAPSHOT`).
+    ///
+    /// # Errors
+    /// Where no connection is to be had in time.
+    pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
+        Ok(match self {
+            Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Lets every connection go.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { read, write } => {
+                read.close().await;
+                write.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// Registers the texts that a module may send.
+#[macro_export]
+macro_rules! register_sql {
+    ($text:expr) => {
+        ::inventory::submit! { $crate::db::Statement { texts: || ::std::vec![$text], module: ::core::module_path!() } }
+    };
+}
+
+/// Sends one statement, the same text to either engine, and registers it.
+///
+/// `sql!(execute tx, "…", a, b)` gives the number of rows, `sql!(one Row, …)`, `sql!(optional Row, …)` and
+/// `sql!(all Row, …)` give rows of a type that derives `sqlx::FromRow` (or a tuple).
+#[macro_export]
+macro_rules! sql {
+    (execute $conn:expr, $text:expr $(, $arg:expr)* $(,)?) => {{
+        $crate::register_sql!($text);
+        match $crate::db::Connected::conn($conn) {
+            $crate::db::Conn::Sqlite(c) => ::sqlx::query::<::sqlx::Sqlite>($text)$(.bind($arg))*.execute(c).await.map(|done| done.rows_affected()),
+            $crate::db::Conn::Postgres(c) => ::sqlx::query::<::sqlx::Postgres>($text)$(.bind($arg))*.execute(c).await.map(|done| done.rows_affected()),
+        }
+    }};
+    (one $row:ty, $conn:expr, $text:expr $(, $arg:expr)* $(,)?) => { $crate::sql!(@rows fetch_one $row, $conn, $text $(, $arg)*) };
+    (optional $row:ty, $conn:expr, $text:expr $(, $arg:expr)* $(,)?) => { $crate::sql!(@rows fetch_optional $row, $conn, $text $(, $arg)*) };
+    (all $row:ty, $conn:expr, $text:expr $(, $arg:expr)* $(,)?) => { $crate::sql!(@rows fetch_all $row, $conn, $text $(, $arg)*) };
+    (@rows $fetch:ident $row:ty, $conn:expr, $text:expr $(, $arg:expr)*) => {{
+        $crate::register_sql!($text);
+        match $crate::db::Connected::conn($conn) {
+            $crate::db::Conn::Sqlite(c) => ::sqlx::query_as::<::sqlx::Sqlite, $row>($text)$(.bind($arg))*.$fetch(c).await,
+            $crate::db::Conn::Postgres(c) => ::sqlx::query_as::<::sqlx::Postgres, $row>($text)$(.bind($arg))*.$fetch(c).await,
+        }
+    }};
+}

@@ -1,0 +1,191 @@
+//! The form door: the one adapter between a plain `<form method="post">` and a server function.
+//!
+//! Every call of a server function comes through here. An island's call goes on as it is, and its refusal gets its
+//! status. A plain form's call is run as if an island had made it; then
+//! * success becomes **303** to the place that the function named ([`land`]),
+//! * a refusal becomes **the page that held the form, drawn again** with the refusal's status, the messages beside the
+//!   fields and what was typed (never passwords).
+//!
+//! Leptos' own answer to a plain form is not used: it redirects to the `Referer` with the error in the address.
+
+use std::sync::{Arc, Mutex};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{Request, State},
+    http::{HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse as _, Redirect, Response},
+};
+use leptos::prelude::{provide_context, use_context};
+use leptos_axum::ResponseOptions;
+use tower::ServiceExt as _;
+
+use super::{Drawn, FormState, Notice, Refusal, Unauthenticated, is_own_path};
+use crate::{
+    actor::Caller,
+    portal::Portal,
+    routes::{self, Routes},
+    visit,
+};
+
+/// The largest body of a form, in bytes.
+pub const MAX_BODY: usize = 64 * 1024;
+
+/// Where a plain form leads when its function succeeds.
+#[derive(Clone, Default)]
+struct Landing(Arc<Mutex<Option<(String, Option<Notice>)>>>);
+
+/// The calls' circumstances inside a server function: the portal and who calls.
+///
+/// # Errors
+/// 503 outside of a call through the door, which does not happen.
+pub fn caller(drawn: Drawn) -> Result<(Portal, Caller), Refusal> {
+    let portal = use_context::<Portal>().ok_or(Refusal::Unavailable)?;
+    let mut caller = use_context::<Caller>().ok_or(Refusal::Unavailable)?;
+    caller.drawn = drawn;
+    Ok((portal, caller))
+}
+
+/// Names the place where a plain form leads now, and what is said there. An island stays where it is.
+pub fn land(path: impl Into<String>, notice: Option<Notice>) {
+    if let Some(landing) = use_context::<Landing>()
+        && let Ok(mut place) = landing.0.lock()
+    {
+        *place = Some((path.into(), notice));
+    }
+}
+
+/// Sets a cookie with the answer of the server function that runs.
+pub fn set_cookie(cookie: &str) {
+    if let (Some(response), Ok(value)) = (use_context::<ResponseOptions>(), HeaderValue::from_str(cookie)) {
+        response.append_header(header::SET_COOKIE, value);
+    }
+}
+
+/// A `Set-Cookie` for this portal: for the whole site, kept from scripts, sent along only from the portal's own pages
+/// and links. Over TLS it has the prefix that binds it to the host.
+#[must_use]
+pub fn cookie(portal: &Portal, name: &str, value: &str, max_age_seconds: i64) -> String {
+    let secure = if portal.config.secure() { "; Secure" } else { "" };
+    format!("{}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_seconds}{secure}", cookie_name(portal, name))
+}
+
+/// The name under which a secret cookie goes: `__Host-…` over TLS, plain on loopback without.
+#[must_use]
+pub fn cookie_name(portal: &Portal, name: &str) -> String {
+    if portal.config.secure() { format!("__Host-{name}") } else { name.to_owned() }
+}
+
+/// The one-shot cookie that carries a notice to the next page; an empty value takes it away.
+#[must_use]
+pub fn notice_cookie(portal: &Portal, notice: Option<Notice>) -> String {
+    let secure = if portal.config.secure() { "; Secure" } else { "" };
+    match notice {
+        Some(notice) => format!("notice={}; Path=/; HttpOnly; SameSite=Lax; Max-Age=60{secure}", notice.code()),
+        None => format!("notice=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0{secure}"),
+    }
+}
+
+/// Handles every request below `/do/`.
+pub async fn handle(State(routes): State<Routes>, request: Request) -> Response {
+    let portal = routes.portal.clone();
+    let path = request.uri().path().to_owned();
+    let Some(function) = routes::FUNCTIONS.iter().find(|f| path.strip_prefix("/do/") == Some(f.endpoint)) else {
+        return routes.error(request, Refusal::NotFound).await;
+    };
+    if request.method() != Method::POST {
+        // Somebody typed or reloaded the address of a form: its page is what they want.
+        return Redirect::to(function.page).into_response();
+    }
+    let plain = accepts(&request, "text/html");
+    let (mut parts, body) = request.into_parts();
+    let again = parts.clone();
+    let body = match axum::body::to_bytes(body, MAX_BODY).await {
+        Ok(body) => body,
+        Err(_) => return refuse(&routes, &portal, function.page, again, &Bytes::new(), function.endpoint, Refusal::TooLarge, plain).await,
+    };
+    parts.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    parts.headers.remove(header::REFERER);
+    let caller = parts.extensions.get::<Caller>().cloned().unwrap_or_else(Caller::system);
+    let landing = Landing::default();
+    let context = {
+        let (portal, landing) = (portal.clone(), landing.clone());
+        move || {
+            provide_context(portal.clone());
+            provide_context(caller.clone());
+            provide_context(landing.clone());
+        }
+    };
+    let answer = leptos_axum::handle_server_fns_with_context(context, Request::from_parts(parts, Body::from(body.clone()))).await.into_response();
+
+    let (mut head, answer_body) = answer.into_parts();
+    head.headers.remove(header::LOCATION);
+    if head.headers.contains_key(leptos::server_fn::error::SERVER_FN_ERROR_HEADER) || !head.status.is_success() {
+        let bytes = axum::body::to_bytes(answer_body, MAX_BODY).await.unwrap_or_default();
+        let refusal = serde_json::from_slice(&bytes).unwrap_or(Refusal::Unavailable);
+        return refuse(&routes, &portal, function.page, again, &body, function.endpoint, refusal, plain).await;
+    }
+    head.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if !plain {
+        return Response::from_parts(head, answer_body);
+    }
+    let (place, notice) = landing.0.lock().ok().and_then(|mut place| place.take()).unwrap_or_else(|| (function.page.to_owned(), None));
+    let mut response = Redirect::to(&place).into_response();
+    for cookie in head.headers.get_all(header::SET_COOKIE) {
+        response.headers_mut().append(header::SET_COOKIE, cookie.clone());
+    }
+    if let (Some(notice), true) = (notice, response.status().is_redirection())
+        && let Ok(value) = HeaderValue::from_str(&notice_cookie(&portal, Some(notice)))
+    {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
+    response
+}
+
+/// Answers a refusal: as a value for an island, as the page with the form for a person.
+#[expect(clippy::too_many_arguments, reason = "the two halves of one request, taken apart")]
+async fn refuse(routes: &Routes, portal: &Portal, default_page: &str, mut parts: axum::http::request::Parts, body: &Bytes, function: &str, refusal: Refusal, plain: bool) -> Response {
+    let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = if plain {
+        let fields: Vec<(String, String)> = url::form_urlencoded::parse(body).into_owned().collect();
+        let named = fields.iter().find(|(name, _)| name == "drawn[page]").map(|(_, page)| page.as_str());
+        let mut page = named.filter(|page| is_own_path(page)).unwrap_or(default_page).to_owned();
+        if refusal == Refusal::Unauthenticated(Unauthenticated::SignInRequired) {
+            page = visit::sign_in_address(&page);
+        }
+        let values = fields.into_iter().filter(|(name, _)| !name.contains("password") && !name.starts_with("drawn[")).collect();
+        parts.extensions.insert(FormState { function: function.to_owned(), refusal: refusal.clone(), values });
+        parts.method = Method::GET;
+        parts.uri = page.parse().unwrap_or_default();
+        for name in [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::TRANSFER_ENCODING] {
+            parts.headers.remove(name);
+        }
+        let mut response = match routes.pages().oneshot(Request::from_parts(parts, Body::empty())).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        if response.status() == StatusCode::OK {
+            *response.status_mut() = status;
+        }
+        response
+    } else {
+        let text = serde_json::to_string(&refusal).unwrap_or_default();
+        let mut response = (status, [(header::CONTENT_TYPE, "application/json")], text).into_response();
+        // The islands' client knows a refusal by this header.
+        response.headers_mut().insert(leptos::server_fn::error::SERVER_FN_ERROR_HEADER, HeaderValue::from_static("1"));
+        response
+    };
+    if let Refusal::TooManyRequests(seconds) = refusal {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if refusal == Refusal::Unavailable {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(2));
+    }
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let _ = portal;
+    response
+}
+
+fn accepts(request: &Request, kind: &str) -> bool {
+    request.headers().get_all(header::ACCEPT).iter().any(|value| value.to_str().is_ok_and(|value| value.contains(kind)))
+}

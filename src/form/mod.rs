@@ -1,0 +1,161 @@
+//! Forms: what they carry, what refuses them, and, on the server, the door through which a plain form reaches the same
+//! server function that an island calls.
+
+#[cfg(feature = "ssr")]
+pub mod door;
+mod refusal;
+
+pub use refusal::{Conflict, FieldErrors, Gone, Refusal, Unauthenticated};
+use serde::{Deserialize, Serialize};
+
+use crate::words::OrganizationId;
+
+/// What every form carries beside its own fields, as hidden fields `drawn[…]`: the circumstances it was drawn in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drawn {
+    /// The page that holds the form, drawn again where the form is refused. Only an own path is believed.
+    #[serde(default)]
+    pub page: String,
+    /// The idempotency key: what is posted twice with one key stands once.
+    #[serde(default)]
+    pub key: String,
+    /// The organization that the form was drawn for: a tab left open never writes into another one.
+    #[serde(default)]
+    pub organization: Option<OrganizationId>,
+}
+
+/// A form that was refused, as the page that holds it is drawn again: which, why, and what was typed (secrets aside).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FormState {
+    /// The end of the server function's address.
+    pub function: String,
+    /// Why.
+    pub refusal: Refusal,
+    /// What was typed, by the field's name.
+    pub values: Vec<(String, String)>,
+}
+
+impl FormState {
+    /// What was typed into a field.
+    #[must_use]
+    pub fn value(&self, field: &str) -> Option<&str> {
+        let wrapped = format!("form[{field}]");
+        self.values.iter().find(|(name, _)| *name == wrapped).map(|(_, value)| value.as_str())
+    }
+}
+
+/// What the portal says once, at the next page, after something was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Notice {
+    /// Signed out.
+    SignedOut,
+    /// The address is verified, sign in now.
+    Verified,
+    /// The password was reset, sign in now.
+    PasswordReset,
+    /// The password was changed.
+    PasswordChanged,
+    /// The name was changed.
+    NameChanged,
+    /// A session was ended.
+    SessionEnded,
+    /// All other sessions were ended.
+    OtherSessionsEnded,
+    /// The organization was created.
+    OrganizationCreated,
+    /// The invitation was sent.
+    InvitationSent,
+    /// The invitation was sent again.
+    InvitationResent,
+    /// The invitation was revoked.
+    InvitationRevoked,
+    /// The invitation was declined.
+    InvitationDeclined,
+    /// Joined the organization.
+    Joined,
+    /// Whoever follows the link of an invitation again is a member already.
+    AlreadyMember,
+    /// The role was changed.
+    RoleChanged,
+    /// The member was removed.
+    MemberRemoved,
+    /// Left the organization.
+    Left,
+    /// The theme was chosen.
+    ThemeChosen,
+}
+
+impl Notice {
+    const ALL: [(Self, &'static str, &'static str); 18] = [
+        (Self::SignedOut, "signed-out", "You are signed out."),
+        (Self::Verified, "verified", "Your e-mail address is verified. Sign in to go on."),
+        (Self::PasswordReset, "password-reset", "Your password is changed and every session was ended. Sign in with the new one."),
+        (Self::PasswordChanged, "password-changed", "Your password is changed. All other sessions were ended."),
+        (Self::NameChanged, "name-changed", "Your name is changed."),
+        (Self::SessionEnded, "session-ended", "The session was ended."),
+        (Self::OtherSessionsEnded, "sessions-ended", "All other sessions were ended."),
+        (Self::OrganizationCreated, "organization-created", "Your organization has been created."),
+        (Self::InvitationSent, "invitation-sent", "The invitation is on its way."),
+        (Self::InvitationResent, "invitation-resent", "The invitation is on its way again. The earlier link no longer works."),
+        (Self::InvitationRevoked, "invitation-revoked", "The invitation was revoked. Its link no longer works."),
+        (Self::InvitationDeclined, "invitation-declined", "You declined the invitation."),
+        (Self::Joined, "joined", "Welcome. You are a member now."),
+        (Self::AlreadyMember, "already-member", "You are a member of this organization already."),
+        (Self::RoleChanged, "role-changed", "The role was changed."),
+        (Self::MemberRemoved, "member-removed", "The member was removed from the organization."),
+        (Self::Left, "left", "You left the organization."),
+        (Self::ThemeChosen, "theme", "The theme is set."),
+    ];
+
+    /// Its name in the one-shot cookie.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        Self::ALL.iter().find(|(notice, ..)| *notice == self).map_or("", |(_, code, _)| code)
+    }
+
+    /// The sentence.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        Self::ALL.iter().find(|(notice, ..)| *notice == self).map_or("", |(.., text)| text)
+    }
+
+    /// Reads the name in the cookie.
+    #[must_use]
+    pub fn parse(code: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known, _)| *known == code).map(|(notice, ..)| *notice)
+    }
+}
+
+/// Whether a text is a path of the portal's own, to which one may be sent or believed to come from: it begins with one
+/// slash, and holds nothing that a browser would read as another host or as a header's end.
+#[must_use]
+pub fn is_own_path(path: &str) -> bool {
+    path.starts_with('/')
+        && !path.starts_with("//")
+        && path.len() <= 2000
+        && path.chars().all(|c| c.is_ascii_graphic() && c != '\\')
+        && !path.starts_with("/do/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_own_paths_are_believed() {
+        for path in ["/", "/organization/members?q=a%20b#x", "/sign-in?to=%2Faccount"] {
+            assert!(is_own_path(path), "{path}");
+        }
+        for path in ["", "//evil.example", "/\\evil.example", "https://evil.example/", "/a\r\nSet-Cookie: x", "javascript:alert(1)", "/a b", "/do/sign_out", "/é"] {
+            assert!(!is_own_path(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn every_notice_is_read_back() {
+        for (notice, code, _) in Notice::ALL {
+            assert_eq!(Notice::parse(code), Some(notice));
+            assert_eq!(notice.code(), code);
+        }
+    }
+}

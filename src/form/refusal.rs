@@ -1,0 +1,217 @@
+use serde::{Deserialize, Serialize};
+
+/// What is wrong with the fields of a form, a sentence each. The empty field name is the form as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldErrors(pub Vec<(String, String)>);
+
+impl FieldErrors {
+    /// One field's error.
+    #[must_use]
+    pub fn one(field: &str, message: impl Into<String>) -> Self {
+        Self(vec![(field.to_owned(), message.into())])
+    }
+
+    /// Notes the error of a field, or hands over what was read.
+    pub fn take<T, E: Into<String>>(&mut self, field: &str, read: Result<T, E>) -> Option<T> {
+        match read {
+            Ok(value) => Some(value),
+            Err(message) => {
+                self.0.push((field.to_owned(), message.into()));
+                None
+            }
+        }
+    }
+
+    /// The sentence for a field.
+    #[must_use]
+    pub fn of(&self, field: &str) -> Option<&str> {
+        self.0.iter().find(|(name, _)| name == field).map(|(_, message)| message.as_str())
+    }
+}
+
+/// Why something cannot be done, as a value: the only error that leaves the server, the same on pages, in the typed
+/// calls of the islands and in the API. Closed, with stable codes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refusal {
+    /// 422: what was typed does not do; a sentence beside each field.
+    Invalid(FieldErrors),
+    /// 401
+    Unauthenticated(Unauthenticated),
+    /// 403: you are known, and your role does not allow it.
+    Forbidden,
+    /// 404: no such thing, or not yours.
+    NotFound,
+    /// 409: not possible as things stand.
+    Conflict(Conflict),
+    /// 410: it was there and is no more.
+    Gone(Gone),
+    /// 413
+    TooLarge,
+    /// 429: too often; again after so many seconds.
+    TooManyRequests(u32),
+    /// 503: the database or another part is away; nothing was changed.
+    Unavailable,
+    /// 500: our fault; the reference under which it was logged.
+    Fault(String),
+}
+
+/// Why 401.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unauthenticated {
+    /// Nobody is signed in, or the session has ended.
+    SignInRequired,
+    /// The pair of address and password is wrong; which of the two is never said.
+    WrongCredentials,
+}
+
+/// Why 409.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Conflict {
+    /// The account belongs to an organization already.
+    AlreadyInOrganization,
+    /// The organization would be left without an Admin.
+    LastAdmin,
+    /// Nobody changes their own role.
+    OwnRole,
+    /// The address has a pending invitation; its id, so that sending it again can be offered.
+    AlreadyInvited(crate::words::InvitationId),
+    /// The address belongs to a member of this organization.
+    AlreadyMember,
+    /// The form was drawn for another organization than the one you are in now.
+    OtherOrganization,
+    /// The invitation is for another address than the one signed in.
+    OtherAddress,
+    /// The invitation is not pending any more.
+    NotPending,
+}
+
+/// Why 410.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Gone {
+    /// A link from a mail that is expired, used, replaced or unknown.
+    Link,
+}
+
+impl Refusal {
+    /// One field's error.
+    #[must_use]
+    pub fn field(field: &str, message: impl Into<String>) -> Self {
+        Self::Invalid(FieldErrors::one(field, message))
+    }
+
+    /// HTTP's status.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Invalid(_) => 422,
+            Self::Unauthenticated(_) => 401,
+            Self::Forbidden => 403,
+            Self::NotFound => 404,
+            Self::Conflict(_) => 409,
+            Self::Gone(_) => 410,
+            Self::TooLarge => 413,
+            Self::TooManyRequests(_) => 429,
+            Self::Unavailable => 503,
+            Self::Fault(_) => 500,
+        }
+    }
+
+    /// The stable code, for logs, the audit log and the API.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "invalid",
+            Self::Unauthenticated(Unauthenticated::SignInRequired) => "sign_in_required",
+            Self::Unauthenticated(Unauthenticated::WrongCredentials) => "wrong_credentials",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::Conflict(conflict) => match conflict {
+                Conflict::AlreadyInOrganization => "already_in_organization",
+                Conflict::LastAdmin => "last_admin",
+                Conflict::OwnRole => "own_role",
+                Conflict::AlreadyInvited(_) => "already_invited",
+                Conflict::AlreadyMember => "already_member",
+                Conflict::OtherOrganization => "other_organization",
+                Conflict::OtherAddress => "other_address",
+                Conflict::NotPending => "not_pending",
+            },
+            Self::Gone(Gone::Link) => "link_gone",
+            Self::TooLarge => "too_large",
+            Self::TooManyRequests(_) => "too_many_requests",
+            Self::Unavailable => "unavailable",
+            Self::Fault(_) => "fault",
+        }
+    }
+
+    /// The sentence for people: what happened and what to do.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match self {
+            Self::Invalid(_) => "Some of what you typed needs another look.",
+            Self::Unauthenticated(Unauthenticated::SignInRequired) => "You are not signed in any more. Sign in and try again.",
+            Self::Unauthenticated(Unauthenticated::WrongCredentials) => "The e-mail address or the password is wrong.",
+            Self::Forbidden => "Your role does not allow this. An Admin of your organization can do it.",
+            Self::NotFound => "This does not exist, or is not there for you.",
+            Self::Conflict(conflict) => match conflict {
+                Conflict::AlreadyInOrganization => "You belong to an organization already. An account can be in one at a time.",
+                Conflict::LastAdmin => "An organization always needs an Admin. Make somebody else Admin first.",
+                Conflict::OwnRole => "Nobody can change their own role. Another Admin can change yours.",
+                Conflict::AlreadyInvited(_) => "This address is invited already. You can send the invitation again.",
+                Conflict::AlreadyMember => "This address belongs to a member of your organization already.",
+                Conflict::OtherOrganization => "This page was opened for another organization. Nothing was changed; open the page again.",
+                Conflict::OtherAddress => "This invitation is for another e-mail address. Sign in with the address it was sent to.",
+                Conflict::NotPending => "This invitation is not pending any more.",
+            },
+            Self::Gone(Gone::Link) => "This link no longer works. It was used, replaced or has expired.",
+            Self::TooLarge => "This is too large.",
+            Self::TooManyRequests(seconds) => return format!("Too many attempts. Try again in {}.", duration(*seconds)),
+            Self::Unavailable => "The portal cannot reach its database right now. Nothing was changed. Try again in a moment.",
+            Self::Fault(reference) => return format!("Something went wrong on our side and nothing was changed. Quote {reference} if you tell us."),
+        }
+        .to_owned()
+    }
+
+    /// The sentence that belongs beside a field, where there is one: field errors, and the conflicts that one field caused.
+    #[must_use]
+    pub fn of_field(&self, field: &str) -> Option<String> {
+        match (self, field) {
+            (Self::Invalid(errors), _) => errors.of(field).map(str::to_owned),
+            (Self::Conflict(Conflict::AlreadyInvited(_) | Conflict::AlreadyMember), "email") => Some(self.message()),
+            _ => None,
+        }
+    }
+}
+
+fn duration(seconds: u32) -> String {
+    match seconds {
+        0 | 1 => "a second".to_owned(),
+        2..=119 => format!("{seconds} seconds"),
+        120..=7199 => format!("{} minutes", seconds.div_ceil(60)),
+        _ => format!("{} hours", seconds.div_ceil(3600)),
+    }
+}
+
+impl From<FieldErrors> for Refusal {
+    fn from(errors: FieldErrors) -> Self {
+        Self::Invalid(errors)
+    }
+}
+
+impl From<Conflict> for Refusal {
+    fn from(conflict: Conflict) -> Self {
+        Self::Conflict(conflict)
+    }
+}
+
+impl leptos::server_fn::error::FromServerFnError for Refusal {
+    type Encoder = leptos::server_fn::codec::JsonEncoding;
+
+    /// What the transport itself reports. Its texts are the library's own and are never shown (`SECURITY.md` 5.1).
+    fn from_server_fn_error(error: leptos::server_fn::error::ServerFnErrorErr) -> Self {
+        use leptos::server_fn::error::ServerFnErrorErr as E;
+        match error {
+            E::Args(_) | E::MissingArg(_) | E::Deserialization(_) => Self::field("", "This form could not be read. Open the page again."),
+            _ => Self::Unavailable,
+        }
+    }
+}

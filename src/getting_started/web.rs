@@ -1,0 +1,60 @@
+//! The page's handlers: load, draw.
+
+use super::pages::{self, Standing, Step, Waiting};
+use crate::{
+    db::Failure,
+    invitations::actions as invitations,
+    organizations::actions as organizations,
+    visit::{Answer, Page, Visit},
+};
+
+/// `/`: Getting Started for who is signed in, the sign-in page for who is not.
+///
+/// # Errors
+/// None.
+pub async fn start(visit: &Visit) -> Result<Answer, Failure> {
+    let place = if visit.caller.actor.is_some() { "/getting-started" } else { "/sign-in" };
+    Ok(Answer::SeeOther(place.to_owned()))
+}
+
+/// `/getting-started`
+///
+/// # Errors
+/// The database's.
+pub async fn getting_started(visit: &Visit) -> Result<Answer, Failure> {
+    let actor = visit.actor()?;
+    let mut db = visit.portal.read().await?;
+    let organization = match &visit.membership {
+        Some(membership) => Some(organizations::details(&mut db, membership.organization).await?),
+        None => None,
+    };
+    let waiting = invitations::waiting_for(&mut db, actor, visit.portal.clock.now()).await?;
+    drop(db);
+    let steps = vec![
+        match &organization {
+            Some(_) => Step { title: "Add an organization", sentence: "", standing: Standing::Done, action: Some(("View Organization", "/organization")) },
+            None => Step {
+                title: "Add an organization",
+                sentence: "Your team and what belongs to it live in an organization. You become its Admin.",
+                standing: Standing::Open,
+                action: Some(("Add Organization", "/organization/add")),
+            },
+        },
+        match &organization {
+            Some(organization) if organization.members > 1 || organization.invitations > 0 => {
+                Step { title: "Invite members", sentence: "", standing: Standing::Done, action: Some(("View members", "/organization/members")) }
+            }
+            Some(_) => Step {
+                title: "Invite members",
+                sentence: "Colleagues get a mail with a link, valid for some days, and join with the role that you choose.",
+                standing: Standing::Open,
+                action: Some(("Invite Member", "/organization/members/invite")),
+            },
+            None => Step { title: "Invite members", sentence: "Opens when you have an organization.", standing: Standing::NotYours, action: None },
+        },
+    ];
+    let waiting = waiting.into_iter().map(|invitation| Waiting { invitation, accept: visit.drawn(), decline: visit.drawn() }).collect();
+    let in_organization = organization.is_some();
+    let refusal = visit.state.as_ref().map(|state| state.refusal.clone());
+    Ok(Page::narrow("Getting Started", move || pages::getting_started(steps, waiting, in_organization, refusal)).with_islands().into())
+}

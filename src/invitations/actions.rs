@@ -1,0 +1,305 @@
+//! The use cases of invitations.
+
+use serde_json::json;
+
+use super::{
+    InvitationRow, InvitationView, InviteForm, Standing,
+    store::{self, New, Row},
+};
+use crate::{
+    actor::{Actor, Caller},
+    audit::{Action, Object},
+    db::{Connected, Failure},
+    form::{Conflict, Gone, Refusal},
+    guard::{self, Acceptance, Grant, Membership},
+    limits,
+    mail::{Mail, Message},
+    members::{Source, store as members},
+    permissions::{InviteMembers, Permission, Role},
+    portal::{Portal, Unit},
+    secrets,
+    words::{AccountId, DAY, Email, InvitationId, MemberId, OrganizationId, Timestamp},
+};
+
+impl InvitationRow {
+    fn of(row: Row, viewer: AccountId, role: Role, now: Timestamp) -> Self {
+        Self {
+            id: row.id,
+            role: row.role(),
+            standing: if row.open(now) { Standing::Pending } else { Standing::Expired },
+            manageable: may_manage(&row, viewer, role),
+            email: row.email.to_string(),
+            inviter: row.invited_by_name,
+            sent_at: row.sent_at,
+            expires_at: row.expires_at,
+        }
+    }
+}
+
+impl From<Row> for InvitationView {
+    fn from(row: Row) -> Self {
+        Self { id: row.id, role: row.role(), organization: row.organization_name, email: row.email, inviter: row.invited_by_name, expires_at: row.expires_at }
+    }
+}
+
+/// Every invitation is an Admin's to manage; whoever sent one manages that.
+fn may_manage(row: &Row, actor: AccountId, role: Role) -> bool {
+    role.may(Permission::ManageMembers) || row.invited_by == Some(actor)
+}
+
+/// The pending invitations of an organization.
+///
+/// # Errors
+/// The database's.
+pub async fn list(db: &mut impl Connected, membership: &Membership, viewer: AccountId, now: Timestamp) -> Result<Vec<InvitationRow>, Failure> {
+    let rows = store::of_organization(db, membership.organization).await?;
+    Ok(rows.into_iter().map(|row| InvitationRow::of(row, viewer, membership.role, now)).collect())
+}
+
+/// The invitations that wait for an account.
+///
+/// # Errors
+/// The database's.
+pub async fn waiting_for(db: &mut impl Connected, actor: &Actor, now: Timestamp) -> Result<Vec<InvitationView>, Failure> {
+    Ok(store::waiting_for(db, &actor.email.key(), now).await?.into_iter().map(InvitationView::from).collect())
+}
+
+/// The invitation of a link, while it can be accepted.
+///
+/// # Errors
+/// The database's.
+pub async fn by_link(portal: &Portal, token: &str) -> Result<Option<InvitationView>, Failure> {
+    let row = store::by_token(&mut portal.read().await?, &secrets::hash(token)).await?;
+    Ok(row.filter(|row| row.open(portal.clock.now())).map(InvitationView::from))
+}
+
+/// Whether the link's invitation was accepted, by this account, into the organization it is in now.
+///
+/// # Errors
+/// The database's.
+pub async fn accepted_by(portal: &Portal, token: &str, membership: &Membership, actor: &Actor) -> Result<bool, Failure> {
+    let row = store::by_token(&mut portal.read().await?, &secrets::hash(token)).await?;
+    Ok(row.is_some_and(|row| row.organization_id == membership.organization && row.email_key == actor.email.key()))
+}
+
+/// The address that the link of an invitation proves, in a unit.
+///
+/// # Errors
+/// 410 where the link no longer works.
+pub async fn invited_by_link(unit: &mut Unit, token: &str) -> Result<Email, Failure> {
+    let row = store::by_token(unit, &secrets::hash(token)).await?;
+    let now = unit.now;
+    Ok(row.filter(|row| row.open(now)).ok_or(Refusal::Gone(Gone::Link))?.email)
+}
+
+fn mail(row_organization: &str, email: &Email, role: Role, inviter: &str, token: &secrets::Secret, expires_at: Timestamp) -> Mail {
+    Mail {
+        to: email.clone(),
+        message: Message::Invitation { organization: row_organization.to_owned(), role, inviter: inviter.to_owned(), token: token.expose().to_owned(), expires_at },
+    }
+}
+
+/// Counts an invitation's mail: by organization, and by recipient whoever invites.
+async fn count(portal: &Portal, organization: OrganizationId, email: &str) -> Result<(), Refusal> {
+    let counted = async {
+        limits::count(portal, "invitation", &organization.to_string(), portal.config.invitation_rate).await?;
+        limits::count(portal, "invitation recipient", email, portal.config.invitation_recipient_rate).await
+    };
+    counted.await.map_err(|failure| portal.refuse(failure))
+}
+
+/// Who asks, looked at before anything is counted against their organization or an address.
+async fn check(portal: &Portal, caller: &Caller) -> Result<(OrganizationId, Membership), Refusal> {
+    let checked = async {
+        let actor = caller.actor()?;
+        let organization = caller.organization()?;
+        let membership = guard::membership(&mut portal.read().await?, actor.account, portal.clock.now()).await?.ok_or(Refusal::NotFound)?;
+        if membership.organization != organization {
+            return Err(Conflict::OtherOrganization.into());
+        }
+        Ok::<_, Failure>((organization, membership))
+    };
+    checked.await.map_err(|failure| portal.refuse(failure))
+}
+
+/// Invites an address with a role no higher than the inviter's. An address whose account is in another organization
+/// is invited like any other: only the invitee learns why it cannot be accepted.
+///
+/// # Errors
+/// 422, 403 for a higher role, 409 where the address is a member or has a pending invitation, 429.
+pub async fn invite(portal: &Portal, caller: &Caller, form: InviteForm) -> Result<InvitationRow, Refusal> {
+    let actor = caller.actor()?.clone();
+    let invite = form.parse()?;
+    let (organization, _) = check(portal, caller).await?;
+    count(portal, organization, &invite.email.key()).await?;
+    portal
+        .write(caller, Action::InviteMember, (actor, organization, invite), |unit, (actor, organization, invite)| {
+            Box::pin(async move {
+                let grant = unit.grant::<InviteMembers>(*organization).await?;
+                if !grant.membership.role.may_give().contains(&invite.role) {
+                    return Err(Refusal::Forbidden.into());
+                }
+                if members::has_email(unit, *organization, &invite.email.key()).await? {
+                    return Err(Conflict::AlreadyMember.into());
+                }
+                let now = unit.now;
+                if let Some(pending) = store::pending(unit, *organization, &invite.email.key()).await? {
+                    if pending.open(now) {
+                        return Err(Conflict::AlreadyInvited(pending.id).into());
+                    }
+                    // The index knows no clock: what has expired is marked so before the address is invited again.
+                    store::settle(unit, &grant, pending.id, "expired", actor.account, now).await?;
+                }
+                let token = unit.portal.random.secret();
+                let new = New {
+                    id: InvitationId(unit.new_id()),
+                    email: invite.email.clone(),
+                    role: invite.role,
+                    token_hash: token.hash(),
+                    invited_by: actor.account,
+                    invited_by_name: actor.name(),
+                    expires_at: now.plus(unit.portal.config.invitation_days * DAY),
+                };
+                store::insert(unit, &grant, &new, now).await?;
+                unit.mail(&mail(&grant.membership.organization_name, &new.email, new.role, &new.invited_by_name, &token, new.expires_at)).await?;
+                unit.audit(vec![Object::new("invitation", new.id, new.email.as_str())], json!(null), json!({ "role": new.role.name() })).await?;
+                row(unit, new.id, &grant, actor.account).await
+            })
+        })
+        .await
+}
+
+/// An invitation as its organization's list shows it, in a unit.
+async fn row(unit: &mut Unit, id: InvitationId, grant: &Grant<InviteMembers>, viewer: AccountId) -> Result<InvitationRow, Failure> {
+    let now = unit.now;
+    let row = store::get(unit, id).await?.ok_or(Refusal::NotFound)?;
+    Ok(InvitationRow::of(row, viewer, grant.membership.role, now))
+}
+
+/// An invitation that the actor may manage, in the organization of the grant.
+async fn managed(unit: &mut Unit, id: InvitationId, grant: &Grant<InviteMembers>, actor: AccountId) -> Result<Row, Failure> {
+    let row = store::get(unit, id).await?.filter(|row| row.organization_id == grant.membership.organization).ok_or(Refusal::NotFound)?;
+    if !may_manage(&row, actor, grant.membership.role) {
+        return Err(Refusal::Forbidden.into());
+    }
+    if row.state != "pending" {
+        return Err(Conflict::NotPending.into());
+    }
+    Ok(row)
+}
+
+/// Sends an invitation again, expired or not: with a new link, which kills the earlier one, and a new time.
+///
+/// # Errors
+/// 404, 403 for a colleague's, 409 where it is not pending, 429.
+pub async fn resend(portal: &Portal, caller: &Caller, invitation: InvitationId) -> Result<InvitationRow, Refusal> {
+    let actor = caller.actor()?.clone();
+    let (organization, membership) = check(portal, caller).await?;
+    let looked_up = async { Ok::<_, Failure>(store::get(&mut portal.read().await?, invitation).await?) };
+    let found = looked_up.await.map_err(|failure| portal.refuse(failure))?;
+    if let Some(row) = found.filter(|row| row.organization_id == organization && may_manage(row, actor.account, membership.role)) {
+        count(portal, organization, &row.email_key).await?;
+    }
+    portal
+        .write(caller, Action::ResendInvitation, (actor, organization, invitation), |unit, (actor, organization, invitation)| {
+            Box::pin(async move {
+                let grant = unit.grant::<InviteMembers>(*organization).await?;
+                let pending = managed(unit, *invitation, &grant, actor.account).await?;
+                // Who may not give the role any more does not send it out again either.
+                if !grant.membership.role.may_give().contains(&pending.role()) {
+                    return Err(Refusal::Forbidden.into());
+                }
+                let (token, now) = (unit.portal.random.secret(), unit.now);
+                let expires_at = now.plus(unit.portal.config.invitation_days * DAY);
+                store::renew(unit, &grant, pending.id, &token.hash(), now, expires_at).await?;
+                unit.mail(&mail(&pending.organization_name, &pending.email, pending.role(), &actor.name(), &token, expires_at)).await?;
+                unit.audit(vec![Object::new("invitation", pending.id, pending.email.as_str())], json!(null), json!(null)).await?;
+                row(unit, pending.id, &grant, actor.account).await
+            })
+        })
+        .await
+}
+
+/// Revokes an invitation: its link is dead.
+///
+/// # Errors
+/// 404, 403 for a colleague's, 409 where it is not pending.
+pub async fn revoke(portal: &Portal, caller: &Caller, invitation: InvitationId) -> Result<(), Refusal> {
+    let actor = caller.actor()?.account;
+    let organization = caller.organization()?;
+    portal
+        .write(caller, Action::RevokeInvitation, (actor, organization, invitation), |unit, &(actor, organization, invitation)| {
+            Box::pin(async move {
+                let grant = unit.grant::<InviteMembers>(organization).await?;
+                let pending = managed(unit, invitation, &grant, actor).await?;
+                let now = unit.now;
+                if !store::settle(unit, &grant, pending.id, "revoked", actor, now).await? {
+                    return Err(Conflict::NotPending.into());
+                }
+                unit.audit(vec![Object::new("invitation", pending.id, pending.email.as_str())], json!({ "role": pending.role }), json!(null)).await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// The invitation that an actor may settle: for their address, and open. The organization's lock is taken.
+async fn offered(unit: &mut Unit, invitation: InvitationId, actor: &Actor) -> Result<(Row, Acceptance), Failure> {
+    let row = store::get(unit, invitation).await?.ok_or(Refusal::NotFound)?;
+    // Another's invitation is like none.
+    let acceptance = Acceptance::of(row.organization_id, &row.email, actor).map_err(|_| Refusal::NotFound)?;
+    unit.lock_organization(row.organization_id).await?;
+    let now = unit.now;
+    let row = store::get(unit, invitation).await?.ok_or(Refusal::NotFound)?;
+    if !row.open(now) {
+        return Err(Refusal::Gone(Gone::Link).into());
+    }
+    Ok((row, acceptance))
+}
+
+/// Accepts an invitation: the account becomes a member with the role that was offered.
+///
+/// # Errors
+/// 404 for another's, 410 where it is over, 409 where the account is in an organization.
+pub async fn accept(portal: &Portal, caller: &Caller, invitation: InvitationId) -> Result<(), Refusal> {
+    let actor = caller.actor()?.clone();
+    portal
+        .write(caller, Action::AcceptInvitation, (actor, invitation), |unit, (actor, invitation)| {
+            Box::pin(async move {
+                let (row, acceptance) = offered(unit, *invitation, actor).await?;
+                if guard::organization_of(unit, actor.account).await?.is_some() {
+                    return Err(Conflict::AlreadyInOrganization.into());
+                }
+                let (member, now) = (MemberId(unit.new_id()), unit.now);
+                if !store::settle(unit, &acceptance, row.id, "accepted", actor.account, now).await? {
+                    return Err(Refusal::Gone(Gone::Link).into());
+                }
+                members::insert::<InviteMembers>(unit, &acceptance, member, actor, row.role(), Source::Invitation, now).await?;
+                let objects = vec![Object::new("invitation", row.id, row.email.as_str()), Object::new("member", member, actor.name())];
+                unit.audit(objects, json!(null), json!({ "role": row.role })).await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// Declines an invitation.
+///
+/// # Errors
+/// 404 for another's, 410 where it is over.
+pub async fn decline(portal: &Portal, caller: &Caller, invitation: InvitationId) -> Result<(), Refusal> {
+    let actor = caller.actor()?.clone();
+    portal
+        .write(caller, Action::DeclineInvitation, (actor, invitation), |unit, (actor, invitation)| {
+            Box::pin(async move {
+                let (row, acceptance) = offered(unit, *invitation, actor).await?;
+                let now = unit.now;
+                if !store::settle(unit, &acceptance, row.id, "declined", actor.account, now).await? {
+                    return Err(Refusal::Gone(Gone::Link).into());
+                }
+                unit.audit(vec![Object::new("invitation", row.id, row.email.as_str())], json!({ "role": row.role }), json!(null)).await?;
+                Ok(())
+            })
+        })
+        .await
+}

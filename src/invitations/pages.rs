@@ -1,0 +1,164 @@
+//! The room's pages: pure views.
+
+use leptos::prelude::*;
+
+use super::{InvitationRow, InvitationView, islands::InviteFields};
+use crate::{
+    form::{Conflict, Drawn, Refusal},
+    permissions::Role,
+    ui::{Checked, Date, ErrorSummary, Hidden, Moment},
+    words::{Email, InvitationId},
+};
+
+/// Invite Member, as a page.
+#[must_use]
+pub fn invite(roles: &'static [Role], checked: Checked, drawn: Drawn, resend: Drawn) -> AnyView {
+    let again = match checked.refusal() {
+        Some(Refusal::Conflict(Conflict::AlreadyInvited(id))) if id != InvitationId(uuid::Uuid::nil()) => Some(id),
+        _ => None,
+    };
+    view! {
+        <header class="page-head"><div><p class="kicker"><a href="/organization/members">"Members"</a></p><h1>"Invite Member"</h1></div></header>
+        <form class="card form" method="post" action="/do/invite_member" novalidate>
+            <Hidden drawn/>
+            <ErrorSummary refusal=checked.refusal()/>
+            <InviteFields checked roles/>
+            <p class="hint"><a href="/roles">"Compare roles"</a></p>
+            <div class="actions start"><button class="button primary">"Save"</button><a class="button quiet" href="/organization/members">"Cancel"</a></div>
+        </form>
+        {again.map(|id| view! {
+            <form class="card form" method="post" action="/do/resend_invitation">
+                <Hidden drawn=resend/>
+                <input type="hidden" name="invitation" value=id.to_string()/>
+                <p>"The invitation that waits can be sent again. Its earlier link stops working."</p>
+                <div class="actions start"><button class="button">"Resend"</button></div>
+            </form>
+        })}
+    }
+    .into_any()
+}
+
+/// Revoke, as a page that asks first.
+#[must_use]
+pub fn revoke(invitation: InvitationRow, checked: Checked, drawn: Drawn) -> AnyView {
+    view! {
+        <header class="page-head"><div><p class="kicker"><a href="/organization/members">"Members"</a></p><h1>"Revoke invitation"</h1></div></header>
+        <form class="card form" method="post" action="/do/revoke_invitation">
+            <Hidden drawn/>
+            <ErrorSummary refusal=checked.refusal()/>
+            <input type="hidden" name="invitation" value=invitation.id.to_string()/>
+            <p>"Revoke the invitation of " <strong><bdi>{invitation.email}</bdi></strong> "? Its link stops working at once. You can invite the address again."</p>
+            <div class="actions"><a class="button" href="/organization/members" autofocus=true>"Cancel"</a><button class="button danger">"Revoke invitation"</button></div>
+        </form>
+    }
+    .into_any()
+}
+
+/// The invitation, for whom it is: accept or decline.
+#[must_use]
+pub fn answer(invitation: InvitationView, email: String, refusal: Option<Refusal>, accept: Drawn, decline: Drawn) -> AnyView {
+    let id = invitation.id.to_string();
+    view! {
+        <div class="card">
+            <div class="card-head"><p>"Invitation"</p><h1>"Join " <bdi>{invitation.organization}</bdi></h1></div>
+            <ErrorSummary refusal/>
+            <dl class="facts">
+                <div><dt>"Invited by"</dt><dd><bdi>{invitation.inviter}</bdi></dd></div>
+                <div><dt>"Your role"</dt><dd>{invitation.role.name()}</dd></div>
+                <div><dt>"For"</dt><dd><bdi>{invitation.email.to_string()}</bdi></dd></div>
+                <div><dt>"Valid until"</dt><dd><Moment at=invitation.expires_at/></dd></div>
+            </dl>
+            <div class="actions even">
+                <form method="post" action="/do/decline_invitation"><Hidden drawn=decline/><input type="hidden" name="invitation" value=id.clone()/><button class="button wide">"Decline"</button></form>
+                <form method="post" action="/do/accept_invitation"><Hidden drawn=accept/><input type="hidden" name="invitation" value=id/><button class="button primary wide">"Accept"</button></form>
+            </div>
+        </div>
+        {signed_in_as(email)}
+    }
+    .into_any()
+}
+
+fn signed_in_as(email: String) -> impl IntoView {
+    view! { <form class="aside" method="post" action="/do/sign_out">"Signed in as " <bdi>{email}</bdi> ". " <button class="link-button">"Sign out"</button></form> }
+}
+
+/// The invitation, for who is not signed in: sign in or sign up as that address.
+#[must_use]
+pub fn signed_out(invitation: InvitationView, token: String, sign_in: String) -> AnyView {
+    view! {
+        <div class="card">
+            <div class="card-head">
+                <p>"Invitation"</p>
+                <h1>"Join " <bdi>{invitation.organization}</bdi></h1>
+                <p><bdi>{invitation.inviter}</bdi> " invited " <bdi>{invitation.email.to_string()}</bdi> " as " {invitation.role.name()} "."</p>
+            </div>
+            <div class="form-body">
+                <a class="button primary wide" href=format!("/sign-up?invitation={token}")>"Create an account"</a>
+                <a class="button wide" href=sign_in>"Sign in"</a>
+            </div>
+        </div>
+        <p class="aside">"Not for you? Close this page; the invitation ends on " <Date at=invitation.expires_at/> "."</p>
+    }
+    .into_any()
+}
+
+/// The invitation is for another address than the one signed in.
+#[must_use]
+pub fn other_address(invited: Email, email: String) -> AnyView {
+    view! {
+        <div class="card">
+            <div class="card-head">
+                <h1>"This invitation is for another address"</h1>
+                <p>"It was sent to " <bdi>{masked(invited.as_str())}</bdi> "; you are signed in as " <bdi>{email.clone()}</bdi> "."</p>
+            </div>
+            <p>"Sign out and open the link again with the account of that address, or ask for an invitation to this one."</p>
+            <form method="post" action="/do/sign_out"><button class="button primary wide">"Sign out"</button></form>
+        </div>
+        <p class="aside"><a href="/getting-started">"Stay signed in as " <bdi>{email}</bdi></a></p>
+    }
+    .into_any()
+}
+
+/// Whoever it is for is in another organization.
+#[must_use]
+pub fn other_organization(invitation: InvitationView, own: String, email: String, decline: Drawn) -> AnyView {
+    let id = invitation.id.to_string();
+    view! {
+        <div class="card">
+            <div class="card-head">
+                <h1>"You are in another organization"</h1>
+                <p>"An account belongs to one organization, and yours belongs to " <bdi>{own.clone()}</bdi> "."</p>
+            </div>
+            <p>"To join " <bdi>{invitation.organization}</bdi> ", leave " <bdi>{own.clone()}</bdi> " first. The invitation stays valid until " <Date at=invitation.expires_at/> "."</p>
+            <a class="button primary wide" href="/organization"><span>"View " <bdi>{own}</bdi></span></a>
+            <form method="post" action="/do/decline_invitation"><Hidden drawn=decline/><input type="hidden" name="invitation" value=id/><button class="button wide">"Decline"</button></form>
+        </div>
+        {signed_in_as(email)}
+    }
+    .into_any()
+}
+
+/// One page for every link that no longer works, or never did.
+#[must_use]
+pub fn over(signed_in: bool) -> AnyView {
+    view! {
+        <div class="card">
+            <div class="card-head"><h1>"This invitation cannot be used"</h1><p>"It was used, replaced by a newer one, revoked or has expired, or the link is not complete."</p></div>
+            <p>"Ask the person who invited you for a new one. If you joined already, you find your organization after signing in."</p>
+            {if signed_in {
+                view! { <a class="button primary wide" href="/getting-started">"Go to Getting Started"</a> }.into_any()
+            } else {
+                view! { <a class="button primary wide" href="/sign-in">"Sign in"</a> }.into_any()
+            }}
+        </div>
+    }
+    .into_any()
+}
+
+/// An address of which only its owner sees which it is: `g•••@example.com`.
+fn masked(email: &str) -> String {
+    match email.rsplit_once('@') {
+        Some((local, domain)) => format!("{}•••@{domain}", local.chars().next().unwrap_or('•')),
+        None => "•••".to_owned(),
+    }
+}

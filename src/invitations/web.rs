@@ -1,0 +1,72 @@
+//! The room's page handlers: load, draw.
+
+use axum::http::StatusCode;
+
+use super::{InvitationRow, Standing, actions, pages};
+use crate::{
+    db::Failure,
+    form::Refusal,
+    ui::Checked,
+    visit::{Answer, Page, Visit, sign_in_address},
+};
+
+/// `/organization/members/invite`
+///
+/// # Errors
+/// None beyond the table's.
+pub async fn invite(visit: &Visit) -> Result<Answer, Failure> {
+    let roles = visit.member()?.role.may_give();
+    let (checked, drawn, resend) = (Checked(visit.state_of("invite_member")), visit.drawn(), visit.drawn());
+    Ok(Page::narrow("Invite Member", move || pages::invite(roles, checked, drawn, resend)).into())
+}
+
+/// `/organization/invitations/{invitation}/revoke`
+///
+/// # Errors
+/// 404 for one that is not pending there, or not the visitor's to revoke.
+pub async fn revoke(visit: &Visit) -> Result<Answer, Failure> {
+    let (actor, membership) = (visit.actor()?, visit.member()?);
+    let id = visit.path.split('/').nth(3).unwrap_or_default().parse().map_err(|_| Refusal::NotFound)?;
+    let list: Vec<InvitationRow> = actions::list(&mut visit.portal.read().await?, membership, actor.account, visit.portal.clock.now()).await?;
+    let invitation = list.into_iter().find(|row| row.id == id && row.manageable).ok_or(Refusal::NotFound)?;
+    debug_assert!(matches!(invitation.standing, Standing::Pending | Standing::Expired));
+    let (checked, drawn) = (Checked(visit.state_of("revoke_invitation")), visit.drawn());
+    Ok(Page::narrow("Revoke invitation", move || pages::revoke(invitation, checked, drawn)).into())
+}
+
+/// `/invitation?token=…`: the link of the mail. Opening it changes nothing.
+///
+/// # Errors
+/// The database's.
+pub async fn invitation(visit: &Visit) -> Result<Answer, Failure> {
+    let token = visit.parameter("token").unwrap_or_default();
+    let found = actions::by_link(&visit.portal, &token).await?;
+    let refusal = visit.state.as_ref().map(|state| state.refusal.clone());
+    let Some(invitation) = found else {
+        // A member who follows the link again is taken to the organization.
+        if let (Some(actor), Some(membership)) = (&visit.caller.actor, &visit.membership)
+            && actions::accepted_by(&visit.portal, &token, membership, actor).await?
+        {
+            return Ok(Answer::SeeOther("/organization".to_owned()));
+        }
+        let signed_in = visit.caller.actor.is_some();
+        return Ok(Page::card("This invitation cannot be used", move || pages::over(signed_in)).with_status(StatusCode::GONE).into());
+    };
+    let Some(actor) = &visit.caller.actor else {
+        let sign_in = sign_in_address(&visit.here());
+        return Ok(Page::card("Invitation", move || pages::signed_out(invitation, token, sign_in)).into());
+    };
+    let email = actor.email.to_string();
+    if invitation.email.key() != actor.email.key() {
+        return Ok(Page::card("This invitation is for another address", move || pages::other_address(invitation.email, email)).with_status(StatusCode::FORBIDDEN).into());
+    }
+    if let Some(membership) = &visit.membership {
+        if actions::accepted_by(&visit.portal, &token, membership, actor).await? {
+            return Ok(Answer::SeeOther("/organization".to_owned()));
+        }
+        let (own, decline) = (membership.organization_name.clone(), visit.drawn());
+        return Ok(Page::card("You are in another organization", move || pages::other_organization(invitation, own, email, decline)).with_status(StatusCode::CONFLICT).into());
+    }
+    let (accept, decline) = (visit.drawn(), visit.drawn());
+    Ok(Page::card("Invitation", move || pages::answer(invitation, email, refusal, accept, decline)).into())
+}

@@ -1,0 +1,101 @@
+//! Org Portal: a self-hosted web portal in which a software vendor's customers gather their team.
+//!
+//! `docs/architecture.md` tells how the parts work together.
+#![recursion_limit = "256"]
+
+// The house, both sides
+/// Forms, refusals, and the door through which plain forms reach server functions.
+pub mod form;
+/// Lists: what is asked for, and how it stands in the URL.
+pub mod list;
+/// The permission table.
+pub mod permissions;
+/// Components without a domain.
+pub mod ui;
+/// Newtypes: addresses, names, ids, moments.
+pub mod words;
+
+// The rooms
+/// Accounts: sign-up, verification, names, passwords.
+pub mod accounts;
+/// The first page after sign-in.
+pub mod getting_started;
+/// Invitations: sent, sent again, revoked, accepted, declined.
+pub mod invitations;
+/// Members of an organization and their roles.
+pub mod members;
+/// Organizations.
+pub mod organizations;
+/// Sessions: signing in and out.
+pub mod sessions;
+
+// The house, the server's side
+/// Who asks, and how.
+#[cfg(feature = "ssr")]
+pub mod actor;
+/// The browser's files, embedded.
+#[cfg(feature = "ssr")]
+pub mod assets;
+/// The audit log.
+#[cfg(feature = "ssr")]
+pub mod audit;
+/// The commands.
+#[cfg(feature = "ssr")]
+pub mod cli;
+/// The one clock.
+#[cfg(feature = "ssr")]
+pub mod clock;
+/// Every option, once.
+#[cfg(feature = "ssr")]
+pub mod config;
+/// The one way to the database.
+#[cfg(feature = "ssr")]
+pub mod db;
+/// Kept mails, on loopback.
+#[cfg(feature = "ssr")]
+pub mod dev_mail;
+/// The one guard.
+#[cfg(feature = "ssr")]
+pub mod guard;
+/// Rate limits.
+#[cfg(feature = "ssr")]
+pub mod limits;
+/// Mails and the worker that sends them.
+#[cfg(feature = "ssr")]
+pub mod mail;
+/// What is done from time to time: forgetting what is over.
+#[cfg(feature = "ssr")]
+pub mod maintenance;
+/// What is to be done outside the database.
+#[cfg(feature = "ssr")]
+pub mod outbox;
+/// Hashing and judging passwords.
+#[cfg(feature = "ssr")]
+pub mod passwords;
+/// The portal as one value.
+#[cfg(feature = "ssr")]
+pub mod portal;
+/// The table of routes.
+#[cfg(feature = "ssr")]
+pub mod routes;
+/// Randomness and secrets.
+#[cfg(feature = "ssr")]
+pub mod secrets;
+/// The server: its layers in their order.
+#[cfg(feature = "ssr")]
+pub mod server;
+/// The document around every page.
+#[cfg(feature = "ssr")]
+pub mod shell;
+/// A visit to a page: who, where, with what.
+#[cfg(feature = "ssr")]
+pub mod visit;
+
+/// Hydrates the islands of the page.
+#[cfg(feature = "hydrate")]
+#[wasm_bindgen::prelude::wasm_bindgen]
+pub fn hydrate() {
+    #[cfg(debug_assertions)]
+    console_error_panic_hook::set_once();
+    leptos::mount::hydrate_islands();
+}

@@ -1,0 +1,105 @@
+//! Rate limits that survive a restart and hold across replicas: the generic cell rate algorithm, one number a key in
+//! the database.
+
+use crate::{
+    db::{Connected, Failure},
+    form::Refusal,
+    portal::Portal,
+    secrets, sql,
+    words::{SECOND, Timestamp},
+};
+
+/// So many at once, and then one more each so many seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many may come at once.
+    pub burst: i64,
+    /// Seconds until one more may come.
+    pub seconds: i64,
+}
+
+impl std::str::FromStr for Rate {
+    type Err = String;
+
+    /// Reads `10/60`: ten at once, then one each 60 seconds.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is not a rate like 10/60 (ten at once, then one each 60 seconds)");
+        let (burst, seconds) = text.split_once('/').ok_or_else(wrong)?;
+        let rate = Self { burst: burst.trim().parse().map_err(|_| wrong())?, seconds: seconds.trim().parse().map_err(|_| wrong())? };
+        if rate.burst < 1 || rate.seconds < 1 || rate.burst > 1_000_000 || rate.seconds > 1_000_000 { Err(wrong()) } else { Ok(rate) }
+    }
+}
+
+impl std::fmt::Display for Rate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.burst, self.seconds)
+    }
+}
+
+/// Counts one attempt against a limit.
+///
+/// The name keeps limits apart, the key is what is limited (an address, an account); only a hash of both is kept.
+///
+/// # Errors
+/// 429 with the seconds to wait where the limit is reached.
+pub async fn count(portal: &Portal, name: &'static str, key: &str, rate: Rate) -> Result<(), Failure> {
+    let now = portal.clock.now();
+    let key = secrets::hash(&format!("{name}\n{key}"));
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let counted = async {
+            let mut tx = portal.db.begin().await?;
+            let wait = take(&mut tx, &key, rate, now).await?;
+            tx.commit().await?;
+            Ok::<_, sqlx::Error>(wait)
+        };
+        match counted.await.map_err(Failure::from) {
+            Ok(None) => return Ok(()),
+            Ok(Some(wait)) => {
+                metrics::counter!("org_portal_limited_total", "limit" => name).increment(1);
+                return Err(Refusal::TooManyRequests(wait).into());
+            }
+            Err(Failure::Retry(_)) if attempts < 5 => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
+/// One attempt; `Some(seconds)` where it is one too many.
+async fn take(db: &mut impl Connected, key: &[u8], rate: Rate, now: Timestamp) -> Result<Option<u32>, sqlx::Error> {
+    let interval = rate.seconds * SECOND;
+    // The arrival time may run ahead of the clock by all but one of the burst.
+    let horizon = now.plus(interval * (rate.burst - 1));
+    let taken: Option<(i64,)> = sql!(optional (i64,), db, "INSERT INTO limits (key, arrival_at) VALUES ($1, $2 + $3)
+        ON CONFLICT (key) DO UPDATE SET arrival_at = CASE WHEN limits.arrival_at > $2 THEN limits.arrival_at ELSE $2 END + $3
+        WHERE limits.arrival_at <= $4 RETURNING arrival_at", key, now.0, interval, horizon.0)?;
+    if taken.is_some() {
+        return Ok(None);
+    }
+    let (arrival,): (i64,) = sql!(one (i64,), db, "SELECT arrival_at FROM limits WHERE key = $1", key)?;
+    let wait = (arrival - horizon.0).max(1);
+    Ok(Some(u32::try_from(wait.div_euclid(SECOND) + 1).unwrap_or(u32::MAX)))
+}
+
+/// Forgets limits that are full again.
+///
+/// # Errors
+/// The database's.
+pub async fn forget(db: &mut impl Connected, now: Timestamp) -> Result<u64, sqlx::Error> {
+    sql!(execute db, "DELETE FROM limits WHERE arrival_at < $1", now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Rate;
+
+    #[test]
+    fn rates_are_read_and_written_alike() {
+        assert_eq!("10/60".parse(), Ok(Rate { burst: 10, seconds: 60 }));
+        assert_eq!(Rate { burst: 10, seconds: 60 }.to_string(), "10/60");
+        for wrong in ["", "10", "0/60", "10/0", "x/1", "-1/5"] {
+            assert!(wrong.parse::<Rate>().is_err(), "{wrong}");
+        }
+    }
+}

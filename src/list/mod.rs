@@ -1,0 +1,182 @@
+//! Lists: one place for what can be asked of any list (search, order, place), how it stands in the URL, and, on the
+//! server, how it becomes one of the statements that were written for it.
+
+#[cfg(feature = "ssr")]
+pub mod sql;
+
+use serde::{Deserialize, Serialize};
+
+/// How many rows a page shows.
+pub const PAGE: usize = 50;
+/// The longest search, in characters; what is longer is cut.
+pub const MAX_SEARCH: usize = 100;
+
+/// What is asked of a list: `q` searches, `sort` and `order` order, `after` or `before` place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListQuery {
+    /// Searched for; empty for everything.
+    #[serde(default)]
+    pub q: String,
+    /// The column; one that the list does not know is its first.
+    #[serde(default)]
+    pub sort: String,
+    /// Whether from the end.
+    #[serde(default)]
+    pub descending: bool,
+    /// The cursor of the row after which the page begins.
+    #[serde(default)]
+    pub after: String,
+    /// The cursor of the row before which the page ends.
+    #[serde(default)]
+    pub before: String,
+}
+
+impl ListQuery {
+    /// Reads the query of a URL from its decoded pairs; what is not known is passed over.
+    #[must_use]
+    pub fn parse(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
+        let mut query = Self::default();
+        for (key, value) in pairs {
+            match key.as_str() {
+                "q" => query.q = value.trim().chars().filter(|c| !c.is_control()).take(MAX_SEARCH).collect(),
+                "sort" => query.sort = value.chars().take(40).collect(),
+                "order" => query.descending = value == "desc",
+                "after" => query.after = value,
+                "before" => query.before = value,
+                _ => {}
+            }
+        }
+        query
+    }
+
+    /// Writes it as the query of a URL, with its question mark; nothing where everything is as it is by itself.
+    #[must_use]
+    pub fn to_url(&self) -> String {
+        let mut url = String::new();
+        let mut put = |key: &str, value: &str| {
+            if !value.is_empty() {
+                url.push(if url.is_empty() { '?' } else { '&' });
+                url.push_str(key);
+                url.push('=');
+                encode(value, &mut url);
+            }
+        };
+        put("q", &self.q);
+        put("sort", &self.sort);
+        put("order", if self.descending { "desc" } else { "" });
+        put("after", &self.after);
+        put("before", &self.before);
+        url
+    }
+
+    /// The same list ordered by a column: by the one it is ordered by, the other way round.
+    #[must_use]
+    pub fn sorted(&self, column: &str, current: &str) -> Self {
+        Self { q: self.q.clone(), sort: column.to_owned(), descending: column == current && !self.descending, after: String::new(), before: String::new() }
+    }
+}
+
+/// Percent-encoding of RFC 3986's unreserved characters' complement.
+fn encode(value: &str, into: &mut String) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            into.push(char::from(byte));
+        } else {
+            into.push('%');
+            into.push(char::from(HEX[usize::from(byte >> 4)]));
+            into.push(char::from(HEX[usize::from(byte & 15)]));
+        }
+    }
+}
+
+/// How many rows a list has: counted, or more than was counted to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Count {
+    /// Exactly.
+    Exactly(i64),
+    /// More than this.
+    MoreThan(i64),
+}
+
+/// One page of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed<T> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// The position of the first one, from 1; 0 where there is none.
+    pub first: i64,
+    /// How many there are in all.
+    pub count: Count,
+    /// The cursor for the page before, where there is one.
+    pub previous: Option<String>,
+    /// The cursor for the page after, where there is one.
+    pub next: Option<String>,
+    /// By which column it is ordered.
+    pub sort: String,
+    /// Whether from the end.
+    pub descending: bool,
+}
+
+impl<T> Listed<T> {
+    /// The same page with its rows seen otherwise.
+    pub fn map<U>(self, see: impl FnMut(T) -> U) -> Listed<U> {
+        Listed {
+            rows: self.rows.into_iter().map(see).collect(),
+            first: self.first,
+            count: self.count,
+            previous: self.previous,
+            next: self.next,
+            sort: self.sort,
+            descending: self.descending,
+        }
+    }
+
+    /// `51–100 of 1,234`.
+    #[must_use]
+    pub fn range(&self) -> String {
+        let last = self.first + i64::try_from(self.rows.len()).unwrap_or(0) - 1;
+        let total = match self.count {
+            Count::Exactly(n) => thousands(n),
+            Count::MoreThan(n) => format!("{}+", thousands(n)),
+        };
+        if self.rows.is_empty() { format!("0 of {total}") } else { format!("{}–{} of {total}", thousands(self.first), thousands(last)) }
+    }
+}
+
+/// `1,234`, as English writes it; the browser puts the reader's own way in its place.
+#[must_use]
+pub fn thousands(n: i64) -> String {
+    let digits = n.unsigned_abs().to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    if n < 0 { format!("-{out}") } else { out }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_written_and_read_alike() {
+        let query = ListQuery { q: "a&b=ü%".to_owned(), sort: "email".to_owned(), descending: true, after: "x_-".to_owned(), before: String::new() };
+        assert_eq!(query.to_url(), "?q=a%26b%3D%C3%BC%25&sort=email&order=desc&after=x_-");
+        assert_eq!(ListQuery::default().to_url(), "");
+    }
+
+    #[test]
+    fn a_search_is_cut_and_cleaned() {
+        let query = ListQuery::parse([("q".to_owned(), format!("\u{0}{}", "é".repeat(10_000)))]);
+        assert_eq!(query.q, "é".repeat(MAX_SEARCH));
+    }
+
+    #[test]
+    fn numbers_have_their_commas() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
+    }
+}

@@ -1,0 +1,143 @@
+//! Mails: what can be said, how it reads, and the worker that sends it.
+
+mod transport;
+mod worker;
+
+use askama::Template;
+use serde::{Deserialize, Serialize};
+pub use transport::{Error as TransportError, Transport};
+pub use worker::{deliver_due, run};
+
+use crate::{
+    config::Config,
+    permissions::Role,
+    words::{Email, Timestamp},
+};
+
+/// A mail, as it waits in the outbox.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Mail {
+    /// To whom.
+    pub to: Email,
+    /// What it says.
+    pub message: Message,
+}
+
+/// Everything that a mail can say.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Message {
+    /// Show that the address is yours.
+    VerifyEmail {
+        /// Of whoever signed up.
+        first_name: String,
+        /// The link's secret.
+        token: String,
+    },
+    /// Somebody signed up with an address that has an account.
+    AccountExists,
+    /// Choose a new password.
+    ResetPassword {
+        /// The account's.
+        first_name: String,
+        /// The link's secret.
+        token: String,
+    },
+    /// Somebody asked for a new password for an address without an account.
+    NoAccount,
+    /// The password was changed.
+    PasswordChanged {
+        /// The account's.
+        first_name: String,
+        /// When.
+        at: Timestamp,
+        /// Whether by a link from a mail, which ends every session.
+        reset: bool,
+    },
+    /// An invitation.
+    Invitation {
+        /// To what.
+        organization: String,
+        /// As what.
+        role: Role,
+        /// By whom.
+        inviter: String,
+        /// The link's secret.
+        token: String,
+        /// How long.
+        expires_at: Timestamp,
+    },
+}
+
+/// A mail as it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// The subject, one line.
+    pub subject: String,
+    /// As plain text.
+    pub text: String,
+    /// As HTML.
+    pub html: String,
+}
+
+/// What the operator's own marks are.
+struct Brand {
+    name: String,
+    base: String,
+    support: Option<String>,
+}
+
+// The three parts of a message are three templates with the same fields; a macro cannot join their paths, so they are
+// written out.
+macro_rules! message {
+    ($name:ident { $($field:ident : $type:ty),* $(,)? }, $subject:literal, $text:literal, $html:literal) => {
+        struct $name<'a> { brand: &'a Brand, $($field: $type),* }
+        impl $name<'_> {
+            fn render(self) -> Result<Rendered, askama::Error> {
+                #[derive(Template)]
+                #[template(path = $subject, escape = "none")]
+                #[allow(dead_code, reason = "a subject does not use every field")]
+                struct Subject<'b> { brand: &'b Brand, $($field: &'b $type),* }
+                #[derive(Template)]
+                #[template(path = $text, escape = "none")]
+                #[allow(dead_code, reason = "the parts share their fields")]
+                struct Text<'b> { brand: &'b Brand, $($field: &'b $type),* }
+                #[derive(Template)]
+                #[template(path = $html, escape = "html")]
+                #[allow(dead_code, reason = "the parts share their fields")]
+                struct Html<'b> { brand: &'b Brand, subject: &'b str, $($field: &'b $type),* }
+                let brand = self.brand;
+                let subject = Subject { brand, $($field: &self.$field),* }.render()?.trim().to_owned();
+                let text = Text { brand, $($field: &self.$field),* }.render()?;
+                let html = Html { brand, subject: &subject, $($field: &self.$field),* }.render()?;
+                Ok(Rendered { subject, text, html })
+            }
+        }
+    };
+}
+message!(VerifyEmail { first_name: String, link: String }, "verify_email/subject.txt", "verify_email/body.txt", "verify_email/body.html");
+message!(AccountExists { link: String }, "account_exists/subject.txt", "account_exists/body.txt", "account_exists/body.html");
+message!(ResetPassword { first_name: String, link: String }, "reset_password/subject.txt", "reset_password/body.txt", "reset_password/body.html");
+message!(NoAccount { link: String }, "no_account/subject.txt", "no_account/body.txt", "no_account/body.html");
+message!(PasswordChanged { first_name: String, at: String, reset: bool, link: String }, "password_changed/subject.txt", "password_changed/body.txt", "password_changed/body.html");
+message!(Invitation { organization: String, role: &'static str, inviter: String, link: String, until: String }, "invitation/subject.txt", "invitation/body.txt", "invitation/body.html");
+
+impl Message {
+    /// Writes the message with the operator's marks.
+    ///
+    /// # Errors
+    /// Only a template's own.
+    pub fn render(&self, config: &Config) -> Result<Rendered, askama::Error> {
+        let base = config.base();
+        let brand = &Brand { name: config.portal_name.clone(), base: base.clone(), support: config.support_email.as_ref().map(ToString::to_string) };
+        match self.clone() {
+            Self::VerifyEmail { first_name, token } => VerifyEmail { brand, first_name, link: format!("{base}/verify-email?token={token}") }.render(),
+            Self::AccountExists => AccountExists { brand, link: format!("{base}/sign-in") }.render(),
+            Self::ResetPassword { first_name, token } => ResetPassword { brand, first_name, link: format!("{base}/reset-password?token={token}") }.render(),
+            Self::NoAccount => NoAccount { brand, link: format!("{base}/sign-up") }.render(),
+            Self::PasswordChanged { first_name, at, reset } => PasswordChanged { brand, first_name, at: at.date_time(), reset, link: format!("{base}/forgot-password") }.render(),
+            Self::Invitation { organization, role, inviter, token, expires_at } => {
+                Invitation { brand, organization, role: role.name(), inviter, link: format!("{base}/invitation?token={token}"), until: expires_at.date_time() }.render()
+            }
+        }
+    }
+}

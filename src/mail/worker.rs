@@ -1,0 +1,97 @@
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Mail, Rendered, TransportError, Transport};
+use crate::{
+    db::{Connected, Failure},
+    outbox::{self, Claimed},
+    portal::Portal,
+    sql,
+    words::{SECOND, Timestamp},
+};
+
+/// Delivers mails until it is told to stop: when the outbox rings, and when a row falls due.
+pub async fn run(portal: Portal, transport: Transport, stop: CancellationToken) {
+    loop {
+        let pause = match deliver_due(&portal, &transport).await {
+            Ok(Some(due)) => {
+                let micros = (due.0 - portal.clock.now().0).clamp(0, 30 * SECOND);
+                Duration::from_micros(u64::try_from(micros).unwrap_or(0)).max(Duration::from_millis(50))
+            }
+            Ok(None) => Duration::from_secs(30),
+            Err(error) => {
+                tracing::warn!(?error, "the outbox cannot be read");
+                Duration::from_secs(2)
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = portal.outbox_bell.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Delivers every mail that is due now; tells when the next one is.
+///
+/// # Errors
+/// The database's.
+pub async fn deliver_due(portal: &Portal, transport: &Transport) -> Result<Option<Timestamp>, Failure> {
+    loop {
+        let now = portal.clock.now();
+        // Looking costs no write; only what is due is claimed.
+        match outbox::next_due(&mut portal.read().await?).await? {
+            Some(due) if due <= now => {}
+            next => return Ok(next),
+        }
+        let mut tx = portal.db.begin().await?;
+        let rows = outbox::claim(&mut tx, now).await?;
+        tx.commit().await?;
+        if rows.is_empty() {
+            // Somebody else holds what is due; look again when the lease may have ended.
+            return Ok(Some(now.plus(SECOND)));
+        }
+        for row in rows {
+            deliver(portal, transport, &row).await?;
+        }
+    }
+}
+
+async fn deliver(portal: &Portal, transport: &Transport, row: &Claimed) -> Result<(), Failure> {
+    let config = &portal.config;
+    let domain = config.sender().map_or_else(|| "localhost".to_owned(), |sender| sender.email.domain().to_owned());
+    // The same however often it is sent, so that a mail sent twice is known as one.
+    let message_id = format!("<{}@{domain}>", row.id.simple());
+    let sent = async {
+        let mail: Mail = serde_json::from_str(&row.payload).map_err(|e| TransportError::Hopeless(e.to_string()))?;
+        let rendered = mail.message.render(config).map_err(|e| TransportError::Hopeless(e.to_string()))?;
+        transport.send(config, &mail.to, &message_id, &rendered).await?;
+        Ok::<_, TransportError>((mail, rendered))
+    };
+    let outcome = sent.await;
+    let now = portal.clock.now();
+    let mut tx = portal.db.begin().await?;
+    match outcome {
+        Ok((mail, rendered)) => {
+            if matches!(transport, Transport::Kept) {
+                keep(&mut tx, row.id, &message_id, now, &mail, &rendered).await?;
+            }
+            outbox::done(&mut tx, row.id, now).await?;
+            metrics::counter!("org_portal_mails_total", "outcome" => "sent").increment(1);
+        }
+        Err(error) => {
+            let dead = outbox::failed(&mut tx, row, now, &error.to_string(), matches!(error, TransportError::Hopeless(_))).await?;
+            metrics::counter!("org_portal_mails_total", "outcome" => if dead { "dead" } else { "failed" }).increment(1);
+            tracing::warn!(%error, id = %row.id, attempt = row.attempts, dead, "a mail did not leave");
+        }
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn keep(db: &mut impl Connected, id: uuid::Uuid, message_id: &str, now: Timestamp, mail: &Mail, rendered: &Rendered) -> Result<(), sqlx::Error> {
+    sql!(execute db, "INSERT INTO kept_mails (id, message_id, at, recipient, subject, body_text, body_html) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (message_id) DO NOTHING",
+        id, message_id, now, mail.to.as_str(), rendered.subject.as_str(), rendered.text.as_str(), rendered.html.as_str())?;
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! The room's page handlers: load, draw.
+
+use leptos::prelude::*;
+
+use super::{Viewer, actions, islands::MembersRoom, pages, store};
+use crate::{
+    db::Failure,
+    form::Refusal,
+    invitations::actions as invitations,
+    list::ListQuery,
+    organizations::{
+        pages::{Tab, tabs},
+        store as organizations,
+    },
+    permissions::Role,
+    ui::Checked,
+    visit::{Answer, Page, Visit},
+};
+
+/// `/organization/members?q=…&sort=…&order=…&after=…`
+///
+/// # Errors
+/// The database's.
+pub async fn members(visit: &Visit) -> Result<Answer, Failure> {
+    let (actor, membership) = (visit.actor()?, visit.member()?.clone());
+    let query = ListQuery::parse(url::form_urlencoded::parse(visit.query.as_bytes()).into_owned());
+    let now = visit.portal.clock.now();
+    let mut db = visit.portal.read().await?;
+    let organization = organizations::get(&mut db, membership.organization).await?.ok_or(Refusal::NotFound)?;
+    let page = actions::page(&mut db, membership.organization, actor.account, &query, organization.members_count).await?;
+    let pending = if organization.invitations_count > 0 { invitations::list(&mut db, &membership, actor.account, now).await? } else { Vec::new() };
+    drop(db);
+    let viewer = Viewer { organization: membership.organization, organization_name: membership.organization_name, role: membership.role };
+    let (state, drawn, total) = (visit.state.clone(), visit.drawn(), organization.members_count);
+    let view = move || {
+        view! {
+            <MembersRoom page query invitations=pending viewer drawn state total>
+                {tabs(Tab::Members, total)}
+            </MembersRoom>
+        }
+        .into_any()
+    };
+    Ok(Page::new("Members", view).with_islands().into())
+}
+
+/// The id in `/organization/members/{member}/…`.
+fn member(visit: &Visit) -> &str {
+    visit.path.split('/').nth(3).unwrap_or_default()
+}
+
+/// `/organization/members/{member}/edit`
+///
+/// # Errors
+/// 404 for no such member there.
+pub async fn edit(visit: &Visit) -> Result<Answer, Failure> {
+    let member = actions::get(&mut visit.portal.read().await?, visit.member()?.organization, visit.actor()?, member(visit)).await?;
+    let (checked, drawn) = (Checked(visit.state_of("change_role")), visit.drawn());
+    Ok(Page::narrow("Edit Member", move || pages::edit(member, checked, drawn)).into())
+}
+
+/// `/organization/members/{member}/remove`
+///
+/// # Errors
+/// 404 for no such member there.
+pub async fn remove(visit: &Visit) -> Result<Answer, Failure> {
+    let membership = visit.member()?;
+    let member = actions::get(&mut visit.portal.read().await?, membership.organization, visit.actor()?, member(visit)).await?;
+    let (organization, checked, drawn) = (membership.organization_name.clone(), Checked(visit.state_of("remove_member")), visit.drawn());
+    Ok(Page::narrow("Remove member", move || pages::remove(member, organization, checked, drawn)).into())
+}
+
+/// `/organization/leave`
+///
+/// # Errors
+/// 404 for who is in none.
+pub async fn leave(visit: &Visit) -> Result<Answer, Failure> {
+    let (actor, membership) = (visit.actor()?, visit.member()?.clone());
+    let mut db = visit.portal.read().await?;
+    let only_admin = membership.role == Role::Admin && store::another_admin(&mut db, membership.organization, actor.account).await?.is_none();
+    let alone = only_admin && organizations::get(&mut db, membership.organization).await?.is_some_and(|row| row.members_count == 1);
+    drop(db);
+    let (checked, drawn) = (Checked(visit.state_of("leave_organization")), visit.drawn());
+    Ok(Page::narrow("Leave organization", move || pages::leave(membership.organization_name, only_admin, alone, checked, drawn)).into())
+}
+
+/// `/roles`
+///
+/// # Errors
+/// None.
+pub async fn roles(visit: &Visit) -> Result<Answer, Failure> {
+    let own = visit.membership.as_ref().map(|m| m.role);
+    Ok(Page::narrow("Roles and permissions", move || pages::roles(own)).into())
+}

@@ -1,0 +1,32 @@
+//! The room's page handlers: load, draw.
+
+use super::{actions, pages};
+use crate::{
+    db::Failure,
+    ui::Checked,
+    visit::{Answer, Page, Visit},
+};
+
+/// `/organization/add`
+///
+/// # Errors
+/// The database's.
+pub async fn add(visit: &Visit) -> Result<Answer, Failure> {
+    let checked = Checked(visit.state_of("add_organization"));
+    if let Some(membership) = &visit.membership {
+        let name = membership.organization_name.clone();
+        return Ok(Page::narrow("Add Organization", move || pages::added_already(name, checked)).into());
+    }
+    let drawn = visit.drawn();
+    Ok(Page::narrow("Add Organization", move || pages::add(checked, drawn)).into())
+}
+
+/// `/organization`
+///
+/// # Errors
+/// 404 for who is in none.
+pub async fn details(visit: &Visit) -> Result<Answer, Failure> {
+    let membership = visit.member()?.clone();
+    let organization = actions::details(&mut visit.portal.read().await?, membership.organization).await?;
+    Ok(Page::new("Details", move || pages::details(organization, membership.role)).with_islands().into())
+}

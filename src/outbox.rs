@@ -1,0 +1,119 @@
+//! What is to be done outside the database: rows written in the transaction that wants it done, claimed with a lease,
+//! tried again with growing pauses, and laid aside, visibly, when it is hopeless.
+
+use uuid::Uuid;
+
+use crate::{
+    db::{Connected, Failure},
+    mail::Mail,
+    secrets::Random,
+    sql,
+    words::{HOUR, MINUTE, SECOND, Timestamp},
+};
+
+/// How long a worker may take for one row before another may take it.
+pub const LEASE: i64 = 2 * MINUTE;
+/// After so many attempts (about two days) a row is dead.
+pub const ATTEMPTS: i64 = 16;
+
+/// Puts a mail into the outbox.
+///
+/// # Errors
+/// The database's.
+pub async fn put_mail(db: &mut impl Connected, random: Random, now: Timestamp, mail: &Mail) -> Result<(), Failure> {
+    let payload = serde_json::to_string(mail).map_err(|e| Failure::Fault(e.to_string()))?;
+    sql!(execute db, "INSERT INTO outbox (id, kind, payload, created_at, due_at, attempts) VALUES ($1, 'mail', $2, $3, $3, 0)", random.id(now), payload, now)?;
+    Ok(())
+}
+
+/// A row that a worker holds.
+#[derive(Debug, sqlx::FromRow)]
+pub struct Claimed {
+    /// The row; a mail's `Message-ID` is made of it, so that it stays the same however often it is sent.
+    pub id: Uuid,
+    /// What is to be done.
+    pub payload: String,
+    /// This attempt's number, from 1.
+    pub attempts: i64,
+    /// When it was put in.
+    pub created_at: Timestamp,
+}
+
+/// Claims rows that are due, for [`LEASE`].
+///
+/// # Errors
+/// The database's.
+pub async fn claim(db: &mut impl Connected, now: Timestamp) -> Result<Vec<Claimed>, sqlx::Error> {
+    // The conditions stand twice: of two workers that choose the same rows, the second finds them taken.
+    sql!(all Claimed, db, "UPDATE outbox SET lease_until = $2, attempts = attempts + 1
+        WHERE done_at IS NULL AND dead_at IS NULL AND due_at <= $1 AND (lease_until IS NULL OR lease_until <= $1)
+          AND id IN (SELECT id FROM outbox WHERE done_at IS NULL AND dead_at IS NULL AND due_at <= $1 AND (lease_until IS NULL OR lease_until <= $1) ORDER BY due_at, id LIMIT 20)
+        RETURNING id, payload, attempts, created_at", now, now.plus(LEASE))
+}
+
+/// Marks a row as done and forgets what it held, which may be the secret of a link.
+///
+/// # Errors
+/// The database's.
+pub async fn done(db: &mut impl Connected, id: Uuid, now: Timestamp) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE outbox SET done_at = $2, payload = '', lease_until = NULL, last_error = NULL WHERE id = $1", id, now)?;
+    Ok(())
+}
+
+/// Notes a failed attempt; the row is tried again later, or is dead. Tells which: `true` where it is dead.
+///
+/// # Errors
+/// The database's.
+pub async fn failed(db: &mut impl Connected, row: &Claimed, now: Timestamp, error: &str, hopeless: bool) -> Result<bool, sqlx::Error> {
+    let error: String = error.chars().take(500).collect();
+    let dead = hopeless || row.attempts >= ATTEMPTS;
+    let due = now.plus(pause(row.attempts));
+    sql!(execute db, "UPDATE outbox SET lease_until = NULL, last_error = $2, due_at = $3, dead_at = $4 WHERE id = $1", row.id, error, due, dead.then_some(now))?;
+    Ok(dead)
+}
+
+/// The pause after the n-th attempt: 5 seconds, doubled each time, at most 6 hours.
+fn pause(attempt: i64) -> i64 {
+    let doublings = u32::try_from(attempt - 1).unwrap_or(0).min(20);
+    (5 * SECOND).saturating_mul(1_i64 << doublings).min(6 * HOUR)
+}
+
+/// When the next row is due, if one waits.
+///
+/// # Errors
+/// The database's.
+pub async fn next_due(db: &mut impl Connected) -> Result<Option<Timestamp>, sqlx::Error> {
+    let row: Option<(Timestamp,)> = sql!(optional (Timestamp,), db, "SELECT due_at FROM outbox WHERE done_at IS NULL AND dead_at IS NULL ORDER BY due_at LIMIT 1")?;
+    Ok(row.map(|(due,)| due))
+}
+
+/// How many rows wait and how many are dead, for metrics and `doctor`.
+///
+/// # Errors
+/// The database's.
+pub async fn backlog(db: &mut impl Connected) -> Result<(i64, i64), sqlx::Error> {
+    let (waiting,): (i64,) = sql!(one (i64,), db, "SELECT count(*) FROM outbox WHERE done_at IS NULL AND dead_at IS NULL")?;
+    let (dead,): (i64,) = sql!(one (i64,), db, "SELECT count(*) FROM outbox WHERE dead_at IS NOT NULL")?;
+    Ok((waiting, dead))
+}
+
+/// Forgets rows done before a moment.
+///
+/// # Errors
+/// The database's.
+pub async fn forget_done(db: &mut impl Connected, before: Timestamp) -> Result<u64, sqlx::Error> {
+    sql!(execute db, "DELETE FROM outbox WHERE done_at IS NOT NULL AND done_at < $1", before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_end_at_six_hours() {
+        assert_eq!(pause(1), 5 * SECOND);
+        assert_eq!(pause(4), 40 * SECOND);
+        assert_eq!(pause(16), 6 * HOUR);
+        assert_eq!(pause(i64::MAX), 6 * HOUR);
+    }
+}

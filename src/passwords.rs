@@ -1,0 +1,172 @@
+//! Hashing and judging passwords.
+//!
+//! Hashing costs 19 MiB and tens of milliseconds by intention, so it has a small pool of low-priority threads of its
+//! own: a crowd of sign-ins makes sign-ins slower, and pages stay quick.
+
+use std::sync::{
+    Arc, Mutex,
+    mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+};
+
+use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher as _, PasswordVerifier as _, Version};
+use tokio::sync::oneshot;
+
+use crate::{db::Failure, form::Refusal};
+
+/// The fewest characters where the password is the only factor (NIST SP 800-63B-4 §3.1.1.2).
+pub const MIN: usize = 15;
+/// The most characters; beyond that somebody tries something.
+pub const MAX: usize = 200;
+/// How many may wait for the pool before the answer is 503.
+const QUEUE: usize = 256;
+
+enum Job {
+    Hash(String, oneshot::Sender<Result<String, String>>),
+    Verify(String, Option<String>, oneshot::Sender<Result<bool, String>>),
+}
+
+/// The pool.
+#[derive(Clone)]
+pub struct Hasher(SyncSender<Job>);
+
+/// OWASP's recommendation for Argon2id: 19 MiB, two passes, one lane.
+fn argon2() -> Argon2<'static> {
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::default())
+}
+
+impl Hasher {
+    /// Starts the threads; 0 for one a processor.
+    #[must_use]
+    pub fn start(threads: usize) -> Self {
+        let threads = if threads == 0 { std::thread::available_parallelism().map_or(2, usize::from) } else { threads };
+        let (send, receive) = sync_channel(QUEUE);
+        let receive = Arc::new(Mutex::new(receive));
+        for n in 0..threads {
+            let receive = Arc::clone(&receive);
+            let spawned = std::thread::Builder::new().name(format!("hashing-{n}")).spawn(move || work(&receive));
+            if let Err(error) = spawned {
+                tracing::error!(%error, "a hashing thread did not start");
+            }
+        }
+        Self(send)
+    }
+
+    /// Hashes a password into a PHC string.
+    ///
+    /// # Errors
+    /// 503 where too many wait.
+    pub async fn hash(&self, password: &str) -> Result<String, Failure> {
+        let (send, receive) = oneshot::channel();
+        self.send(Job::Hash(password.to_owned(), send))?;
+        receive.await.map_err(|e| Failure::Fault(e.to_string()))?.map_err(Failure::Fault)
+    }
+
+    /// Whether the password is the one that was hashed. Without a hash to compare with, the same work is done and the
+    /// answer is no, so that time does not tell whether there is one.
+    ///
+    /// # Errors
+    /// 503 where too many wait.
+    pub async fn verify(&self, password: &str, hash: Option<String>) -> Result<bool, Failure> {
+        let (send, receive) = oneshot::channel();
+        self.send(Job::Verify(password.to_owned(), hash, send))?;
+        receive.await.map_err(|e| Failure::Fault(e.to_string()))?.map_err(Failure::Fault)
+    }
+
+    fn send(&self, job: Job) -> Result<(), Failure> {
+        self.0.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => Failure::Refusal(Refusal::Unavailable),
+            TrySendError::Disconnected(_) => Failure::Fault("no hashing thread is left".to_owned()),
+        })
+    }
+}
+
+fn work(jobs: &Mutex<Receiver<Job>>) {
+    // Pages go before hashing. Where the system refuses the priority, hashing works all the same.
+    let _ = thread_priority::set_current_thread_priority(thread_priority::ThreadPriority::Min);
+    let argon2 = argon2();
+    // Something to compare with where there is no account: the hash of a password that nobody has.
+    let nobody = argon2.hash_password(crate::secrets::Random.secret().expose().as_bytes()).map(|h| h.to_string()).unwrap_or_default();
+    loop {
+        let job = match jobs.lock() {
+            Ok(jobs) => jobs.recv(),
+            Err(_) => return,
+        };
+        // Who asked may be gone; then nobody wants the answer.
+        match job {
+            Ok(Job::Hash(password, answer)) => {
+                let _ = answer.send(argon2.hash_password(password.as_bytes()).map(|h| h.to_string()).map_err(|e| e.to_string()));
+            }
+            Ok(Job::Verify(password, hash, answer)) => {
+                let known = hash.is_some();
+                let verified = PasswordHash::new(&hash.unwrap_or_else(|| nobody.clone())).map(|hash| argon2.verify_password(password.as_bytes(), &hash).is_ok());
+                let _ = answer.send(verified.map(|right| right && known).map_err(|e| e.to_string()));
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+/// What is wrong with a new password, or nothing: its length in characters, and whether it is common or guessable,
+/// with the words that an attacker would try first. No rules about kinds of characters (NIST SP 800-63B-4 §3.1.1.2).
+///
+/// # Errors
+/// The sentence to show beside the field.
+pub fn judge(password: &str, words: &[&str]) -> Result<(), &'static str> {
+    let length = password.chars().count();
+    if length == 0 {
+        return Err("Enter a password");
+    }
+    if length < MIN {
+        return Err("Use at least 15 characters. Three or four words that do not belong together do well");
+    }
+    if length > MAX {
+        return Err("Use at most 200 characters");
+    }
+    let folded = password.to_lowercase();
+    let without_words = words
+        .iter()
+        .flat_map(|word| word.split(|c: char| !c.is_alphanumeric()))
+        .filter(|word| word.chars().count() >= 4)
+        .fold(folded, |rest, word| rest.replace(&word.to_lowercase(), ""));
+    if without_words.chars().count() < MIN / 2 {
+        return Err("This password is made of your own name, your address or the portal's name, which are tried first. Choose other words");
+    }
+    let inputs: Vec<&str> = words.to_vec();
+    if zxcvbn::zxcvbn(password, &inputs).score() < zxcvbn::Score::Three {
+        return Err("This password is easy to guess: it is common, repeats itself or follows a pattern. Choose words that do not belong together");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_unguessable_passwords_are_accepted() {
+        for password in ["correct horse battery staple", "mallow drizzle 7 umbrella", "пароль из четырёх слов тут", "😀 smile tower window bread"] {
+            assert_eq!(judge(password, &["ada@example.com", "Ada"]), Ok(()), "{password}");
+        }
+    }
+
+    #[test]
+    fn short_common_and_personal_passwords_are_refused_with_the_reason() {
+        assert!(judge("", &[]).is_err());
+        assert!(judge("Xk9#mQ2$vL7!pR", &[]).is_err_and(|e| e.contains("15 characters")));
+        assert!(judge("aaaaaaaaaaaaaaaaaaaa", &[]).is_err_and(|e| e.contains("guess")));
+        assert!(judge("passwordpassword", &[]).is_err_and(|e| e.contains("guess")));
+        assert!(judge("123456789012345678", &[]).is_err_and(|e| e.contains("guess")));
+        assert!(judge("adalovelaceexample1", &["ada.lovelace@example.com", "Ada", "Lovelace"]).is_err());
+        assert!(judge(&"x9 ".repeat(80), &[]).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_hash_is_of_its_password_alone() {
+        let hasher = Hasher::start(1);
+        let hash = hasher.hash("correct horse battery staple").await.expect("hash");
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(hasher.verify("correct horse battery staple", Some(hash.clone())).await.expect("verify"));
+        assert!(!hasher.verify("correct horse battery stapler", Some(hash)).await.expect("verify"));
+        assert!(!hasher.verify("correct horse battery staple", None).await.expect("verify"));
+    }
+}

@@ -1,0 +1,255 @@
+//! The portal as one value: what every use case needs, and the one way to write.
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    actor::Caller,
+    audit::{self, Action, Event, Object},
+    clock::Clock,
+    config::Config,
+    db::{Conn, Connected, Db, Failure, Reader, Tx},
+    form::Refusal,
+    passwords::Hasher,
+    secrets::{self, Random},
+    sql,
+    words::{OrganizationId, Timestamp},
+};
+
+/// What every use case needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Portal(Arc<Inner>);
+
+/// The parts of [`Portal`].
+pub struct Inner {
+    /// The database.
+    pub db: Db,
+    /// The operator's settings.
+    pub config: Config,
+    /// The clock.
+    pub clock: Clock,
+    /// Randomness.
+    pub random: Random,
+    /// The pool that hashes passwords.
+    pub hasher: Hasher,
+    /// Rings when there is something in the outbox.
+    pub outbox_bell: Notify,
+    /// Everything that must end before the program may.
+    pub tasks: TaskTracker,
+}
+
+impl std::ops::Deref for Portal {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// A future in a box, as the work of a unit is.
+pub type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
+
+/// How often a unit is tried that loses to others.
+const ATTEMPTS: u32 = 8;
+
+impl Portal {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(db: Db, config: Config, clock: Clock) -> Self {
+        let hasher = Hasher::start(config.hashing_threads);
+        Self(Arc::new(Inner { db, config, clock, random: Random, hasher, outbox_bell: Notify::new(), tasks: TaskTracker::new() }))
+    }
+
+    /// A connection for reading.
+    ///
+    /// # Errors
+    /// 503 where none is to be had.
+    pub async fn read(&self) -> Result<Reader, Failure> {
+        Ok(self.db.read().await?)
+    }
+
+    /// Does a unit of work: one transaction that holds the change, its audit event and its mails, or nothing at all.
+    ///
+    /// It runs in a task of its own, so that a browser that goes away cannot cut it in half; it is run again as a whole
+    /// where it lost to another transaction; and where the caller's form carries an idempotency key that was used
+    /// before, nothing is done and the outcome of then is given again. A refusal is noted in the audit log.
+    ///
+    /// # Errors
+    /// What the work refuses, 503 where the database is away, or 500 with a reference under which the fault is logged.
+    pub async fn write<I, T>(&self, caller: &Caller, action: Action, input: I, work: for<'a> fn(&'a mut Unit, &'a I) -> Work<'a, T>) -> Result<T, Refusal>
+    where
+        I: Send + Sync + 'static,
+        T: Serialize + DeserializeOwned + Send + 'static,
+    {
+        let (portal, caller) = (self.clone(), caller.clone());
+        let task = self.tasks.spawn(async move {
+            let mut attempt = 0;
+            loop {
+                attempt += 1;
+                match portal.attempt(&caller, action, &input, work).await {
+                    Ok(outcome) => return Ok(outcome),
+                    Err(Failure::Retry(error)) if attempt < ATTEMPTS => {
+                        tracing::debug!(%error, attempt, action = action.code(), "transaction lost, again");
+                        let jitter = u64::from(portal.random.id(Timestamp(0)).as_bytes()[15]) / 8;
+                        tokio::time::sleep(Duration::from_millis(u64::from(attempt * attempt) + jitter)).await;
+                    }
+                    Err(failure) => {
+                        let refusal = portal.refuse(failure);
+                        portal.note_refusal(&caller, action, &refusal).await;
+                        return Err(refusal);
+                    }
+                }
+            }
+        });
+        match task.await {
+            Ok(outcome) => outcome,
+            Err(error) => Err(self.refuse(Failure::Fault(format!("a unit of work died: {error}")))),
+        }
+    }
+
+    async fn attempt<I, T>(&self, caller: &Caller, action: Action, input: &I, work: for<'a> fn(&'a mut Unit, &'a I) -> Work<'a, T>) -> Result<T, Failure>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let mut unit = Unit { tx: self.db.begin().await?, now: self.clock.now(), portal: self.clone(), caller: caller.clone(), action, rings: false, organization: None };
+        let key = caller.idempotency_key(action);
+        if let Some(key) = &key
+            && let Some(outcome) = unit.claim_key(key).await?
+        {
+            return serde_json::from_str(&outcome).map_err(|e| Failure::Fault(e.to_string()));
+        }
+        let outcome = work(&mut unit, input).await?;
+        if let Some(key) = &key {
+            let text = serde_json::to_string(&outcome).map_err(|e| Failure::Fault(e.to_string()))?;
+            sql!(execute &mut unit, "UPDATE idempotency_keys SET outcome = $2 WHERE key_hash = $1", key.as_slice(), text)?;
+        }
+        let rings = unit.rings;
+        unit.tx.commit().await?;
+        if rings {
+            self.outbox_bell.notify_one();
+        }
+        Ok(outcome)
+    }
+
+    /// Turns a failure into what the user sees; faults are logged here, once, with the reference that is shown.
+    #[must_use]
+    pub fn refuse(&self, failure: Failure) -> Refusal {
+        match failure {
+            Failure::Refusal(refusal) => refusal,
+            Failure::Retry(error) | Failure::Unavailable(error) => {
+                metrics::counter!("org_portal_unavailable_total").increment(1);
+                tracing::warn!(%error, "the database is away or too busy");
+                Refusal::Unavailable
+            }
+            Failure::Fault(error) => {
+                let reference = self.random.tag();
+                metrics::counter!("org_portal_faults_total").increment(1);
+                tracing::error!(%reference, %error, "fault");
+                Refusal::Fault(reference)
+            }
+        }
+    }
+
+    /// Notes a refused attempt in the audit log. Mistyped fields and what is away are no attempts.
+    async fn note_refusal(&self, caller: &Caller, action: Action, refusal: &Refusal) {
+        if matches!(refusal, Refusal::Invalid(_) | Refusal::Unavailable | Refusal::Fault(_) | Refusal::TooLarge) {
+            return;
+        }
+        let organization = match &caller.actor {
+            Some(actor) => match self.read().await {
+                Ok(mut db) => crate::guard::organization_of(&mut db, actor.account).await.unwrap_or(None),
+                Err(_) => None,
+            },
+            None => None,
+        };
+        let event = Event { action, organization, objects: Vec::new(), before: serde_json::Value::Null, after: serde_json::Value::Null, outcome: refusal.code() };
+        let written = async {
+            let mut tx = self.db.begin().await?;
+            audit::write(&mut tx, caller, self.random, self.clock.now(), event).await?;
+            tx.commit().await
+        };
+        if let Err(error) = written.await {
+            tracing::error!(%error, action = action.code(), refusal = refusal.code(), "a refusal could not be noted in the audit log");
+        }
+    }
+}
+
+impl Caller {
+    /// The hash under which the form's idempotency key is kept: the key belongs to one caller and one action.
+    fn idempotency_key(&self, action: Action) -> Option<Vec<u8>> {
+        let key = self.drawn.key.as_str();
+        if key.is_empty() || key.len() > 200 {
+            return None;
+        }
+        let who = self.actor.as_ref().map_or_else(|| format!("{}\n{}", self.origin.address, self.origin.user_agent), |actor| actor.session().to_string());
+        Some(secrets::hash(&format!("{}\n{who}\n{key}", action.code())))
+    }
+}
+
+/// A transaction at work, with what the work needs beside the database.
+pub struct Unit {
+    tx: Tx,
+    /// When the unit began; every row of it carries this moment.
+    pub now: Timestamp,
+    /// The portal.
+    pub portal: Portal,
+    /// Who asks.
+    pub caller: Caller,
+    action: Action,
+    rings: bool,
+    organization: Option<OrganizationId>,
+}
+
+impl Connected for Unit {
+    fn conn(&mut self) -> Conn<'_> {
+        self.tx.conn()
+    }
+}
+
+impl Unit {
+    /// Says in which organization this unit acts, for the audit log.
+    pub(crate) fn acts_in(&mut self, organization: OrganizationId) {
+        self.organization = Some(organization);
+    }
+
+    /// Writes the unit's audit event.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn audit(&mut self, objects: Vec<Object>, before: serde_json::Value, after: serde_json::Value) -> Result<(), sqlx::Error> {
+        let event = Event { action: self.action, organization: self.organization, objects, before, after, outcome: "success" };
+        let (caller, random, now) = (self.caller.clone(), self.portal.random, self.now);
+        audit::write(&mut self.tx, &caller, random, now, event).await
+    }
+
+    /// Puts a mail into the outbox: it leaves if and only if the unit is committed.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn mail(&mut self, mail: &crate::mail::Mail) -> Result<(), Failure> {
+        let (random, now) = (self.portal.random, self.now);
+        crate::outbox::put_mail(&mut self.tx, random, now, mail).await?;
+        self.rings = true;
+        Ok(())
+    }
+
+    /// A new identifier.
+    #[must_use]
+    pub fn new_id(&self) -> uuid::Uuid {
+        self.portal.random.id(self.now)
+    }
+
+    /// Takes an idempotency key, or gives the outcome of the unit that took it before. A unit that holds it and is
+    /// not finished is waited for, by the database.
+    async fn claim_key(&mut self, key: &[u8]) -> Result<Option<String>, sqlx::Error> {
+        let now = self.now;
+        let taken = sql!(execute self, "INSERT INTO idempotency_keys (key_hash, created_at, outcome) VALUES ($1, $2, '') ON CONFLICT (key_hash) DO NOTHING", key, now)?;
+        if taken == 1 {
+            return Ok(None);
+        }
+        let outcome: Option<(String,)> = sql!(optional (String,), self, "SELECT outcome FROM idempotency_keys WHERE key_hash = $1", key)?;
+        Ok(outcome.map(|(outcome,)| outcome))
+    }
+}

@@ -1,0 +1,244 @@
+//! THE table: every page and every server function, who may call it, and what handles it. The router is made from it,
+//! and the access-matrix test walks it.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    http::{StatusCode, header, request::Parts},
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+
+use crate::{
+    accounts,
+    actor::Caller,
+    db::Failure,
+    dev_mail,
+    form::{Refusal, door},
+    getting_started, invitations, members, organizations,
+    permissions::Permission,
+    portal::Portal,
+    sessions, shell,
+    visit::{Answer, Handler, Visit, sign_in_required},
+};
+
+/// Who may call something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anyone.
+    Anyone,
+    /// Anyone, where everything is on loopback and mails are kept.
+    Loopback,
+    /// Who is signed in.
+    SignedIn,
+    /// Members of an organization whose role has the permission. On pages, others get what a stranger gets.
+    Member(Permission),
+}
+
+/// A page.
+#[derive(Clone, Copy)]
+pub struct PageRoute {
+    /// Its path, as axum reads it.
+    pub path: &'static str,
+    /// Who may see it.
+    pub access: Access,
+    /// What draws it.
+    pub handler: Handler,
+}
+
+/// A server function.
+#[derive(Clone, Copy, Debug)]
+pub struct FunctionRoute {
+    /// The end of its address, after `/do/`.
+    pub endpoint: &'static str,
+    /// Who may call it. The action decides again, in its transaction.
+    pub access: Access,
+    /// The page with its form.
+    pub page: &'static str,
+}
+
+macro_rules! page {
+    ($path:literal, $access:expr, $handler:path) => {
+        PageRoute { path: $path, access: $access, handler: |visit| Box::pin($handler(visit)) }
+    };
+}
+const fn function(endpoint: &'static str, access: Access, page: &'static str) -> FunctionRoute {
+    FunctionRoute { endpoint, access, page }
+}
+
+use Access::{Anyone, Loopback, Member, SignedIn};
+use Permission::{ChangeRole, InviteMembers, ManageMembers, ViewMembers};
+
+/// Every page.
+pub const PAGES: &[PageRoute] = &[
+    page!("/", Anyone, getting_started::web::start),
+    page!("/sign-in", Anyone, sessions::web::sign_in),
+    page!("/sign-up", Anyone, accounts::web::sign_up),
+    page!("/check-your-mail", Anyone, accounts::web::check_your_mail),
+    page!("/verify-email", Anyone, accounts::web::verify_email),
+    page!("/forgot-password", Anyone, accounts::web::forgot_password),
+    page!("/reset-password", Anyone, accounts::web::reset_password),
+    page!("/invitation", Anyone, invitations::web::invitation),
+    page!("/.well-known/change-password", Anyone, accounts::web::change_password_address),
+    page!("/roles", SignedIn, members::web::roles),
+    page!("/getting-started", SignedIn, getting_started::web::getting_started),
+    page!("/account", SignedIn, accounts::web::account),
+    page!("/organization/add", SignedIn, organizations::web::add),
+    page!("/organization", Member(ViewMembers), organizations::web::details),
+    page!("/organization/members", Member(ViewMembers), members::web::members),
+    page!("/organization/members/invite", Member(InviteMembers), invitations::web::invite),
+    page!("/organization/members/{member}/edit", Member(ChangeRole), members::web::edit),
+    page!("/organization/members/{member}/remove", Member(ManageMembers), members::web::remove),
+    page!("/organization/leave", Member(ViewMembers), members::web::leave),
+    page!("/organization/invitations/{invitation}/revoke", Member(InviteMembers), invitations::web::revoke),
+    page!("/dev/mail", Loopback, dev_mail::mailbox),
+    page!("/dev/mail/{mail}", Loopback, dev_mail::mail),
+];
+
+/// Every server function.
+pub const FUNCTIONS: &[FunctionRoute] = &[
+    function("sign_up", Anyone, "/sign-up"),
+    function("verify_email", Anyone, "/verify-email"),
+    function("forgot_password", Anyone, "/forgot-password"),
+    function("reset_password", Anyone, "/reset-password"),
+    function("change_password", SignedIn, "/account"),
+    function("change_name", SignedIn, "/account"),
+    function("sign_in", Anyone, "/sign-in"),
+    function("sign_out", Anyone, "/sign-in"),
+    function("end_session", SignedIn, "/account"),
+    function("end_other_sessions", SignedIn, "/account"),
+    function("choose_theme", Anyone, "/"),
+    function("add_organization", SignedIn, "/organization/add"),
+    function("list_members", Member(ViewMembers), "/organization/members"),
+    function("change_role", Member(ChangeRole), "/organization/members"),
+    function("remove_member", Member(ManageMembers), "/organization/members"),
+    function("leave_organization", Member(ViewMembers), "/organization/leave"),
+    function("invite_member", Member(InviteMembers), "/organization/members/invite"),
+    function("resend_invitation", Member(InviteMembers), "/organization/members"),
+    function("revoke_invitation", Member(InviteMembers), "/organization/members"),
+    function("accept_invitation", SignedIn, "/getting-started"),
+    function("decline_invitation", SignedIn, "/getting-started"),
+];
+
+/// Other addresses that answer: for machines, and the browser's files.
+pub const OTHERS: &[&str] = &["/healthz", "/readyz", "/brand.css", "/robots.txt", "/favicon.ico", "/assets/{*path}", "/pkg/{*path}"];
+
+/// The pages as a service of their own, so that the form door can draw one again.
+#[derive(Clone)]
+pub struct Routes {
+    /// The portal.
+    pub portal: Portal,
+    pages: Arc<std::sync::OnceLock<Router>>,
+}
+
+impl Routes {
+    /// Makes the router of the table.
+    #[must_use]
+    pub fn new(portal: Portal) -> Self {
+        let routes = Self { portal, pages: Arc::default() };
+        let mut pages = Router::new();
+        for &route in PAGES {
+            pages = pages.route(route.path, get(move |State(routes): State<Self>, request: Request| async move { routes.page(route, request).await }));
+        }
+        let pages = pages
+            .fallback(|State(routes): State<Self>, request: Request| async move { routes.error(request, Refusal::NotFound).await })
+            .method_not_allowed_fallback(|State(routes): State<Self>, request: Request| async move {
+                let mut response = routes.error(request, Refusal::NotFound).await;
+                *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+                response
+            })
+            .with_state(routes.clone());
+        let _ = routes.pages.set(pages);
+        routes
+    }
+
+    /// The pages, as a service.
+    #[must_use]
+    pub fn pages(&self) -> Router {
+        self.pages.get().cloned().unwrap_or_default()
+    }
+
+    /// The whole: pages, the form door, the addresses for machines.
+    #[must_use]
+    pub fn router(&self) -> Router {
+        let router = Router::new()
+            .route("/do/{function}", axum::routing::any(door::handle))
+            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/readyz", get(ready))
+            .route("/brand.css", get(brand))
+            .route("/robots.txt", get(|| async { "User-agent: *\nDisallow: /\n" }))
+            .route("/favicon.ico", get(|| async { axum::response::Redirect::permanent(&crate::assets::address("favicon.svg")) }))
+            .route("/assets/{*path}", get(crate::assets::serve))
+            .route("/pkg/{*path}", get(crate::assets::serve))
+            .with_state(self.clone());
+        router.fallback_service(self.pages())
+    }
+
+    async fn page(&self, route: PageRoute, request: Request) -> Response {
+        let (parts, _) = request.into_parts();
+        let visit = match Visit::from_parts(self.portal.clone(), &parts).await {
+            Ok(visit) => visit,
+            Err(failure) => {
+                let caller = parts.extensions.get::<Caller>().cloned().unwrap_or_else(Caller::system);
+                let visit = Visit::plain(self.portal.clone(), &parts, caller, None);
+                return shell::answer(visit, parts, Err(failure)).await;
+            }
+        };
+        let outcome = match self.admit(route.access, &visit) {
+            Ok(None) => (route.handler)(&visit).await,
+            Ok(Some(place)) => Ok(Answer::SeeOther(place)),
+            Err(refusal) => Err(Failure::Refusal(refusal)),
+        };
+        shell::answer(visit, parts, outcome).await
+    }
+
+    /// The first look at who comes; the same table tells the browser what to hide.
+    fn admit(&self, access: Access, visit: &Visit) -> Result<Option<String>, Refusal> {
+        match access {
+            Anyone => Ok(None),
+            Loopback => if dev_mail::allowed(visit) { Ok(None) } else { Err(Refusal::NotFound) },
+            SignedIn => visit.caller.actor.as_ref().map(|_| None).ok_or_else(sign_in_required),
+            Member(permission) => match (&visit.caller.actor, &visit.membership) {
+                (None, _) => Err(sign_in_required()),
+                (Some(_), Some(membership)) if membership.role.may(permission) => Ok(None),
+                (Some(_), _) => Err(Refusal::NotFound),
+            },
+        }
+    }
+
+    /// A page that says why there is none.
+    pub async fn error(&self, request: Request, refusal: Refusal) -> Response {
+        let (parts, _) = request.into_parts();
+        self.error_for(parts, refusal).await
+    }
+
+    /// The same, of the head of a request.
+    pub async fn error_for(&self, parts: Parts, refusal: Refusal) -> Response {
+        let caller = parts.extensions.get::<Caller>().cloned().unwrap_or_else(Caller::system);
+        let visit = match Visit::from_parts(self.portal.clone(), &parts).await {
+            Ok(visit) if refusal != Refusal::Unavailable => visit,
+            _ => Visit::plain(self.portal.clone(), &parts, caller, None),
+        };
+        shell::refused(visit, parts, refusal).await
+    }
+}
+
+/// Whether this process can serve: the database answers.
+async fn ready(State(routes): State<Routes>) -> Response {
+    let pending = routes.portal.db.pending().await;
+    match pending {
+        Ok(crate::db::Pending(0)) => "ready\n".into_response(),
+        Ok(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database's schema is older than the program\n").into_response(),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n").into_response(),
+    }
+}
+
+/// The operator's colour, as a stylesheet of its own: the policy allows no styles in pages.
+async fn brand(State(routes): State<Routes>) -> Response {
+    let colour = &routes.portal.config.accent_colour;
+    let css = if colour.is_empty() { String::new() } else { format!(":root{{--brand-accent:{colour}}}\n") };
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=300")], Body::from(css)).into_response()
+}

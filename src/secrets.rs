@@ -1,0 +1,73 @@
+//! Randomness, secrets and their hashes.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use rand::{TryRngCore as _, rngs::OsRng};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use crate::words::Timestamp;
+
+/// The source of randomness: the operating system's.
+#[derive(Clone, Copy, Debug)]
+pub struct Random;
+
+impl Random {
+    /// Fills with random bytes.
+    ///
+    /// # Panics
+    /// Where the operating system has no randomness: nothing could be safe then.
+    fn bytes<const N: usize>(self) -> [u8; N] {
+        let mut bytes = [0; N];
+        #[expect(clippy::expect_used, reason = "without randomness nothing may go on")]
+        OsRng.try_fill_bytes(&mut bytes).expect("the operating system gives random bytes");
+        bytes
+    }
+
+    /// A secret of 256 bits for a link or a cookie.
+    #[must_use]
+    pub fn secret(self) -> Secret {
+        Secret(URL_SAFE_NO_PAD.encode(self.bytes::<32>()))
+    }
+
+    /// An identifier that sorts by the time of its making (UUID version 7, RFC 9562 §5.7). Not a secret.
+    #[must_use]
+    pub fn id(self, now: Timestamp) -> Uuid {
+        uuid::Builder::from_unix_timestamp_millis(u64::try_from(now.millis()).unwrap_or(0), &self.bytes()).into_uuid()
+    }
+
+    /// A short text to tell requests, faults and forms apart: 96 bits. Not a secret.
+    #[must_use]
+    pub fn tag(self) -> String {
+        URL_SAFE_NO_PAD.encode(self.bytes::<12>())
+    }
+}
+
+/// A secret as it goes out: shown to nobody but whom it is for, kept only as its hash.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text for the cookie or the link.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// What is kept.
+    #[must_use]
+    pub fn hash(&self) -> Vec<u8> {
+        hash(&self.0)
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// The SHA-256 of a secret. A random secret of 256 bits needs no salt and no slowness.
+#[must_use]
+pub fn hash(secret: &str) -> Vec<u8> {
+    Sha256::digest(secret.as_bytes()).to_vec()
+}

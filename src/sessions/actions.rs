@@ -1,0 +1,262 @@
+//! The use cases of sessions.
+
+use axum::http::{HeaderMap, request::Parts};
+use leptos::prelude::use_context;
+use serde_json::json;
+
+use super::{
+    SessionView, SignInForm, device,
+    store::{self, New},
+};
+use crate::{
+    accounts::store as accounts,
+    actor::{Actor, Caller, Credential, Method, Scopes},
+    audit::{Action, Object},
+    db::Failure,
+    form::{
+        FieldErrors, Refusal, Unauthenticated,
+        door::{cookie, cookie_name, set_cookie},
+    },
+    limits,
+    portal::{Portal, Unit},
+    secrets,
+    visit,
+    words::{AccountId, DAY, Email, MINUTE, SessionId},
+};
+
+/// The cookie with a session's secret.
+pub const COOKIE: &str = "session";
+/// The cookie that tells a browser in which somebody has signed in before.
+const KNOWN_BROWSER: &str = "known_browser";
+
+/// Who a request comes from, by its session's cookie.
+///
+/// # Errors
+/// The database's.
+pub async fn authenticate(portal: &Portal, headers: &HeaderMap) -> Result<Option<Actor>, Failure> {
+    let name = cookie_name(portal, COOKIE);
+    let Some(secret) = visit::cookie(headers, &name) else { return Ok(None) };
+    let now = portal.clock.now();
+    let Some(live) = store::live(&mut portal.read().await?, &secrets::hash(secret), now).await? else { return Ok(None) };
+    if now.0 - live.last_seen_at.0 >= MINUTE {
+        // Once a minute, and not on the way of the request.
+        let (portal, id, account) = (portal.clone(), live.id, live.account_id);
+        let tracker = portal.tasks.clone();
+        tracker.spawn(async move {
+            let touched = async {
+                let mut tx = portal.db.begin().await?;
+                store::touch(&mut tx, id, now, now.plus(portal.config.session_idle_minutes * MINUTE)).await?;
+                crate::members::store::touch(&mut tx, account, now).await?;
+                tx.commit().await
+            };
+            if let Err(error) = touched.await {
+                tracing::debug!(%error, "a session's last use could not be noted");
+            }
+        });
+    }
+    Ok(Some(Actor {
+        account: live.account_id,
+        email: live.email,
+        first_name: live.first_name,
+        last_name: live.last_name,
+        credential: Credential::Session { id: live.id, authenticated_at: live.authenticated_at, methods: live.methods },
+        scopes: Scopes::All,
+    }))
+}
+
+/// A secret cookie of the browser that calls, inside a server function.
+#[must_use]
+pub fn browser_cookie(portal: &Portal, name: &str) -> Option<String> {
+    let parts = use_context::<Parts>()?;
+    visit::cookie(&parts.headers, &cookie_name(portal, name)).map(str::to_owned)
+}
+
+/// Signs in with address and password. A wrong address costs the same time as a wrong password.
+///
+/// # Errors
+/// 401 where the pair is wrong or the account locked, 422 for empty fields, 429.
+pub async fn sign_in(portal: &Portal, caller: &Caller, form: SignInForm) -> Result<(), Refusal> {
+    let mut errors = FieldErrors::default();
+    let email = errors.take("email", Email::parse(&form.email));
+    errors.take("password", if form.password.is_empty() { Err("Enter your password") } else { Ok(()) });
+    let (Some(email), true) = (email, errors.0.is_empty()) else { return Err(errors.into()) };
+    let account = check(portal, caller, &email, &form.password).await.map_err(|failure| portal.refuse(failure))?;
+    match account {
+        Some(account) => open_in_browser(portal, caller, account, Method::Password).await,
+        None => {
+            let refused = Refusal::Unauthenticated(Unauthenticated::WrongCredentials);
+            note_failure(portal, caller, email).await?;
+            Err(refused)
+        }
+    }
+}
+
+/// The account of a right pair. Attempts are counted before the password is looked at: from an address, and to an
+/// account; browsers in which the account has signed in before are counted apart, so that a stranger cannot lock the
+/// owner out.
+async fn check(portal: &Portal, caller: &Caller, email: &Email, password: &str) -> Result<Option<AccountId>, Failure> {
+    limits::count(portal, "sign-in address", &caller.origin.address, portal.config.sign_in_address_rate).await?;
+    let browser = browser_cookie(portal, KNOWN_BROWSER).map(|secret| secrets::hash(&secret));
+    let now = portal.clock.now();
+    let (found, known, locked) = {
+        let mut db = portal.read().await?;
+        let found = accounts::password_by_email(&mut db, email).await?;
+        let known = match (&found, &browser) {
+            (Some((account, _)), Some(hash)) => store::knows_browser(&mut db, *account, hash, now).await?,
+            _ => false,
+        };
+        let locked = match &found {
+            Some((account, _)) => accounts::locked_until(&mut db, *account).await?.is_some_and(|until| until > now),
+            None => false,
+        };
+        (found, known, locked)
+    };
+    let key = match (&browser, known) {
+        (Some(hash), true) => format!("{} {hash:x?}", email.key()),
+        _ => email.key(),
+    };
+    limits::count(portal, "sign-in", &key, portal.config.sign_in_rate).await?;
+    let (account, hash) = found.map_or((None, None), |(account, hash)| (Some(account), hash));
+    let right = portal.hasher.verify(password, hash).await?;
+    Ok(account.filter(|_| right && !locked))
+}
+
+/// Notes a failed sign-in in the audit log, whether or not there is an account.
+async fn note_failure(portal: &Portal, caller: &Caller, email: Email) -> Result<(), Refusal> {
+    let noted: Result<(), Refusal> = portal
+        .write(&Caller { drawn: crate::form::Drawn::default(), ..caller.clone() }, Action::SignInFailed, email, |unit, email| {
+            Box::pin(async move {
+                unit.audit(vec![Object::new("address", "", email.as_str())], json!(null), json!(null)).await?;
+                Ok(())
+            })
+        })
+        .await;
+    noted
+}
+
+/// Opens a session for an account in the browser that calls; the one it had ends.
+///
+/// # Errors
+/// 503 where the database is away.
+pub async fn open_in_browser(portal: &Portal, caller: &Caller, account: AccountId, method: Method) -> Result<(), Refusal> {
+    let secret = portal.random.secret();
+    let browser = browser_cookie(portal, KNOWN_BROWSER).unwrap_or_else(|| portal.random.secret().expose().to_owned());
+    let old = caller.actor.as_ref().map(|actor| (actor.account, actor.session()));
+    // The secret must not be kept, so this unit has no idempotency key: two sign-ins are two sessions.
+    let caller = Caller { drawn: crate::form::Drawn::default(), ..caller.clone() };
+    portal
+        .write(&caller, Action::SignIn, (account, secret.hash(), secrets::hash(&browser), old, method), |unit, (account, token_hash, browser_hash, old, method)| {
+            Box::pin(async move {
+                let now = unit.now;
+                if let Some((account, session)) = old {
+                    store::delete(unit, *account, *session).await?;
+                }
+                let config = unit.portal.config.clone();
+                let new = New {
+                    token_hash: token_hash.clone(),
+                    id: SessionId(unit.new_id()),
+                    account: *account,
+                    idle_expires_at: now.plus(config.session_idle_minutes * MINUTE),
+                    absolute_expires_at: now.plus(config.session_days * DAY),
+                    methods: method.name(),
+                    user_agent: unit.caller.origin.user_agent.clone(),
+                    address: unit.caller.origin.address.clone(),
+                };
+                store::insert(unit, &new, now).await?;
+                store::know_browser(unit, *account, browser_hash, now, now.plus(365 * DAY)).await?;
+                crate::members::store::touch(unit, *account, now).await?;
+                unit.audit(vec![Object::new("account", account, ""), Object::new("session", new.id, "")], json!(null), json!({ "method": method.name() })).await?;
+                Ok(())
+            })
+        })
+        .await?;
+    set_cookie(&cookie(portal, COOKIE, secret.expose(), portal.config.session_days * 86_400));
+    set_cookie(&cookie(portal, KNOWN_BROWSER, &browser, 365 * 86_400));
+    Ok(())
+}
+
+/// Signs out. Who is not signed in is signed out already.
+///
+/// # Errors
+/// 503 where the database is away.
+pub async fn sign_out(portal: &Portal, caller: &Caller) -> Result<(), Refusal> {
+    if let Ok(actor) = caller.actor() {
+        portal
+            .write(caller, Action::SignOut, (actor.account, actor.session(), actor.name()), |unit, (account, session, name)| {
+                Box::pin(async move {
+                    store::delete(unit, *account, *session).await?;
+                    unit.audit(vec![Object::new("account", account, name.clone()), Object::new("session", session, "")], json!(null), json!(null)).await?;
+                    Ok(())
+                })
+            })
+            .await?;
+    }
+    set_cookie(&cookie(portal, COOKIE, "", 0));
+    Ok(())
+}
+
+/// One's sessions.
+///
+/// # Errors
+/// The database's.
+pub async fn list(portal: &Portal, actor: &Actor) -> Result<Vec<SessionView>, Failure> {
+    let rows = store::of_account(&mut portal.read().await?, actor.account, portal.clock.now()).await?;
+    let mut sessions: Vec<SessionView> = rows
+        .into_iter()
+        .map(|row| SessionView { id: row.id, device: device(&row.user_agent), address: row.address, created_at: row.created_at, last_seen_at: row.last_seen_at, own: row.id == actor.session() })
+        .collect();
+    sessions.sort_by_key(|session| !session.own);
+    Ok(sessions)
+}
+
+/// Ends one of one's sessions.
+///
+/// # Errors
+/// 404 where there is none of that id, or it is another's.
+pub async fn end(portal: &Portal, caller: &Caller, session: SessionId) -> Result<(), Refusal> {
+    let actor = caller.actor()?;
+    portal
+        .write(caller, Action::EndSession, (actor.account, session), |unit, (account, session)| {
+            Box::pin(async move {
+                if !store::delete(unit, *account, *session).await? {
+                    return Err(Refusal::NotFound.into());
+                }
+                unit.audit(vec![Object::new("session", session, "")], json!(null), json!(null)).await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// Ends all of one's other sessions.
+///
+/// # Errors
+/// 503 where the database is away.
+pub async fn end_all_others(portal: &Portal, caller: &Caller) -> Result<(), Refusal> {
+    let actor = caller.actor()?;
+    portal
+        .write(caller, Action::EndOtherSessions, (actor.account, actor.session()), |unit, (account, session)| {
+            Box::pin(async move {
+                let ended = end_others(unit, *account, *session).await?;
+                unit.audit(vec![Object::new("account", account, "")], json!(null), json!({ "ended": ended })).await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// Ends all sessions of an account but one, in a unit.
+///
+/// # Errors
+/// The database's.
+pub async fn end_others(unit: &mut Unit, account: AccountId, but: SessionId) -> Result<u64, sqlx::Error> {
+    store::delete_others(unit, account, but).await
+}
+
+/// Ends every session of an account, in a unit.
+///
+/// # Errors
+/// The database's.
+pub async fn end_all(unit: &mut Unit, account: AccountId) -> Result<u64, sqlx::Error> {
+    store::delete_all(unit, account).await
+}

@@ -1,0 +1,67 @@
+//! The room's server functions: who, action, result.
+
+use leptos::prelude::*;
+
+use super::SignInForm;
+use crate::{
+    form::{Drawn, Refusal},
+    words::SessionId,
+};
+#[cfg(feature = "ssr")]
+use crate::{
+    form::{
+        Notice,
+        door::{caller, land, set_cookie},
+        is_own_path,
+    },
+    sessions::actions,
+    visit::Theme,
+};
+
+/// Signs in.
+#[server(prefix = "/do", endpoint = "sign_in")]
+pub async fn sign_in(form: SignInForm, drawn: Drawn) -> Result<(), Refusal> {
+    let (portal, caller) = caller(drawn)?;
+    let to = if is_own_path(&form.to) { form.to.clone() } else { "/getting-started".to_owned() };
+    actions::sign_in(&portal, &caller, form).await?;
+    land(to, None);
+    Ok(())
+}
+
+/// Signs out.
+#[server(prefix = "/do", endpoint = "sign_out")]
+pub async fn sign_out(#[server(default)] drawn: Drawn) -> Result<(), Refusal> {
+    let (portal, caller) = caller(drawn)?;
+    actions::sign_out(&portal, &caller).await?;
+    land("/sign-in", Some(Notice::SignedOut));
+    Ok(())
+}
+
+/// Ends one of one's sessions.
+#[server(prefix = "/do", endpoint = "end_session")]
+pub async fn end_session(session: SessionId, drawn: Drawn) -> Result<(), Refusal> {
+    let (portal, caller) = caller(drawn)?;
+    actions::end(&portal, &caller, session).await?;
+    land("/account", Some(Notice::SessionEnded));
+    Ok(())
+}
+
+/// Ends all of one's other sessions.
+#[server(prefix = "/do", endpoint = "end_other_sessions")]
+pub async fn end_other_sessions(drawn: Drawn) -> Result<(), Refusal> {
+    let (portal, caller) = caller(drawn)?;
+    actions::end_all_others(&portal, &caller).await?;
+    land("/account", Some(Notice::OtherSessionsEnded));
+    Ok(())
+}
+
+/// Chooses the theme, for this browser.
+#[server(prefix = "/do", endpoint = "choose_theme")]
+pub async fn choose_theme(theme: String, #[server(default)] drawn: Drawn) -> Result<(), Refusal> {
+    let page = drawn.page.clone();
+    let (portal, _) = caller(drawn)?;
+    let secure = if portal.config.secure() { "; Secure" } else { "" };
+    set_cookie(&format!("theme={}; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000{secure}", Theme::parse(&theme).name()));
+    land(if is_own_path(&page) { page } else { "/".to_owned() }, None);
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! The room's pages: pure views.
+
+use leptos::prelude::*;
+
+use super::SessionView;
+use crate::{
+    form::Drawn,
+    ui::{Checked, ErrorSummary, Hidden, Icon, Moment, TextField, icons},
+};
+
+/// Sign-in. `to` is where one wanted to go; `said` is why a form of another page led here.
+#[must_use]
+pub fn sign_in(drawn: Drawn, checked: Checked, to: Option<String>, said: Option<String>) -> AnyView {
+    view! {
+        <div class="card">
+            <h1>"Sign in"</h1>
+            {said.map(|said| view! {
+                <div class="callout warn" role="alert"><Icon inner=icons::WARNING/><div><p>{said}</p></div></div>
+            })}
+            <ErrorSummary refusal=checked.refusal()/>
+            <form class="form-body" method="post" action="/do/sign_in" novalidate>
+                <Hidden drawn=drawn/>
+                {to.map(|to| view! { <input type="hidden" name="form[to]" value=to/> })}
+                <TextField name="email" label="E-mail" kind="email" autocomplete="username" value=checked.value("email", "") error=checked.error("email")/>
+                <TextField name="password" label="Password" kind="password" autocomplete="current-password" error=checked.error("password") link=("/forgot-password", "Forgot your password?")/>
+                <button class="button primary wide">"Sign in"</button>
+            </form>
+        </div>
+        <p class="aside">"New here? " <a href="/sign-up">"Create an account"</a></p>
+    }
+    .into_any()
+}
+
+/// One's sessions, each with what its form carries, and the button that ends all others where there are any.
+#[must_use]
+pub fn list(sessions: Vec<(SessionView, Drawn)>, others: Drawn, checked: Checked) -> AnyView {
+    let several = sessions.len() > 1;
+    view! {
+        <div class="section">
+            <ErrorSummary refusal=checked.refusal()/>
+            <ul class="list">{sessions.into_iter().map(|(session, drawn)| item(session, drawn)).collect_view()}</ul>
+            {several.then(|| view! {
+                <form class="actions start" method="post" action="/do/end_other_sessions">
+                    <Hidden drawn=others/>
+                    <button class="button small"><Icon inner=icons::SIGN_OUT/>"End all other sessions"</button>
+                </form>
+            })}
+        </div>
+    }
+    .into_any()
+}
+
+/// A session in the list. One's own is ended by signing out.
+fn item(session: SessionView, drawn: Drawn) -> AnyView {
+    let SessionView { id, device, address, created_at, last_seen_at, own } = session;
+    let address = (!address.is_empty()).then(|| format!("{address} · "));
+    let (icon, named) = (device_icon(&device), device.clone());
+    view! {
+        <li>
+            <Icon inner=icon large=true/>
+            <div class="list-body">
+                <p class="list-title">{device} {own.then(|| view! { " " <span class="badge accent">"This device"</span> })}</p>
+                <p class="list-meta">{address} "signed in " <Moment at=created_at/> " · last used " <Moment at=last_seen_at/></p>
+            </div>
+            {(!own).then(|| view! {
+                <form method="post" action="/do/end_session">
+                    <Hidden drawn=drawn/>
+                    <input type="hidden" name="session" value=id.to_string()/>
+                    <button class="button small">"End"<span class="vh">" session: " {named}</span></button>
+                </form>
+            })}
+        </li>
+    }
+    .into_any()
+}
+
+fn device_icon(device: &str) -> &'static str {
+    if device.ends_with("iOS") || device.ends_with("Android") { icons::PHONE } else { icons::MONITOR }
+}

@@ -1,0 +1,26 @@
+//! The room's page handlers: load, draw.
+
+use super::pages;
+use crate::{
+    db::Failure,
+    form::is_own_path,
+    ui::Checked,
+    visit::{Answer, Page, Visit},
+};
+
+/// `GET /sign-in`. Who is signed in goes on to where they wanted to go.
+///
+/// # Errors
+/// None of its own.
+pub async fn sign_in(visit: &Visit) -> Result<Answer, Failure> {
+    let checked = Checked(visit.state_of("sign_in"));
+    let to = checked.value("to", &visit.parameter("to").unwrap_or_default());
+    let to = Some(to).filter(|to| is_own_path(to));
+    if visit.caller.actor.is_some() && visit.state.is_none() {
+        return Ok(Answer::SeeOther(to.unwrap_or_else(|| "/getting-started".to_owned())));
+    }
+    // A form of another page that was sent after the session had ended is answered with this page.
+    let said = visit.state.as_ref().filter(|state| state.function != "sign_in").map(|state| state.refusal.message());
+    let drawn = visit.drawn();
+    Ok(Page::card("Sign in", move || pages::sign_in(drawn, checked, to, said)).into())
+}

@@ -1,0 +1,280 @@
+//! The document around every page: head, frame, notice, hydration.
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, Request, StatusCode, header, request::Parts},
+    response::{IntoResponse as _, Redirect, Response},
+};
+use leptos::{config::LeptosOptions, hydration::HydrationScripts, nonce::use_nonce, prelude::*};
+
+use crate::{
+    assets,
+    db::Failure,
+    form::{Drawn, Notice, Refusal, Unauthenticated},
+    ui::{Icon, icons},
+    visit::{Answer, Frame, Page, Theme, Visit},
+};
+
+/// What the frame shows, taken from the visit before the view is made.
+#[derive(Clone)]
+struct Around {
+    portal_name: String,
+    support: Option<String>,
+    accent: bool,
+    theme: Theme,
+    notice: Option<Notice>,
+    person: Option<(String, String, String)>,
+    organization: Option<String>,
+    path: String,
+    here: String,
+    failed: bool,
+}
+
+/// Draws what a visit leads to.
+pub async fn answer(visit: Visit, parts: Parts, outcome: Result<Answer, Failure>) -> Response {
+    match outcome {
+        Ok(Answer::Page(page)) => draw(visit, parts, page, false).await,
+        Ok(Answer::SeeOther(place)) => Redirect::to(&place).into_response(),
+        Err(failure) => {
+            let refusal = visit.portal.refuse(failure);
+            refused(visit, parts, refusal).await
+        }
+    }
+}
+
+/// Draws the page that says why there is none.
+pub async fn refused(visit: Visit, parts: Parts, refusal: Refusal) -> Response {
+    if refusal == Refusal::Unauthenticated(Unauthenticated::SignInRequired) {
+        return Redirect::to(&crate::visit::sign_in_address(&visit.here())).into_response();
+    }
+    let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let support = visit.portal.config.support_email.as_ref().map(ToString::to_string);
+    let (title, text) = match &refusal {
+        Refusal::NotFound => ("Page not found", "There is nothing at this address, or nothing that is there for you."),
+        Refusal::Forbidden => ("Not allowed", "Your role does not allow this. An Admin of your organization can do it."),
+        Refusal::Unavailable => ("The portal is away for a moment", "Its database does not answer right now. What you saved before is safe, and what you just sent was not saved. Try again in a moment."),
+        Refusal::Fault(_) => ("Something went wrong on our side", "Nothing was changed. What you saved before is safe. If it happens again, tell us the reference below."),
+        _ => ("This did not work", ""),
+    };
+    let message = if text.is_empty() { refusal.message() } else { text.to_owned() };
+    let reference = if let Refusal::Fault(reference) = &refusal { Some(reference.clone()) } else { None };
+    let frame = if visit.caller.actor.is_some() && refusal != Refusal::Unavailable { Frame::Narrow } else { Frame::Card };
+    let view = move || {
+        view! {
+            <div class="card">
+                <p class="code">"Error " {status.as_u16()}</p>
+                <h1>{title}</h1>
+                <p>{message}</p>
+                {reference.map(|reference| view! { <p class="reference">"Reference " <code>{reference}</code></p> })}
+                {support.map(|support| view! { <p>"Questions? Write to " <a href=format!("mailto:{support}")>{support.clone()}</a> "."</p> })}
+                <div class="actions start"><a class="button primary" href="/">"Go to the start page"</a></div>
+            </div>
+        }
+        .into_any()
+    };
+    let page = Page { title: title.to_owned(), frame, status, islands: false, view: Box::new(view) };
+    let mut response = draw(visit, parts, page, true).await;
+    if refusal == Refusal::Unavailable {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(2));
+    }
+    response
+}
+
+/// Draws a page through Leptos: one string, complete, with its status.
+async fn draw(visit: Visit, parts: Parts, page: Page, failed: bool) -> Response {
+    let config = &visit.portal.config;
+    let around = Around {
+        portal_name: config.portal_name.clone(),
+        support: config.support_email.as_ref().map(ToString::to_string),
+        accent: !config.accent_colour.is_empty(),
+        theme: visit.theme,
+        notice: visit.notice.filter(|_| !failed),
+        person: visit.caller.actor.as_ref().map(|a| (a.first_name.clone(), a.name(), a.email.to_string())),
+        organization: visit.membership.as_ref().map(|m| m.organization_name.clone()),
+        path: visit.path.clone(),
+        // The page that says that there is nothing is the same for every address: it does not repeat it.
+        here: if failed { "/".to_owned() } else { visit.here() },
+        failed,
+    };
+    let said = around.notice.is_some();
+    let secrets_cookie = said.then(|| crate::form::door::notice_cookie(&visit.portal, None));
+    let signed_in = visit.caller.actor.is_some();
+    let refused_form = visit.state.is_some();
+    let (status, islands) = (page.status, page.islands);
+    let nonce_slot = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let slot = std::sync::Arc::clone(&nonce_slot);
+    let app = move || {
+        if islands && let Ok(mut slot) = slot.lock() {
+            *slot = use_nonce().map(|nonce| nonce.to_string());
+        }
+        document(around, page, refused_form)
+    };
+    let request = Request::from_parts(parts, Body::empty());
+    let mut response = if islands {
+        // What the islands' client asks for at its start follows the page.
+        leptos_axum::handle_response_inner(|| {}, app, request, |app, chunks, _| Box::pin(async move { Box::pin(futures::StreamExt::chain(whole(app.to_html()), chunks())) as Pieces })).await
+    } else {
+        leptos_axum::handle_response_inner(|| {}, app, request, |app, _, _| Box::pin(async move { whole(app.to_html()) })).await
+    };
+    *response.status_mut() = status;
+    let nonce = nonce_slot.lock().ok().and_then(|slot| slot.clone());
+    let script = nonce.map_or_else(|| "script-src 'none'".to_owned(), |nonce| format!("script-src 'nonce-{nonce}' 'strict-dynamic' 'wasm-unsafe-eval'"));
+    let policy = format!("default-src 'none'; {script}; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'");
+    let headers = response.headers_mut();
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    // What a signed-in person sees is kept nowhere; the same for what is said once or was typed.
+    let cache = if signed_in || said || refused_form || status != StatusCode::OK { "no-store" } else { "no-cache" };
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    if let Some(cookie) = secrets_cookie
+        && let Ok(value) = HeaderValue::from_str(&cookie)
+    {
+        headers.append(header::SET_COOKIE, value);
+    }
+    response
+}
+
+fn document(around: Around, page: Page, refused_form: bool) -> impl IntoView {
+    let error = if refused_form { "Error: " } else { "" };
+    let organization = around.organization.as_deref().filter(|_| page.frame == Frame::Portal && !around.failed).map(|name| format!(" · {name}")).unwrap_or_default();
+    let title = format!("{error}{}{organization} · {}", page.title, around.portal_name);
+    let theme = match around.theme {
+        Theme::System => None,
+        chosen => Some(chosen.name()),
+    };
+    let options = LeptosOptions::builder().output_name("org-portal").site_pkg_dir(assets::folder()).build();
+    let islands = page.islands;
+    view! {
+        <!DOCTYPE html>
+        <html lang="en" dir="ltr" data-theme=theme>
+            <head>
+                <meta charset="utf-8"/>
+                // Inside a title markers would be text; so it is one piece, escaped here.
+                <title inner_html=escaped(&title)></title>
+                <meta name="viewport" content="width=device-width, initial-scale=1"/>
+                <meta name="color-scheme" content="light dark"/>
+                <meta name="description" content=format!("{}: your organization, its members and its support in one place", around.portal_name)/>
+                <link rel="icon" href=assets::address("favicon.svg") type="image/svg+xml"/>
+                <link rel="stylesheet" href=assets::address("org-portal.css")/>
+                {around.accent.then(|| view! { <link rel="stylesheet" href="/brand.css"/> })}
+                {islands.then(|| view! { <HydrationScripts options=options islands=true/> })}
+            </head>
+            {body(around, page)}
+        </html>
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+type Pieces = std::pin::Pin<Box<dyn futures::Stream<Item = String> + Send>>;
+
+/// Nothing in a page waits for anything: it is one string.
+fn whole(html: String) -> Pieces {
+    Box::pin(futures::stream::once(async move { html }))
+}
+
+fn body(around: Around, page: Page) -> AnyView {
+    let content = (page.view)();
+    let notice = around.notice.map(|notice| {
+        view! {
+            <div class="notice" role="status">
+                <Icon inner=icons::CHECK_CIRCLE large=true/>
+                <p>{notice.text()}</p>
+                <a class="icon-button" href=around.here.clone()><Icon inner=icons::X/><span class="vh">"Dismiss"</span></a>
+            </div>
+        }
+    });
+    let brand = view! {
+        <a class="brand" href="/">
+            <svg class="brand-mark" viewBox="0 0 24 24" aria-hidden="true" inner_html=icons::BRAND></svg>
+            <span class="brand-name">{around.portal_name.clone()}</span>
+        </a>
+    };
+    let signed_in = around.person.clone().filter(|_| page.frame != Frame::Card);
+    let Some((first_name, name, email)) = signed_in else {
+        let support = around.support.clone().filter(|_| !around.failed);
+        return view! {
+            <body class="signed-out">
+                <a class="skip" href="#main">"Skip to content"</a>
+                <main id="main" tabindex="-1">
+                    {brand}
+                    {content}
+                    {support.map(|support| view! { <p class="aside">"Questions? Write to " <a href=format!("mailto:{support}")>{support.clone()}</a></p> })}
+                </main>
+                {notice}
+            </body>
+        }
+        .into_any();
+    };
+    let main_class = if page.frame == Frame::Narrow { "main narrow" } else { "main" };
+    let initials: String = name.split_whitespace().filter_map(|word| word.chars().next()).take(2).collect::<String>().to_uppercase();
+    view! {
+        <body class="app">
+            <a class="skip" href="#main">"Skip to content"</a>
+            <header class="topbar">
+                <details class="menu navmenu" name="topbar">
+                    <summary class="icon-button"><Icon inner=icons::MENU large=true/><span class="vh">"Menu"</span></summary>
+                    <nav class="menu-panel" aria-label="Main">{navigation(&around)}</nav>
+                </details>
+                {brand}
+                <p class="topbar-org">{around.organization.clone().map(|name| view! { <a href="/organization"><bdi>{name}</bdi></a> })}</p>
+                <details class="menu end account" name="topbar">
+                    <summary>
+                        <span class="avatar" aria-hidden="true">{initials}</span>
+                        <span class="account-name"><span class="vh">"Account menu: "</span><bdi>{first_name}</bdi></span>
+                        <Icon inner=icons::CHEVRON_DOWN/>
+                    </summary>
+                    <div class="menu-panel">
+                        <div class="menu-head"><p><strong><bdi>{name}</bdi></strong></p><p class="quiet-text"><bdi>{email}</bdi></p></div>
+                        <hr/>
+                        <a class="menu-item" href="/account"><Icon inner=icons::USER/>"Account"</a>
+                        {theme_form(around.theme, &around.here)}
+                        <hr/>
+                        <form method="post" action="/do/sign_out"><button class="menu-item"><Icon inner=icons::SIGN_OUT/>"Sign out"</button></form>
+                    </div>
+                </details>
+            </header>
+            <nav class="sidenav" aria-label="Main">{navigation(&around)}</nav>
+            <main class=main_class id="main" tabindex="-1">{content}</main>
+            {notice}
+        </body>
+    }
+    .into_any()
+}
+
+fn theme_form(theme: Theme, here: &str) -> AnyView {
+    let drawn = Drawn { page: here.to_owned(), key: String::new(), organization: None };
+    let choice = |value: Theme, label: &'static str, icon: &'static str| {
+        view! { <button name="theme" value=value.name() aria-pressed=if theme == value { "true" } else { "false" }><Icon inner=icon/>{label}</button> }
+    };
+    view! {
+        <form method="post" action="/do/choose_theme">
+            <crate::ui::Hidden drawn/>
+            <fieldset class="segmented">
+                <legend>"Theme"</legend>
+                {choice(Theme::System, "Auto", icons::MONITOR)}
+                {choice(Theme::Light, "Light", icons::SUN)}
+                {choice(Theme::Dark, "Dark", icons::MOON)}
+            </fieldset>
+        </form>
+    }
+    .into_any()
+}
+
+fn navigation(around: &Around) -> AnyView {
+    let entry = |href: &'static str, label: &'static str, icon: &'static str, current: bool| {
+        view! { <li><a href=href aria-current=current.then_some("page")><Icon inner=icon/>{label}</a></li> }
+    };
+    let at = |prefix: &str| !around.failed && (around.path == prefix || around.path.starts_with(&format!("{prefix}/")));
+    view! {
+        <ul class="nav-list">
+            {entry("/getting-started", "Getting Started", icons::STEPS, at("/getting-started"))}
+            {around.organization.is_some().then(|| entry("/organization", "Organization", icons::ORGANIZATION, at("/organization")))}
+            {entry("/roles", "Roles and permissions", icons::SHIELD, at("/roles"))}
+        </ul>
+    }
+    .into_any()
+}

@@ -1,0 +1,241 @@
+//! A visit: who came, to which page, with what; and the page that is the answer.
+
+use std::{future::Future, pin::Pin};
+
+use axum::http::{HeaderMap, StatusCode, request::Parts};
+use leptos::prelude::AnyView;
+
+use crate::{
+    actor::{Actor, Caller},
+    db::Failure,
+    form::{FormState, Notice, Refusal, Unauthenticated},
+    guard::Membership,
+    portal::Portal,
+};
+
+/// How the page is to look, as chosen; nothing chosen follows the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Theme {
+    /// As the device says.
+    System,
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
+}
+
+impl Theme {
+    /// Its name in the form and in the cookie.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+
+    /// Reads the name.
+    #[must_use]
+    pub fn parse(name: &str) -> Self {
+        match name {
+            "light" => Self::Light,
+            "dark" => Self::Dark,
+            _ => Self::System,
+        }
+    }
+}
+
+/// A visit to a page.
+pub struct Visit {
+    /// The portal.
+    pub portal: Portal,
+    /// Who.
+    pub caller: Caller,
+    /// The visitor's membership, where there is one.
+    pub membership: Option<Membership>,
+    /// The chosen theme.
+    pub theme: Theme,
+    /// What is to be said once.
+    pub notice: Option<Notice>,
+    /// A form of this page that was refused.
+    pub state: Option<FormState>,
+    /// The request's headers.
+    pub headers: HeaderMap,
+    /// The page's path.
+    pub path: String,
+    /// Its query, without the question mark.
+    pub query: String,
+}
+
+impl Visit {
+    /// Takes a visit from a request that the session layer has seen.
+    ///
+    /// # Errors
+    /// Where the membership cannot be read. A locked account or a suspended organization visits as no member.
+    pub async fn from_parts(portal: Portal, parts: &Parts) -> Result<Self, Failure> {
+        let caller = parts.extensions.get::<Caller>().cloned().unwrap_or_else(Caller::system);
+        let membership = match &caller.actor {
+            Some(actor) => match crate::guard::membership(&mut portal.read().await?, actor.account, portal.clock.now()).await {
+                Ok(membership) => membership,
+                Err(Failure::Refusal(_)) => None,
+                Err(failure) => return Err(failure),
+            },
+            None => None,
+        };
+        Ok(Self::plain(portal, parts, caller, membership))
+    }
+
+    /// A visit of which nothing is asked from the database, as the page that says that it is away needs it.
+    #[must_use]
+    pub fn plain(portal: Portal, parts: &Parts, caller: Caller, membership: Option<Membership>) -> Self {
+        Self {
+            portal,
+            caller,
+            membership,
+            theme: cookie(&parts.headers, "theme").map_or(Theme::System, Theme::parse),
+            notice: cookie(&parts.headers, "notice").and_then(Notice::parse),
+            state: parts.extensions.get::<FormState>().cloned(),
+            headers: parts.headers.clone(),
+            path: parts.uri.path().to_owned(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// Who is signed in.
+    ///
+    /// # Errors
+    /// 401 where nobody is.
+    pub fn actor(&self) -> Result<&Actor, Failure> {
+        Ok(self.caller.actor()?)
+    }
+
+    /// The visitor's membership.
+    ///
+    /// # Errors
+    /// 404 where there is none.
+    pub fn member(&self) -> Result<&Membership, Failure> {
+        self.membership.as_ref().ok_or(Failure::Refusal(Refusal::NotFound))
+    }
+
+    /// A parameter of the query, decoded; the first of its name.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        url::form_urlencoded::parse(self.query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+
+    /// The address of this page, to come back to.
+    #[must_use]
+    pub fn here(&self) -> String {
+        if self.query.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, self.query) }
+    }
+
+    /// The state of a form of this page, where it is the one that was refused.
+    #[must_use]
+    pub fn state_of(&self, function: &str) -> Option<FormState> {
+        self.state.clone().filter(|state| state.function == function)
+    }
+
+    /// What the forms of this page carry.
+    #[must_use]
+    pub fn drawn(&self) -> crate::form::Drawn {
+        crate::form::Drawn { page: self.here(), key: self.portal.random.tag(), organization: self.membership.as_ref().map(|m| m.organization) }
+    }
+}
+
+/// The value of a cookie.
+#[must_use]
+pub fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers
+        .get_all(axum::http::header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value)
+}
+
+/// In which frame a page stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// Bar, navigation and content.
+    Portal,
+    /// The same with a narrow column: one form, one list of steps.
+    Narrow,
+    /// One card.
+    Card,
+}
+
+/// A page still to be drawn: its title and what stands in its frame. The view is made inside Leptos' owner.
+pub struct Page {
+    /// The page's own part of the title.
+    pub title: String,
+    /// The frame.
+    pub frame: Frame,
+    /// The status.
+    pub status: StatusCode,
+    /// Whether it holds islands, and so loads the browser's side.
+    pub islands: bool,
+    /// The content.
+    pub view: Box<dyn FnOnce() -> AnyView + Send>,
+}
+
+impl Page {
+    /// A page in the portal's frame.
+    pub fn new(title: impl Into<String>, view: impl FnOnce() -> AnyView + Send + 'static) -> Self {
+        Self { title: title.into(), frame: Frame::Portal, status: StatusCode::OK, islands: false, view: Box::new(view) }
+    }
+
+    /// A page with a narrow column.
+    pub fn narrow(title: impl Into<String>, view: impl FnOnce() -> AnyView + Send + 'static) -> Self {
+        Self { frame: Frame::Narrow, ..Self::new(title, view) }
+    }
+
+    /// A card.
+    pub fn card(title: impl Into<String>, view: impl FnOnce() -> AnyView + Send + 'static) -> Self {
+        Self { frame: Frame::Card, ..Self::new(title, view) }
+    }
+
+    /// The same with another status.
+    #[must_use]
+    pub fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
+    /// The same with islands.
+    #[must_use]
+    pub fn with_islands(self) -> Self {
+        Self { islands: true, ..self }
+    }
+}
+
+/// What a visit leads to.
+pub enum Answer {
+    /// A page.
+    Page(Page),
+    /// Another address of the portal's own, by 303.
+    SeeOther(String),
+}
+
+impl From<Page> for Answer {
+    fn from(page: Page) -> Self {
+        Self::Page(page)
+    }
+}
+
+/// A page's handler.
+pub type Handler = for<'a> fn(&'a Visit) -> Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send + 'a>>;
+
+/// The address of the sign-in page that leads back to where one wanted to go.
+#[must_use]
+pub fn sign_in_address(to: &str) -> String {
+    let to: String = url::form_urlencoded::byte_serialize(to.as_bytes()).collect();
+    format!("/sign-in?to={to}")
+}
+
+/// The refusal for who is not signed in.
+#[must_use]
+pub const fn sign_in_required() -> Refusal {
+    Refusal::Unauthenticated(Unauthenticated::SignInRequired)
+}

@@ -1,0 +1,92 @@
+use serde::{Deserialize, Serialize};
+
+/// A second, in microseconds.
+pub const SECOND: i64 = 1_000_000;
+/// A minute, in microseconds.
+pub const MINUTE: i64 = 60 * SECOND;
+/// An hour, in microseconds.
+pub const HOUR: i64 = 60 * MINUTE;
+/// A day of 24 hours, in microseconds.
+pub const DAY: i64 = 24 * HOUR;
+
+/// A moment: microseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(sqlx::Type), sqlx(transparent))]
+#[serde(transparent)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// The moment so many microseconds later (or earlier, where negative).
+    #[must_use]
+    pub fn plus(self, micros: i64) -> Self {
+        Self(self.0.saturating_add(micros))
+    }
+
+    /// Milliseconds since the epoch, as JavaScript counts.
+    #[must_use]
+    pub fn millis(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// Year, month (1–12), day (1–31), hour, minute, second in UTC.
+    ///
+    /// Days to a civil date after Howard Hinnant's `civil_from_days`; here so that no calendar goes to the browser.
+    #[must_use]
+    pub fn civil(self) -> (i64, u8, u8, u8, u8, u8) {
+        let seconds = self.0.div_euclid(SECOND);
+        let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+        let z = days + 719_468;
+        let era = z.div_euclid(146_097);
+        let doe = z.rem_euclid(146_097);
+        let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
+        let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+        let mp = (5 * doy + 2) / 153;
+        let day = doy - (153 * mp + 2) / 5 + 1;
+        let month = if mp < 10 { mp + 3 } else { mp - 9 };
+        let year = yoe + era * 400 + i64::from(month <= 2);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "each is bounded by the calendar")]
+        (year, month as u8, day as u8, (rest / 3600) as u8, (rest / 60 % 60) as u8, (rest % 60) as u8)
+    }
+
+    /// RFC 3339 in UTC, to the second: for `<time datetime>`.
+    #[must_use]
+    pub fn rfc3339(self) -> String {
+        let (year, month, day, hour, minute, second) = self.civil();
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    }
+
+    /// The date as people read it where no script can put it into their own zone: `24 November 2026`.
+    #[must_use]
+    pub fn date(self) -> String {
+        let (year, month, day, ..) = self.civil();
+        format!("{day} {} {year}", MONTHS[usize::from(month - 1) % 12])
+    }
+
+    /// Date and time in UTC, said so: `24 November 2026, 14:05 UTC`.
+    #[must_use]
+    pub fn date_time(self) -> String {
+        let (_, _, _, hour, minute, _) = self.civil();
+        format!("{}, {hour:02}:{minute:02} UTC", self.date())
+    }
+}
+
+const MONTHS: [&str; 12] = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_right_at_the_edges() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_709_251_199, "2024-02-29T23:59:59Z"),
+            (-1, "1969-12-31T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(Timestamp(seconds * SECOND).rfc3339(), text);
+        }
+        assert_eq!(Timestamp(951_782_400 * SECOND).date_time(), "29 February 2000, 00:00 UTC");
+    }
+}
