@@ -2,6 +2,7 @@
 //!
 //! `scripts/build.sh` lays that folder out: the files as they are served, beside each its `.br` and `.gz`, and `hash`,
 //! the hash of all contents. Without the variable the table is empty, and the server reads files while it runs.
+#![expect(clippy::disallowed_methods, reason = "a build script is told everything by its environment")]
 
 use std::{
     env, fs,
@@ -45,7 +46,12 @@ fn table(folder: &Path) -> Result<String, String> {
                 let name = format!("{name}{coding}");
                 if files.contains(&name) { format!("Some(include_bytes!({:?}))", folder.join(name)) } else { "None".to_owned() }
             };
-            format!("    File {{ name: {name:?}, raw: include_bytes!({:?}), brotli: {}, gzip: {} }},\n", folder.join(name), compressed(".br"), compressed(".gz"))
+            format!(
+                "    File {{ name: {name:?}, raw: include_bytes!({:?}), brotli: {}, gzip: {} }},\n",
+                folder.join(name),
+                compressed(".br"),
+                compressed(".gz")
+            )
         })
         .collect();
     Ok(format!("Site {{ hash: {:?}, files: &[\n{rows}] }}\n", hash.trim()))

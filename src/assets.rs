@@ -89,12 +89,19 @@ fn answer(name: &str, cache: &'static str, coding: Coding, body: Body) -> Respon
 }
 
 fn missing() -> Response {
-    (StatusCode::NOT_FOUND, [(CONTENT_TYPE, "text/plain; charset=utf-8"), (CACHE_CONTROL, "no-store"), (X_CONTENT_TYPE_OPTIONS, "nosniff")], "There is no such file.\n").into_response()
+    (
+        StatusCode::NOT_FOUND,
+        [(CONTENT_TYPE, "text/plain; charset=utf-8"), (CACHE_CONTROL, "no-store"), (X_CONTENT_TYPE_OPTIONS, "nosniff")],
+        "There is no such file.\n",
+    )
+        .into_response()
 }
 
 /// A file of the site that was not built in. Only plain names lead to one.
 async fn read(name: &str) -> Option<Vec<u8>> {
-    let plain = |part: &str| !part.is_empty() && !part.starts_with('.') && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+    let plain = |part: &str| {
+        !part.is_empty() && !part.starts_with('.') && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+    };
     if !name.split('/').all(plain) {
         return None;
     }

@@ -112,9 +112,7 @@ pub struct Event {
 /// # Errors
 /// The database's.
 pub async fn write(db: &mut impl Connected, caller: &Caller, random: Random, now: Timestamp, event: Event) -> Result<(), sqlx::Error> {
-    let objects = Value::Array(
-        event.objects.iter().map(|o| serde_json::json!({ "kind": o.kind, "id": o.id, "name": o.name })).collect(),
-    );
+    let objects = Value::Array(event.objects.iter().map(|o| serde_json::json!({ "kind": o.kind, "id": o.id, "name": o.name })).collect());
     let (kind, actor_id, name) = match (&caller.actor, caller.kind) {
         (Some(actor), _) => ("account", Some(actor.account.0), actor.name()),
         (None, ActorKind::System) => ("system", None, String::new()),

@@ -229,7 +229,11 @@ mod tests {
 
     #[test]
     fn mails_are_kept_on_loopback_alone() {
-        for (listen, url) in [("0.0.0.0:3000", "http://127.0.0.1:3000"), ("127.0.0.1:3000", "https://portal.example.com"), ("[::]:3000", "http://localhost:3000")] {
+        for (listen, url) in [
+            ("0.0.0.0:3000", "http://127.0.0.1:3000"),
+            ("127.0.0.1:3000", "https://portal.example.com"),
+            ("[::]:3000", "http://localhost:3000"),
+        ] {
             let config = config(&[("listen", listen), ("public_url", url)]).expect("read");
             assert!(!config.keeps_mail(), "{listen} {url}");
             assert!(!config.problems().is_empty(), "{listen} {url}");
@@ -238,7 +242,14 @@ mod tests {
 
     #[test]
     fn every_wrong_option_is_named() {
-        let wrong = config(&[("listen", "x"), ("public_url", "https://a.example/path"), ("sesion_days", "3"), ("mail_from", "<"), ("smtp_url", "http://a")]).expect_err("wrong");
+        let wrong = config(&[
+            ("listen", "x"),
+            ("public_url", "https://a.example/path"),
+            ("sesion_days", "3"),
+            ("mail_from", "<"),
+            ("smtp_url", "http://a"),
+        ])
+        .expect_err("wrong");
         assert_eq!(wrong.len(), 5, "{wrong:?}");
     }
 }

@@ -47,14 +47,19 @@ struct Kept {
 async fn newest(db: &mut impl Connected, recipient: Option<&str>) -> Result<Vec<Entry>, sqlx::Error> {
     match recipient {
         Some(recipient) => {
-            sql!(all Entry, db, "SELECT id, at, recipient, subject FROM kept_mails WHERE lower(recipient) = $1 ORDER BY at DESC, id DESC LIMIT 200", recipient)
+            sql!(
+                all as Entry,
+                db,
+                "SELECT id, at, recipient, subject FROM kept_mails WHERE lower(recipient) = $1 ORDER BY at DESC, id DESC LIMIT 200",
+                recipient
+            )
         }
-        None => sql!(all Entry, db, "SELECT id, at, recipient, subject FROM kept_mails ORDER BY at DESC, id DESC LIMIT 200"),
+        None => sql!(all as Entry, db, "SELECT id, at, recipient, subject FROM kept_mails ORDER BY at DESC, id DESC LIMIT 200"),
     }
 }
 
 async fn by_id(db: &mut impl Connected, id: Uuid) -> Result<Option<Kept>, sqlx::Error> {
-    sql!(optional Kept, db, "SELECT message_id, at, recipient, subject, body_text, body_html FROM kept_mails WHERE id = $1", id)
+    sql!(optional as Kept, db, "SELECT message_id, at, recipient, subject, body_text, body_html FROM kept_mails WHERE id = $1", id)
 }
 
 /// `GET /dev/mail`: the mails, the newest first; `?to=ADDRESS` for one recipient's.

@@ -41,8 +41,13 @@ struct MembershipRow {
 /// # Errors
 /// 403 where the account is locked or the organization suspended.
 pub async fn membership(db: &mut impl Connected, account: AccountId, now: crate::words::Timestamp) -> Result<Option<Membership>, Failure> {
-    let row: Option<MembershipRow> = sql!(optional MembershipRow, db, "SELECT m.organization_id, o.name AS organization_name, m.id AS member_id, m.role, o.suspended_at, a.locked_until
-        FROM members m JOIN organizations o ON o.id = m.organization_id JOIN accounts a ON a.id = m.account_id WHERE m.account_id = $1", account)?;
+    let row: Option<MembershipRow> = sql!(
+        optional as MembershipRow,
+        db,
+        "SELECT m.organization_id, o.name AS organization_name, m.id AS member_id, m.role, o.suspended_at, a.locked_until
+        FROM members m JOIN organizations o ON o.id = m.organization_id JOIN accounts a ON a.id = m.account_id WHERE m.account_id = $1",
+        account
+    )?;
     let Some(row) = row else { return Ok(None) };
     if row.suspended_at.is_some() || row.locked_until.is_some_and(|until| until > now.0) {
         return Err(Refusal::Forbidden.into());
@@ -56,7 +61,8 @@ pub async fn membership(db: &mut impl Connected, account: AccountId, now: crate:
 /// # Errors
 /// The database's.
 pub async fn organization_of(db: &mut impl Connected, account: AccountId) -> Result<Option<OrganizationId>, sqlx::Error> {
-    let row: Option<(OrganizationId,)> = sql!(optional (OrganizationId,), db, "SELECT organization_id FROM members WHERE account_id = $1", account)?;
+    let row: Option<(OrganizationId,)> =
+        sql!(optional as (OrganizationId,), db, "SELECT organization_id FROM members WHERE account_id = $1", account)?;
     Ok(row.map(|(id,)| id))
 }
 

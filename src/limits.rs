@@ -71,13 +71,21 @@ async fn take(db: &mut impl Connected, key: &[u8], rate: Rate, now: Timestamp) -
     let interval = rate.seconds * SECOND;
     // The arrival time may run ahead of the clock by all but one of the burst.
     let horizon = now.plus(interval * (rate.burst - 1));
-    let taken: Option<(i64,)> = sql!(optional (i64,), db, "INSERT INTO limits (key, arrival_at) VALUES ($1, $2 + $3)
+    let taken: Option<(i64,)> = sql!(
+        optional as (i64,),
+        db,
+        "INSERT INTO limits (key, arrival_at) VALUES ($1, $2 + $3)
         ON CONFLICT (key) DO UPDATE SET arrival_at = CASE WHEN limits.arrival_at > $2 THEN limits.arrival_at ELSE $2 END + $3
-        WHERE limits.arrival_at <= $4 RETURNING arrival_at", key, now.0, interval, horizon.0)?;
+        WHERE limits.arrival_at <= $4 RETURNING arrival_at",
+        key,
+        now.0,
+        interval,
+        horizon.0
+    )?;
     if taken.is_some() {
         return Ok(None);
     }
-    let (arrival,): (i64,) = sql!(one (i64,), db, "SELECT arrival_at FROM limits WHERE key = $1", key)?;
+    let (arrival,): (i64,) = sql!(one as (i64,), db, "SELECT arrival_at FROM limits WHERE key = $1", key)?;
     let wait = (arrival - horizon.0).max(1);
     Ok(Some(u32::try_from(wait.div_euclid(SECOND) + 1).unwrap_or(u32::MAX)))
 }

@@ -5,7 +5,11 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    accounts, audit, db::Failure, limits, outbox, portal::Portal, sessions, sql,
+    accounts, audit,
+    db::Failure,
+    limits, outbox,
+    portal::Portal,
+    sessions, sql,
     words::{DAY, MINUTE},
 };
 

@@ -45,7 +45,7 @@ pub struct Claimed {
 /// The database's.
 pub async fn claim(db: &mut impl Connected, now: Timestamp) -> Result<Vec<Claimed>, sqlx::Error> {
     // The conditions stand twice: of two workers that choose the same rows, the second finds them taken.
-    sql!(all Claimed, db, "UPDATE outbox SET lease_until = $2, attempts = attempts + 1
+    sql!(all as Claimed, db, "UPDATE outbox SET lease_until = $2, attempts = attempts + 1
         WHERE done_at IS NULL AND dead_at IS NULL AND due_at <= $1 AND (lease_until IS NULL OR lease_until <= $1)
           AND id IN (SELECT id FROM outbox WHERE done_at IS NULL AND dead_at IS NULL AND due_at <= $1 AND (lease_until IS NULL OR lease_until <= $1) ORDER BY due_at, id LIMIT 20)
         RETURNING id, payload, attempts, created_at", now, now.plus(LEASE))
@@ -83,7 +83,8 @@ fn pause(attempt: i64) -> i64 {
 /// # Errors
 /// The database's.
 pub async fn next_due(db: &mut impl Connected) -> Result<Option<Timestamp>, sqlx::Error> {
-    let row: Option<(Timestamp,)> = sql!(optional (Timestamp,), db, "SELECT due_at FROM outbox WHERE done_at IS NULL AND dead_at IS NULL ORDER BY due_at LIMIT 1")?;
+    let row: Option<(Timestamp,)> =
+        sql!(optional as (Timestamp,), db, "SELECT due_at FROM outbox WHERE done_at IS NULL AND dead_at IS NULL ORDER BY due_at LIMIT 1")?;
     Ok(row.map(|(due,)| due))
 }
 
@@ -92,8 +93,8 @@ pub async fn next_due(db: &mut impl Connected) -> Result<Option<Timestamp>, sqlx
 /// # Errors
 /// The database's.
 pub async fn backlog(db: &mut impl Connected) -> Result<(i64, i64), sqlx::Error> {
-    let (waiting,): (i64,) = sql!(one (i64,), db, "SELECT count(*) FROM outbox WHERE done_at IS NULL AND dead_at IS NULL")?;
-    let (dead,): (i64,) = sql!(one (i64,), db, "SELECT count(*) FROM outbox WHERE dead_at IS NOT NULL")?;
+    let (waiting,): (i64,) = sql!(one as (i64,), db, "SELECT count(*) FROM outbox WHERE done_at IS NULL AND dead_at IS NULL")?;
+    let (dead,): (i64,) = sql!(one as (i64,), db, "SELECT count(*) FROM outbox WHERE dead_at IS NOT NULL")?;
     Ok((waiting, dead))
 }
 

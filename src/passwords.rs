@@ -98,7 +98,8 @@ fn work(jobs: &Mutex<Receiver<Job>>) {
             }
             Ok(Job::Verify(password, hash, answer)) => {
                 let known = hash.is_some();
-                let verified = PasswordHash::new(&hash.unwrap_or_else(|| nobody.clone())).map(|hash| argon2.verify_password(password.as_bytes(), &hash).is_ok());
+                let verified = PasswordHash::new(&hash.unwrap_or_else(|| nobody.clone()))
+                    .map(|hash| argon2.verify_password(password.as_bytes(), &hash).is_ok());
                 let _ = answer.send(verified.map(|right| right && known).map_err(|e| e.to_string()));
             }
             Err(_) => return,
@@ -133,7 +134,9 @@ pub fn judge(password: &str, words: &[&str]) -> Result<(), &'static str> {
     }
     let inputs: Vec<&str> = words.to_vec();
     if zxcvbn::zxcvbn(password, &inputs).score() < zxcvbn::Score::Three {
-        return Err("This password is easy to guess: it is common, repeats itself or follows a pattern. Choose words that do not belong together");
+        return Err(
+            "This password is easy to guess: it is common, repeats itself or follows a pattern. Choose words that do not belong together",
+        );
     }
     Ok(())
 }
@@ -144,7 +147,9 @@ mod tests {
 
     #[test]
     fn long_unguessable_passwords_are_accepted() {
-        for password in ["correct horse battery staple", "mallow drizzle 7 umbrella", "пароль из четырёх слов тут", "😀 smile tower window bread"] {
+        for password in
+            ["correct horse battery staple", "mallow drizzle 7 umbrella", "пароль из четырёх слов тут", "😀 smile tower window bread"]
+        {
             assert_eq!(judge(password, &["ada@example.com", "Ada"]), Ok(()), "{password}");
         }
     }

@@ -84,7 +84,13 @@ pub struct Row {
     pub technical_user_note: &'static str,
 }
 
-const fn row(permission: Permission, title: &'static str, admin_note: &'static str, technical_user: bool, technical_user_note: &'static str) -> Row {
+const fn row(
+    permission: Permission,
+    title: &'static str,
+    admin_note: &'static str,
+    technical_user: bool,
+    technical_user_note: &'static str,
+) -> Row {
     Row { permission, title, admin: true, admin_note, technical_user, technical_user_note }
 }
 
@@ -133,7 +139,18 @@ mod tests {
     /// The table of `SPEC.md` §2, written a second time on purpose: a slip in `TABLE` must not pass.
     #[test]
     fn the_table_is_the_specification() {
-        let rights = |role: Role| [Permission::ViewMembers, Permission::ManageMembers, Permission::InviteMembers, Permission::ChangeRole, Permission::ViewCustomerData, Permission::ConnectPmmServer, Permission::RaiseTicket].map(|p| role.may(p));
+        let rights = |role: Role| {
+            [
+                Permission::ViewMembers,
+                Permission::ManageMembers,
+                Permission::InviteMembers,
+                Permission::ChangeRole,
+                Permission::ViewCustomerData,
+                Permission::ConnectPmmServer,
+                Permission::RaiseTicket,
+            ]
+            .map(|p| role.may(p))
+        };
         assert_eq!(rights(Role::Admin), [true; 7]);
         assert_eq!(rights(Role::TechnicalUser), [true, false, true, false, false, true, true]);
     }

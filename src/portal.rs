@@ -78,7 +78,13 @@ impl Portal {
     ///
     /// # Errors
     /// What the work refuses, 503 where the database is away, or 500 with a reference under which the fault is logged.
-    pub async fn write<I, T>(&self, caller: &Caller, action: Action, input: I, work: for<'a> fn(&'a mut Unit, &'a I) -> Work<'a, T>) -> Result<T, Refusal>
+    pub async fn write<I, T>(
+        &self,
+        caller: &Caller,
+        action: Action,
+        input: I,
+        work: for<'a> fn(&'a mut Unit, &'a I) -> Work<'a, T>,
+    ) -> Result<T, Refusal>
     where
         I: Send + Sync + 'static,
         T: Serialize + DeserializeOwned + Send + 'static,
@@ -109,11 +115,25 @@ impl Portal {
         }
     }
 
-    async fn attempt<I, T>(&self, caller: &Caller, action: Action, input: &I, work: for<'a> fn(&'a mut Unit, &'a I) -> Work<'a, T>) -> Result<T, Failure>
+    async fn attempt<I, T>(
+        &self,
+        caller: &Caller,
+        action: Action,
+        input: &I,
+        work: for<'a> fn(&'a mut Unit, &'a I) -> Work<'a, T>,
+    ) -> Result<T, Failure>
     where
         T: Serialize + DeserializeOwned,
     {
-        let mut unit = Unit { tx: self.db.begin().await?, now: self.clock.now(), portal: self.clone(), caller: caller.clone(), action, rings: false, organization: None };
+        let mut unit = Unit {
+            tx: self.db.begin().await?,
+            now: self.clock.now(),
+            portal: self.clone(),
+            caller: caller.clone(),
+            action,
+            rings: false,
+            organization: None,
+        };
         let key = caller.idempotency_key(action);
         if let Some(key) = &key
             && let Some(outcome) = unit.claim_key(key).await?
@@ -164,7 +184,14 @@ impl Portal {
             },
             None => None,
         };
-        let event = Event { action, organization, objects: Vec::new(), before: serde_json::Value::Null, after: serde_json::Value::Null, outcome: refusal.code() };
+        let event = Event {
+            action,
+            organization,
+            objects: Vec::new(),
+            before: serde_json::Value::Null,
+            after: serde_json::Value::Null,
+            outcome: refusal.code(),
+        };
         let written = async {
             let mut tx = self.db.begin().await?;
             audit::write(&mut tx, caller, self.random, self.clock.now(), event).await?;
@@ -183,7 +210,10 @@ impl Caller {
         if key.is_empty() || key.len() > 200 {
             return None;
         }
-        let who = self.actor.as_ref().map_or_else(|| format!("{}\n{}", self.origin.address, self.origin.user_agent), |actor| actor.session().to_string());
+        let who = self
+            .actor
+            .as_ref()
+            .map_or_else(|| format!("{}\n{}", self.origin.address, self.origin.user_agent), |actor| actor.session().to_string());
         Some(secrets::hash(&format!("{}\n{who}\n{key}", action.code())))
     }
 }
@@ -249,7 +279,8 @@ impl Unit {
         if taken == 1 {
             return Ok(None);
         }
-        let outcome: Option<(String,)> = sql!(optional (String,), self, "SELECT outcome FROM idempotency_keys WHERE key_hash = $1", key)?;
+        let outcome: Option<(String,)> =
+            sql!(optional as (String,), self, "SELECT outcome FROM idempotency_keys WHERE key_hash = $1", key)?;
         Ok(outcome.map(|(outcome,)| outcome))
     }
 }

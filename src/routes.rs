@@ -141,7 +141,10 @@ impl Routes {
         let routes = Self { portal, pages: Arc::default() };
         let mut pages = Router::new();
         for &route in PAGES {
-            pages = pages.route(route.path, get(move |State(routes): State<Self>, request: Request| async move { routes.page(route, request).await }));
+            pages = pages.route(
+                route.path,
+                get(move |State(routes): State<Self>, request: Request| async move { routes.page(route, request).await }),
+            );
         }
         let pages = pages
             .fallback(|State(routes): State<Self>, request: Request| async move { routes.error(request, Refusal::NotFound).await })
@@ -156,13 +159,11 @@ impl Routes {
     }
 
     /// The pages, as a service.
-    #[must_use]
     pub fn pages(&self) -> Router {
         self.pages.get().cloned().unwrap_or_default()
     }
 
     /// The whole: pages, the form door, the addresses for machines.
-    #[must_use]
     pub fn router(&self) -> Router {
         let router = Router::new()
             .route("/do/{function}", axum::routing::any(door::handle))
@@ -199,7 +200,13 @@ impl Routes {
     fn admit(&self, access: Access, visit: &Visit) -> Result<Option<String>, Refusal> {
         match access {
             Anyone => Ok(None),
-            Loopback => if dev_mail::allowed(visit) { Ok(None) } else { Err(Refusal::NotFound) },
+            Loopback => {
+                if dev_mail::allowed(visit) {
+                    Ok(None)
+                } else {
+                    Err(Refusal::NotFound)
+                }
+            }
             SignedIn => visit.caller.actor.as_ref().map(|_| None).ok_or_else(sign_in_required),
             Member(permission) => match (&visit.caller.actor, &visit.membership) {
                 (None, _) => Err(sign_in_required()),

@@ -88,7 +88,12 @@ pub async fn start(portal: Portal, transport: Transport) -> Result<Running, Stri
     let listener = listener.into_std().map_err(|e| e.to_string())?;
     let mut server = axum_server::from_tcp(listener).map_err(|e| e.to_string())?.handle(handle.clone());
     server.http_builder().http1().header_read_timeout(HEADER_TIMEOUT).max_buf_size(64 * 1024).keep_alive(true);
-    server.http_builder().http2().max_concurrent_streams(100).keep_alive_interval(Some(Duration::from_secs(20))).max_header_list_size(64 * 1024);
+    server
+        .http_builder()
+        .http2()
+        .max_concurrent_streams(100)
+        .keep_alive_interval(Some(Duration::from_secs(20)))
+        .max_header_list_size(64 * 1024);
     let service = app.into_make_service_with_connect_info::<SocketAddr>();
     let server = tokio::spawn(async move { server.serve(service).await });
     Ok(Running { address, portal, stop, handle, server })
@@ -121,19 +126,26 @@ async fn observe(State(routes): State<Routes>, mut request: Request, next: Next)
     request.extensions_mut().insert(Caller { actor: None, kind: ActorKind::Browser, origin, drawn: Drawn::default() });
     let (parts, body) = request.into_parts();
     let again = parts.clone();
-    let run = std::panic::AssertUnwindSafe(tokio::time::timeout(REQUEST_TIMEOUT, next.run(Request::from_parts(parts, body)))).catch_unwind().instrument(span.clone());
+    let run = std::panic::AssertUnwindSafe(tokio::time::timeout(REQUEST_TIMEOUT, next.run(Request::from_parts(parts, body))))
+        .catch_unwind()
+        .instrument(span.clone());
     let mut response = match run.await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => (StatusCode::REQUEST_TIMEOUT, "The request took too long.\n").into_response(),
         Err(panic) => {
-            let what = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+            let what = panic
+                .downcast_ref::<&str>()
+                .map(ToString::to_string)
+                .or_else(|| panic.downcast_ref::<String>().cloned())
+                .unwrap_or_default();
             let refusal = portal.refuse(crate::db::Failure::Fault(format!("panic: {what}")));
             routes.error_for(again, refusal).instrument(span.clone()).await
         }
     };
     let status = response.status();
     let elapsed = began.elapsed();
-    metrics::counter!("org_portal_requests_total", "method" => method.as_str().to_owned(), "status" => status.as_u16().to_string()).increment(1);
+    metrics::counter!("org_portal_requests_total", "method" => method.as_str().to_owned(), "status" => status.as_u16().to_string())
+        .increment(1);
     metrics::histogram!("org_portal_request_seconds").record(elapsed.as_secs_f64());
     span.in_scope(|| tracing::info!(status = status.as_u16(), ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX), "answered"));
     if let Ok(value) = HeaderValue::from_str(&id) {
@@ -160,7 +172,10 @@ async fn headers(State(portal): State<Portal>, request: Request, next: Next) -> 
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains"));
     }
     if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"));
+        headers.insert(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
+        );
     }
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -193,7 +208,8 @@ async fn session(State(routes): State<Routes>, mut request: Request, next: Next)
 }
 
 async fn unavailable(routes: &Routes, request: Request, refusal: Refusal) -> Response {
-    let wants_value = request.uri().path().starts_with("/do/") && request.headers().get(header::ACCEPT).is_some_and(|accept| !accept.to_str().unwrap_or_default().contains("text/html"));
+    let wants_value = request.uri().path().starts_with("/do/")
+        && request.headers().get(header::ACCEPT).is_some_and(|accept| !accept.to_str().unwrap_or_default().contains("text/html"));
     if wants_value {
         let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
         let text = serde_json::to_string(&refusal).unwrap_or_default();
@@ -210,7 +226,8 @@ fn client_address(config: &Config, request: &Request) -> String {
     let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() else { return String::new() };
     let mut address = peer.ip().to_canonical();
     if config.trusted_proxies.contains(&address) {
-        let named = request.headers().get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(",");
+        let named =
+            request.headers().get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(",");
         for part in named.rsplit(',') {
             let Ok(ip) = part.trim().parse::<IpAddr>() else { break };
             address = ip.to_canonical();
@@ -223,5 +240,13 @@ fn client_address(config: &Config, request: &Request) -> String {
 }
 
 fn user_agent(request: &Request) -> String {
-    request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default().chars().filter(|c| !c.is_control()).take(400).collect()
+    request
+        .headers()
+        .get(header::USER_AGENT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(400)
+        .collect()
 }

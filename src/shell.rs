@@ -52,8 +52,14 @@ pub async fn refused(visit: Visit, parts: Parts, refusal: Refusal) -> Response {
     let (title, text) = match &refusal {
         Refusal::NotFound => ("Page not found", "There is nothing at this address, or nothing that is there for you."),
         Refusal::Forbidden => ("Not allowed", "Your role does not allow this. An Admin of your organization can do it."),
-        Refusal::Unavailable => ("The portal is away for a moment", "Its database does not answer right now. What you saved before is safe, and what you just sent was not saved. Try again in a moment."),
-        Refusal::Fault(_) => ("Something went wrong on our side", "Nothing was changed. What you saved before is safe. If it happens again, tell us the reference below."),
+        Refusal::Unavailable => (
+            "The portal is away for a moment",
+            "Its database does not answer right now. What you saved before is safe, and what you just sent was not saved. Try again in a moment.",
+        ),
+        Refusal::Fault(_) => (
+            "Something went wrong on our side",
+            "Nothing was changed. What you saved before is safe. If it happens again, tell us the reference below.",
+        ),
         _ => ("This did not work", ""),
     };
     let message = if text.is_empty() { refusal.message() } else { text.to_owned() };
@@ -112,14 +118,23 @@ async fn draw(visit: Visit, parts: Parts, page: Page, failed: bool) -> Response 
     let request = Request::from_parts(parts, Body::empty());
     let mut response = if islands {
         // What the islands' client asks for at its start follows the page.
-        leptos_axum::handle_response_inner(|| {}, app, request, |app, chunks, _| Box::pin(async move { Box::pin(futures::StreamExt::chain(whole(app.to_html()), chunks())) as Pieces })).await
+        leptos_axum::handle_response_inner(
+            || {},
+            app,
+            request,
+            |app, chunks, _| Box::pin(async move { Box::pin(futures::StreamExt::chain(whole(app.to_html()), chunks())) as Pieces }),
+        )
+        .await
     } else {
         leptos_axum::handle_response_inner(|| {}, app, request, |app, _, _| Box::pin(async move { whole(app.to_html()) })).await
     };
     *response.status_mut() = status;
     let nonce = nonce_slot.lock().ok().and_then(|slot| slot.clone());
-    let script = nonce.map_or_else(|| "script-src 'none'".to_owned(), |nonce| format!("script-src 'nonce-{nonce}' 'strict-dynamic' 'wasm-unsafe-eval'"));
-    let policy = format!("default-src 'none'; {script}; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'");
+    let script = nonce
+        .map_or_else(|| "script-src 'none'".to_owned(), |nonce| format!("script-src 'nonce-{nonce}' 'strict-dynamic' 'wasm-unsafe-eval'"));
+    let policy = format!(
+        "default-src 'none'; {script}; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    );
     let headers = response.headers_mut();
     if let Ok(policy) = HeaderValue::from_str(&policy) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
@@ -137,7 +152,12 @@ async fn draw(visit: Visit, parts: Parts, page: Page, failed: bool) -> Response 
 
 fn document(around: Around, page: Page, refused_form: bool) -> impl IntoView {
     let error = if refused_form { "Error: " } else { "" };
-    let organization = around.organization.as_deref().filter(|_| page.frame == Frame::Portal && !around.failed).map(|name| format!(" · {name}")).unwrap_or_default();
+    let organization = around
+        .organization
+        .as_deref()
+        .filter(|_| page.frame == Frame::Portal && !around.failed)
+        .map(|name| format!(" · {name}"))
+        .unwrap_or_default();
     let title = format!("{error}{}{organization} · {}", page.title, around.portal_name);
     let theme = match around.theme {
         Theme::System => None,

@@ -139,7 +139,11 @@ impl Visit {
     /// What the forms of this page carry.
     #[must_use]
     pub fn drawn(&self) -> crate::form::Drawn {
-        crate::form::Drawn { page: self.here(), key: self.portal.random.tag(), organization: self.membership.as_ref().map(|m| m.organization) }
+        crate::form::Drawn {
+            page: self.here(),
+            key: self.portal.random.tag(),
+            organization: self.membership.as_ref().map(|m| m.organization),
+        }
     }
 }
 

@@ -25,7 +25,8 @@ pub const SIGN_UP_COOKIE: &str = "sign_up";
 
 /// Judges a new password against what an attacker would try first: the person's names and address, and the portal's name.
 fn judge(portal: &Portal, field: &str, password: &str, email: &Email, first_name: &str, last_name: &str) -> Result<(), FieldErrors> {
-    passwords::judge(password, &[email.as_str(), first_name, last_name, &portal.config.portal_name]).map_err(|message| FieldErrors::one(field, message))
+    passwords::judge(password, &[email.as_str(), first_name, last_name, &portal.config.portal_name])
+        .map_err(|message| FieldErrors::one(field, message))
 }
 
 /// Counts a mail that anybody can cause.
@@ -69,7 +70,13 @@ async fn sign_up_by_mail(portal: &Portal, caller: &Caller, sign_up: SignUp, pass
     // The form's own key, which only this browser knows, tells it later as the one that signed up; a form posted twice
     // has one key, and so one cookie.
     let browser = if caller.drawn.key.is_empty() { portal.random.tag() } else { caller.drawn.key.clone() };
-    let waiting = Waiting { browser_hash: secrets::hash(&browser), email: sign_up.email, first_name: sign_up.first_name, last_name: sign_up.last_name, password };
+    let waiting = Waiting {
+        browser_hash: secrets::hash(&browser),
+        email: sign_up.email,
+        first_name: sign_up.first_name,
+        last_name: sign_up.last_name,
+        password,
+    };
     portal
         .write(caller, Action::SignUp, waiting, |unit, waiting| {
             Box::pin(async move {
@@ -78,7 +85,11 @@ async fn sign_up_by_mail(portal: &Portal, caller: &Caller, sign_up: SignUp, pass
                 let (id, now) = (unit.new_id(), unit.now);
                 store::insert_sign_up(unit, id, &token.hash(), now, now.plus(DAY), waiting).await?;
                 // Where there is an account, the link's secret goes to nobody.
-                let message = if known { Message::AccountExists } else { Message::VerifyEmail { first_name: waiting.first_name.to_string(), token: token.expose().to_owned() } };
+                let message = if known {
+                    Message::AccountExists
+                } else {
+                    Message::VerifyEmail { first_name: waiting.first_name.to_string(), token: token.expose().to_owned() }
+                };
                 unit.mail(&Mail { to: waiting.email.clone(), message }).await?;
                 unit.audit(vec![Object::new("sign_up", id, waiting.email.as_str())], json!(null), json!(null)).await?;
                 Ok(())
@@ -89,7 +100,13 @@ async fn sign_up_by_mail(portal: &Portal, caller: &Caller, sign_up: SignUp, pass
     Ok(())
 }
 
-async fn sign_up_by_invitation(portal: &Portal, caller: &Caller, sign_up: SignUp, password: String, token: String) -> Result<AccountId, Refusal> {
+async fn sign_up_by_invitation(
+    portal: &Portal,
+    caller: &Caller,
+    sign_up: SignUp,
+    password: String,
+    token: String,
+) -> Result<AccountId, Refusal> {
     portal
         .write(caller, Action::VerifyEmail, (sign_up, password, token), |unit, (sign_up, password, token)| {
             Box::pin(async move {
@@ -97,7 +114,9 @@ async fn sign_up_by_invitation(portal: &Portal, caller: &Caller, sign_up: SignUp
                 if invited.key() != sign_up.email.key() {
                     return Err(FieldErrors::one("email", "Use the address that the invitation was sent to").into());
                 }
-                create(unit, sign_up, password).await?.ok_or_else(|| FieldErrors::one("email", "This address has an account already. Sign in with it").into())
+                create(unit, sign_up, password)
+                    .await?
+                    .ok_or_else(|| FieldErrors::one("email", "This address has an account already. Sign in with it").into())
             })
         })
         .await
@@ -144,7 +163,8 @@ pub async fn verify_email(portal: &Portal, caller: &Caller, form: VerifyEmailFor
                 if !store::use_sign_up(unit, token_hash, now).await? {
                     return Err(Refusal::Gone(Gone::Link).into());
                 }
-                let sign_up = SignUp { email: waiting.email.clone(), first_name: waiting.first_name.clone(), last_name: waiting.last_name.clone() };
+                let sign_up =
+                    SignUp { email: waiting.email.clone(), first_name: waiting.first_name.clone(), last_name: waiting.last_name.clone() };
                 // Another sign-up with the same address may have been verified since.
                 create(unit, &sign_up, &waiting.password).await?.ok_or(Failure::Refusal(Refusal::Gone(Gone::Link)))
             })
@@ -204,7 +224,12 @@ pub async fn reset_password(portal: &Portal, caller: &Caller, form: ResetPasswor
                 sessions::end_all(unit, account.id).await?;
                 let message = Message::PasswordChanged { first_name: account.first_name.clone(), at: now, reset: true };
                 unit.mail(&Mail { to: account.email.clone(), message }).await?;
-                unit.audit(vec![Object::new("account", account.id, full_name(&account.first_name, &account.last_name))], json!(null), json!(null)).await?;
+                unit.audit(
+                    vec![Object::new("account", account.id, full_name(&account.first_name, &account.last_name))],
+                    json!(null),
+                    json!(null),
+                )
+                .await?;
                 Ok(())
             })
         })
@@ -262,7 +287,12 @@ pub async fn change_name(portal: &Portal, caller: &Caller, form: NameForm) -> Re
                 store::rename(unit, actor.account, first_name, last_name).await?;
                 let name = full_name(first_name.as_str(), last_name.as_str());
                 crate::members::actions::keep_name_in_step(unit, actor.account, &name).await?;
-                unit.audit(vec![Object::new("account", actor.account, name.clone())], json!({ "name": actor.name() }), json!({ "name": name })).await?;
+                unit.audit(
+                    vec![Object::new("account", actor.account, name.clone())],
+                    json!({ "name": actor.name() }),
+                    json!({ "name": name }),
+                )
+                .await?;
                 Ok(())
             })
         })

@@ -26,7 +26,7 @@ pub struct Account {
 /// # Errors
 /// The database's.
 pub async fn by_email(db: &mut impl Connected, email: &Email) -> Result<Option<Account>, sqlx::Error> {
-    sql!(optional Account, db, "SELECT id, email, first_name, last_name FROM accounts WHERE email_key = $1", email.key())
+    sql!(optional as Account, db, "SELECT id, email, first_name, last_name FROM accounts WHERE email_key = $1", email.key())
 }
 
 /// An account and the hash of its password, if it has one.
@@ -34,7 +34,12 @@ pub async fn by_email(db: &mut impl Connected, email: &Email) -> Result<Option<A
 /// # Errors
 /// The database's.
 pub async fn password_by_email(db: &mut impl Connected, email: &Email) -> Result<Option<(AccountId, Option<String>)>, sqlx::Error> {
-    sql!(optional (AccountId, Option<String>), db, "SELECT a.id, c.secret FROM accounts a LEFT JOIN credentials c ON c.account_id = a.id AND c.kind = 'password' WHERE a.email_key = $1", email.key())
+    sql!(
+        optional as (AccountId, Option<String>),
+        db,
+        "SELECT a.id, c.secret FROM accounts a LEFT JOIN credentials c ON c.account_id = a.id AND c.kind = 'password' WHERE a.email_key = $1",
+        email.key()
+    )
 }
 
 /// The hash of an account's password, if it has one.
@@ -42,7 +47,8 @@ pub async fn password_by_email(db: &mut impl Connected, email: &Email) -> Result
 /// # Errors
 /// The database's.
 pub async fn password(db: &mut impl Connected, account: AccountId) -> Result<Option<String>, sqlx::Error> {
-    let row: Option<(String,)> = sql!(optional (String,), db, "SELECT secret FROM credentials WHERE account_id = $1 AND kind = 'password'", account)?;
+    let row: Option<(String,)> =
+        sql!(optional as (String,), db, "SELECT secret FROM credentials WHERE account_id = $1 AND kind = 'password'", account)?;
     Ok(row.map(|(secret,)| secret))
 }
 
@@ -51,7 +57,8 @@ pub async fn password(db: &mut impl Connected, account: AccountId) -> Result<Opt
 /// # Errors
 /// The database's.
 pub async fn locked_until(db: &mut impl Connected, account: AccountId) -> Result<Option<Timestamp>, sqlx::Error> {
-    let row: Option<(Option<Timestamp>,)> = sql!(optional (Option<Timestamp>,), db, "SELECT locked_until FROM accounts WHERE id = $1", account)?;
+    let row: Option<(Option<Timestamp>,)> =
+        sql!(optional as (Option<Timestamp>,), db, "SELECT locked_until FROM accounts WHERE id = $1", account)?;
     Ok(row.and_then(|(until,)| until))
 }
 
@@ -59,7 +66,14 @@ pub async fn locked_until(db: &mut impl Connected, account: AccountId) -> Result
 ///
 /// # Errors
 /// The database's.
-pub async fn insert(db: &mut impl Connected, id: AccountId, email: &Email, first_name: &FirstName, last_name: &LastName, now: Timestamp) -> Result<bool, sqlx::Error> {
+pub async fn insert(
+    db: &mut impl Connected,
+    id: AccountId,
+    email: &Email,
+    first_name: &FirstName,
+    last_name: &LastName,
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
     let rows = sql!(execute db, "INSERT INTO accounts (id, email, email_key, first_name, last_name, created_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (email_key) DO NOTHING",
         id, email.as_str(), email.key(), first_name.as_str(), last_name.as_str(), now)?;
     Ok(rows == 1)
@@ -78,7 +92,13 @@ pub async fn rename(db: &mut impl Connected, id: AccountId, first_name: &FirstNa
 ///
 /// # Errors
 /// The database's.
-pub async fn set_password(db: &mut impl Connected, credential: Uuid, account: AccountId, hash: &str, now: Timestamp) -> Result<(), sqlx::Error> {
+pub async fn set_password(
+    db: &mut impl Connected,
+    credential: Uuid,
+    account: AccountId,
+    hash: &str,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
     sql!(execute db, "INSERT INTO credentials (id, account_id, kind, secret, created_at, changed_at) VALUES ($1, $2, 'password', $3, $4, $4)
         ON CONFLICT (account_id) WHERE kind = 'password' DO UPDATE SET secret = $3, changed_at = $4", credential, account, hash, now)?;
     Ok(())
@@ -103,7 +123,14 @@ pub struct Waiting {
 ///
 /// # Errors
 /// The database's.
-pub async fn insert_sign_up(db: &mut impl Connected, id: Uuid, token_hash: &[u8], now: Timestamp, expires_at: Timestamp, waiting: &Waiting) -> Result<(), sqlx::Error> {
+pub async fn insert_sign_up(
+    db: &mut impl Connected,
+    id: Uuid,
+    token_hash: &[u8],
+    now: Timestamp,
+    expires_at: Timestamp,
+    waiting: &Waiting,
+) -> Result<(), sqlx::Error> {
     sql!(execute db, "INSERT INTO sign_ups (id, token_hash, browser_hash, email, email_key, first_name, last_name, password, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         id, token_hash, waiting.browser_hash.as_slice(), waiting.email.as_str(), waiting.email.key(), waiting.first_name.as_str(), waiting.last_name.as_str(), waiting.password.as_str(), now, expires_at)?;
     Ok(())
@@ -114,7 +141,13 @@ pub async fn insert_sign_up(db: &mut impl Connected, id: Uuid, token_hash: &[u8]
 /// # Errors
 /// The database's.
 pub async fn sign_up(db: &mut impl Connected, token_hash: &[u8], now: Timestamp) -> Result<Option<Waiting>, sqlx::Error> {
-    sql!(optional Waiting, db, "SELECT browser_hash, email, first_name, last_name, password FROM sign_ups WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2", token_hash, now)
+    sql!(
+        optional as Waiting,
+        db,
+        "SELECT browser_hash, email, first_name, last_name, password FROM sign_ups WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2",
+        token_hash,
+        now
+    )
 }
 
 /// Uses such a link, once.
@@ -122,14 +155,24 @@ pub async fn sign_up(db: &mut impl Connected, token_hash: &[u8], now: Timestamp)
 /// # Errors
 /// The database's.
 pub async fn use_sign_up(db: &mut impl Connected, token_hash: &[u8], now: Timestamp) -> Result<bool, sqlx::Error> {
-    Ok(sql!(execute db, "UPDATE sign_ups SET used_at = $2, password = '' WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2", token_hash, now)? == 1)
+    Ok(
+        sql!(execute db, "UPDATE sign_ups SET used_at = $2, password = '' WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2", token_hash, now)?
+            == 1,
+    )
 }
 
 /// Keeps a password reset. Without an account it is kept all the same, so that time tells nothing.
 ///
 /// # Errors
 /// The database's.
-pub async fn insert_reset(db: &mut impl Connected, id: Uuid, token_hash: &[u8], account: Option<AccountId>, now: Timestamp, expires_at: Timestamp) -> Result<(), sqlx::Error> {
+pub async fn insert_reset(
+    db: &mut impl Connected,
+    id: Uuid,
+    token_hash: &[u8],
+    account: Option<AccountId>,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> Result<(), sqlx::Error> {
     sql!(execute db, "INSERT INTO password_resets (id, token_hash, account_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)", id, token_hash, account, now, expires_at)?;
     Ok(())
 }
@@ -139,7 +182,13 @@ pub async fn insert_reset(db: &mut impl Connected, id: Uuid, token_hash: &[u8], 
 /// # Errors
 /// The database's.
 pub async fn reset(db: &mut impl Connected, token_hash: &[u8], now: Timestamp) -> Result<Option<Account>, sqlx::Error> {
-    sql!(optional Account, db, "SELECT a.id, a.email, a.first_name, a.last_name FROM password_resets r JOIN accounts a ON a.id = r.account_id WHERE r.token_hash = $1 AND r.used_at IS NULL AND r.expires_at > $2", token_hash, now)
+    sql!(
+        optional as Account,
+        db,
+        "SELECT a.id, a.email, a.first_name, a.last_name FROM password_resets r JOIN accounts a ON a.id = r.account_id WHERE r.token_hash = $1 AND r.used_at IS NULL AND r.expires_at > $2",
+        token_hash,
+        now
+    )
 }
 
 /// Uses such a link, once, and every other one of the same account with it.
@@ -147,7 +196,8 @@ pub async fn reset(db: &mut impl Connected, token_hash: &[u8], now: Timestamp) -
 /// # Errors
 /// The database's.
 pub async fn use_reset(db: &mut impl Connected, token_hash: &[u8], account: AccountId, now: Timestamp) -> Result<bool, sqlx::Error> {
-    let used = sql!(execute db, "UPDATE password_resets SET used_at = $2 WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2", token_hash, now)? == 1;
+    let used = sql!(execute db, "UPDATE password_resets SET used_at = $2 WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2", token_hash, now)?
+        == 1;
     void_resets(db, account, now).await?;
     Ok(used)
 }

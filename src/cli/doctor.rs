@@ -20,18 +20,30 @@ pub async fn run(config: &Config) -> Result<(), String> {
         say(false, &problem, "Set the options named, or listen on loopback while trying things out.");
     }
     match Db::open(&config.database_url).await {
-        Err(error) => say(false, &format!("The database cannot be opened: {error}"), "Check DATABASE_URL, that the server runs or the folder exists, and that this user may use it."),
+        Err(error) => say(
+            false,
+            &format!("The database cannot be opened: {error}"),
+            "Check DATABASE_URL, that the server runs or the folder exists, and that this user may use it.",
+        ),
         Ok(db) => {
             say(true, "The database answers.", "");
             match db.pending().await {
                 Ok(Pending(0)) => say(true, "Its schema is this program's.", ""),
-                Ok(Pending(n)) => say(false, &format!("Its schema lacks {n} migration(s)."), "Run `org-portal migrate`, or `org-portal serve`, which migrates first."),
+                Ok(Pending(n)) => say(
+                    false,
+                    &format!("Its schema lacks {n} migration(s)."),
+                    "Run `org-portal migrate`, or `org-portal serve`, which migrates first.",
+                ),
                 Err(error) => say(false, &format!("Its schema cannot be read: {error}"), "Run `org-portal migrate`."),
             }
             if let Ok(mut reader) = db.read().await
                 && let Ok((waiting, dead)) = outbox::backlog(&mut reader).await
             {
-                say(dead == 0, &format!("Mails: {waiting} wait, {dead} could not be delivered."), "Look at last_error in the table outbox, and at the mail server's log.");
+                say(
+                    dead == 0,
+                    &format!("Mails: {waiting} wait, {dead} could not be delivered."),
+                    "Look at last_error in the table outbox, and at the mail server's log.",
+                );
             }
             db.close().await;
         }
@@ -41,10 +53,18 @@ pub async fn run(config: &Config) -> Result<(), String> {
         Ok(transport) => match transport.test().await {
             Ok(true) => say(true, "The mail server answers.", ""),
             Ok(false) => say(false, "The mail server does not take mails.", "Look at its log."),
-            Err(error) => say(false, &format!("The mail server does not answer: {error}"), "Check ORG_PORTAL_SMTP_URL: scheme, host, port, user and password."),
+            Err(error) => say(
+                false,
+                &format!("The mail server does not answer: {error}"),
+                "Check ORG_PORTAL_SMTP_URL: scheme, host, port, user and password.",
+            ),
         },
         Err(error) => say(false, &format!("Mails cannot leave: {error}"), "Set ORG_PORTAL_SMTP_URL."),
     }
-    say(config.sender().is_some_and(|sender| sender.email.domain() != "localhost") || config.on_loopback(), "The sender of mails is an address of yours.", "Set ORG_PORTAL_MAIL_FROM.");
+    say(
+        config.sender().is_some_and(|sender| sender.email.domain() != "localhost") || config.on_loopback(),
+        "The sender of mails is an address of yours.",
+        "Set ORG_PORTAL_MAIL_FROM.",
+    );
     if wrong == 0 { Ok(()) } else { Err(format!("{wrong} thing(s) to mend")) }
 }

@@ -1,4 +1,5 @@
 //! The commands: `serve`, `migrate`, `doctor`, `config`.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to people on a terminal")]
 
 mod doctor;
 mod serve;
@@ -59,7 +60,12 @@ fn command() -> Command {
         let file = Arg::new("config").long("config").value_name("FILE").help("A TOML file with options [env: ORG_PORTAL_CONFIG]");
         OPTIONS.iter().fold(command.arg(file), |command, option| {
             let default = if option.default.is_empty() { String::new() } else { format!(" [default: {}]", option.default) };
-            command.arg(Arg::new(option.key).long(option.flag()).value_name("VALUE").help(format!("{} [env: {}]{default}", option.help, option.env)))
+            command.arg(
+                Arg::new(option.key)
+                    .long(option.flag())
+                    .value_name("VALUE")
+                    .help(format!("{} [env: {}]{default}", option.help, option.env)),
+            )
         })
     };
     Command::new("org-portal")
@@ -70,7 +76,12 @@ fn command() -> Command {
         .subcommand(with_options(Command::new("serve").about("Serve the portal, migrating its database first")))
         .subcommand(with_options(Command::new("migrate").about("Bring the database's schema up to this version, and stop")))
         .subcommand(with_options(Command::new("doctor").about("Say what is wrong with a deployment and what to do")))
-        .subcommand(Command::new("config").about("About the configuration").subcommand_required(true).subcommand(Command::new("reference").about("Print the reference of all options as Markdown")))
+        .subcommand(
+            Command::new("config")
+                .about("About the configuration")
+                .subcommand_required(true)
+                .subcommand(Command::new("reference").about("Print the reference of all options as Markdown")),
+        )
 }
 
 /// A flag goes before the environment, the environment before the file.

@@ -9,7 +9,10 @@ pub async fn run(config: Config) -> Result<(), String> {
     }
     let transport = Transport::open(&config)?;
     if let Some(listen) = config.metrics_listen {
-        metrics_exporter_prometheus::PrometheusBuilder::new().with_http_listener(listen).install().map_err(|e| format!("metrics on {listen}: {e}"))?;
+        metrics_exporter_prometheus::PrometheusBuilder::new()
+            .with_http_listener(listen)
+            .install()
+            .map_err(|e| format!("metrics on {listen}: {e}"))?;
     }
     let db = super::open(&config).await?;
     db.migrate().await.map_err(|e| format!("the database could not be migrated: {e}"))?;
@@ -19,7 +22,8 @@ pub async fn run(config: Config) -> Result<(), String> {
     if config.keeps_mail() {
         println!("No mail server is configured: mails are kept at {}/dev/mail", config.base());
     }
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate()).map_err(|e| e.to_string())?, signal(SignalKind::interrupt()).map_err(|e| e.to_string())?);
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate()).map_err(|e| e.to_string())?, signal(SignalKind::interrupt()).map_err(|e| e.to_string())?);
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

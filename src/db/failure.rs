@@ -38,7 +38,12 @@ impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
         let sqlx::Error::Database(db) = &error else {
             return match error {
-                sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) | sqlx::Error::BeginFailed => Self::Unavailable(error),
+                sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::Io(_)
+                | sqlx::Error::WorkerCrashed
+                | sqlx::Error::Protocol(_)
+                | sqlx::Error::BeginFailed => Self::Unavailable(error),
                 other => Self::Fault(other.to_string()),
             };
         };
@@ -47,7 +52,9 @@ impl From<sqlx::Error> for Failure {
             // PostgreSQL: serialization failure, deadlock, lock not available. SQLite: busy in its variants.
             "40001" | "40P01" | "55P03" | "5" | "261" | "517" | "773" => return Self::Retry(error),
             // PostgreSQL: shut down, starting up, too many connections, read-only standby, out of disk. SQLite: I/O, full.
-            "57P01" | "57P02" | "57P03" | "53300" | "53100" | "25006" | "13" | "10" | "778" | "1034" | "1546" | "8" => return Self::Unavailable(error),
+            "57P01" | "57P02" | "57P03" | "53300" | "53100" | "25006" | "13" | "10" | "778" | "1034" | "1546" | "8" => {
+                return Self::Unavailable(error);
+            }
             _ => {}
         }
         match conflict(db.as_ref()) {
@@ -74,7 +81,11 @@ fn conflict(error: &dyn sqlx::error::DatabaseError) -> Option<Conflict> {
                 None
             }
         }
-        ErrorKind::ForeignKeyViolation if name == "organizations_admin_fkey" || (name.is_empty() && message.contains("FOREIGN KEY constraint failed")) => Some(Conflict::LastAdmin),
+        ErrorKind::ForeignKeyViolation
+            if name == "organizations_admin_fkey" || (name.is_empty() && message.contains("FOREIGN KEY constraint failed")) =>
+        {
+            Some(Conflict::LastAdmin)
+        }
         _ => None,
     }
 }

@@ -32,7 +32,7 @@ impl Db {
             Self::Postgres(_) => MIGRATORS.1.iter().count(),
         };
         let mut db = self.read().await?;
-        let applied: Result<(i64,), _> = crate::sql!(one (i64,), &mut db, "SELECT count(*) FROM _sqlx_migrations WHERE success");
+        let applied: Result<(i64,), _> = crate::sql!(one as (i64,), &mut db, "SELECT count(*) FROM _sqlx_migrations WHERE success");
         Ok(Pending(applied.map_or(known, |(n,)| known.saturating_sub(usize::try_from(n).unwrap_or(0)))))
     }
 }

@@ -132,7 +132,8 @@ impl Db {
             return Ok(Self::Postgres(pool));
         }
         // FULL: with WAL and NORMAL a power loss could take what was answered as saved.
-        let options = SqliteConnectOptions::from_str(url)?.foreign_keys(true).busy_timeout(Duration::from_secs(5)).pragma("trusted_schema", "OFF");
+        let options =
+            SqliteConnectOptions::from_str(url)?.foreign_keys(true).busy_timeout(Duration::from_secs(5)).pragma("trusted_schema", "OFF");
         let writing = options
             .clone()
             .create_if_missing(true)
@@ -204,8 +205,8 @@ macro_rules! register_sql {
 
 /// Sends one statement, the same text to either engine, and registers it.
 ///
-/// `sql!(execute tx, "…", a, b)` gives the number of rows, `sql!(one Row, …)`, `sql!(optional Row, …)` and
-/// `sql!(all Row, …)` give rows of a type that derives `sqlx::FromRow` (or a tuple).
+/// `sql!(execute tx, "…", a, b)` gives the number of rows, `sql!(one as Row, …)`, `sql!(optional as Row, …)` and
+/// `sql!(all as Row, …)` give rows of a type that derives `sqlx::FromRow` (or a tuple).
 #[macro_export]
 macro_rules! sql {
     (execute $conn:expr, $text:expr $(, $arg:expr)* $(,)?) => {{
@@ -215,9 +216,9 @@ macro_rules! sql {
             $crate::db::Conn::Postgres(c) => ::sqlx::query::<::sqlx::Postgres>($text)$(.bind($arg))*.execute(c).await.map(|done| done.rows_affected()),
         }
     }};
-    (one $row:ty, $conn:expr, $text:expr $(, $arg:expr)* $(,)?) => { $crate::sql!(@rows fetch_one $row, $conn, $text $(, $arg)*) };
-    (optional $row:ty, $conn:expr, $text:expr $(, $arg:expr)* $(,)?) => { $crate::sql!(@rows fetch_optional $row, $conn, $text $(, $arg)*) };
-    (all $row:ty, $conn:expr, $text:expr $(, $arg:expr)* $(,)?) => { $crate::sql!(@rows fetch_all $row, $conn, $text $(, $arg)*) };
+    (one as $row:ty, $conn:expr, $text:expr $(, $arg:expr)* $(,)?) => { $crate::sql!(@rows fetch_one $row, $conn, $text $(, $arg)*) };
+    (optional as $row:ty, $conn:expr, $text:expr $(, $arg:expr)* $(,)?) => { $crate::sql!(@rows fetch_optional $row, $conn, $text $(, $arg)*) };
+    (all as $row:ty, $conn:expr, $text:expr $(, $arg:expr)* $(,)?) => { $crate::sql!(@rows fetch_all $row, $conn, $text $(, $arg)*) };
     (@rows $fetch:ident $row:ty, $conn:expr, $text:expr $(, $arg:expr)*) => {{
         $crate::register_sql!($text);
         match $crate::db::Connected::conn($conn) {

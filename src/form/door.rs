@@ -33,7 +33,10 @@ pub const MAX_BODY: usize = 64 * 1024;
 
 /// Where a plain form leads when its function succeeds.
 #[derive(Clone, Default)]
-struct Landing(Arc<Mutex<Option<(String, Option<Notice>)>>>);
+struct Landing(Arc<Mutex<Option<Place>>>);
+
+/// A path, and what is said there.
+type Place = (String, Option<Notice>);
 
 /// The calls' circumstances inside a server function: the portal and who calls.
 ///
@@ -116,7 +119,8 @@ pub async fn handle(State(routes): State<Routes>, request: Request) -> Response 
             provide_context(landing.clone());
         }
     };
-    let answer = leptos_axum::handle_server_fns_with_context(context, Request::from_parts(parts, Body::from(body.clone()))).await.into_response();
+    let answer =
+        leptos_axum::handle_server_fns_with_context(context, Request::from_parts(parts, Body::from(body.clone()))).await.into_response();
 
     let (mut head, answer_body) = answer.into_parts();
     head.headers.remove(header::LOCATION);
@@ -144,7 +148,16 @@ pub async fn handle(State(routes): State<Routes>, request: Request) -> Response 
 
 /// Answers a refusal: as a value for an island, as the page with the form for a person.
 #[expect(clippy::too_many_arguments, reason = "the two halves of one request, taken apart")]
-async fn refuse(routes: &Routes, portal: &Portal, default_page: &str, mut parts: axum::http::request::Parts, body: &Bytes, function: &str, refusal: Refusal, plain: bool) -> Response {
+async fn refuse(
+    routes: &Routes,
+    portal: &Portal,
+    default_page: &str,
+    mut parts: axum::http::request::Parts,
+    body: &Bytes,
+    function: &str,
+    refusal: Refusal,
+    plain: bool,
+) -> Response {
     let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = if plain {
         let fields: Vec<(String, String)> = url::form_urlencoded::parse(body).into_owned().collect();

@@ -146,7 +146,17 @@ mod tests {
         for path in ["/", "/organization/members?q=a%20b#x", "/sign-in?to=%2Faccount"] {
             assert!(is_own_path(path), "{path}");
         }
-        for path in ["", "//evil.example", "/\\evil.example", "https://evil.example/", "/a\r\nSet-Cookie: x", "javascript:alert(1)", "/a b", "/do/sign_out", "/é"] {
+        for path in [
+            "",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example/",
+            "/a\r\nSet-Cookie: x",
+            "javascript:alert(1)",
+            "/a b",
+            "/do/sign_out",
+            "/é",
+        ] {
             assert!(!is_own_path(path), "{path}");
         }
     }

@@ -166,7 +166,9 @@ impl Refusal {
             Self::TooLarge => "This is too large.",
             Self::TooManyRequests(seconds) => return format!("Too many attempts. Try again in {}.", duration(*seconds)),
             Self::Unavailable => "The portal cannot reach its database right now. Nothing was changed. Try again in a moment.",
-            Self::Fault(reference) => return format!("Something went wrong on our side and nothing was changed. Quote {reference} if you tell us."),
+            Self::Fault(reference) => {
+                return format!("Something went wrong on our side and nothing was changed. Quote {reference} if you tell us.");
+            }
         }
         .to_owned()
     }

@@ -68,7 +68,8 @@ fn invitation(n: usize, waiting: Waiting, in_organization: bool) -> AnyView {
     let answer = if in_organization {
         view! { <p>"You are in an organization, and an account can be in one at a time. To join, leave yours first."</p> }.into_any()
     } else {
-        view! { <p>"You join as " {invitation.role.name()} ". The invitation is valid until " <Date at=invitation.expires_at/> "."</p> }.into_any()
+        view! { <p>"You join as " {invitation.role.name()} ". The invitation is valid until " <Date at=invitation.expires_at/> "."</p> }
+            .into_any()
     };
     view! {
         <section class="callout accent" aria-labelledby=heading.clone()>

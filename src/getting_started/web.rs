@@ -32,7 +32,12 @@ pub async fn getting_started(visit: &Visit) -> Result<Answer, Failure> {
     drop(db);
     let steps = vec![
         match &organization {
-            Some(_) => Step { title: "Add an organization", sentence: "", standing: Standing::Done, action: Some(("View Organization", "/organization")) },
+            Some(_) => Step {
+                title: "Add an organization",
+                sentence: "",
+                standing: Standing::Done,
+                action: Some(("View Organization", "/organization")),
+            },
             None => Step {
                 title: "Add an organization",
                 sentence: "Your team and what belongs to it live in an organization. You become its Admin.",
@@ -41,16 +46,24 @@ pub async fn getting_started(visit: &Visit) -> Result<Answer, Failure> {
             },
         },
         match &organization {
-            Some(organization) if organization.members > 1 || organization.invitations > 0 => {
-                Step { title: "Invite members", sentence: "", standing: Standing::Done, action: Some(("View members", "/organization/members")) }
-            }
+            Some(organization) if organization.members > 1 || organization.invitations > 0 => Step {
+                title: "Invite members",
+                sentence: "",
+                standing: Standing::Done,
+                action: Some(("View members", "/organization/members")),
+            },
             Some(_) => Step {
                 title: "Invite members",
                 sentence: "Colleagues get a mail with a link, valid for some days, and join with the role that you choose.",
                 standing: Standing::Open,
                 action: Some(("Invite Member", "/organization/members/invite")),
             },
-            None => Step { title: "Invite members", sentence: "Opens when you have an organization.", standing: Standing::NotYours, action: None },
+            None => Step {
+                title: "Invite members",
+                sentence: "Opens when you have an organization.",
+                standing: Standing::NotYours,
+                action: None,
+            },
         },
     ];
     let waiting = waiting.into_iter().map(|invitation| Waiting { invitation, accept: visit.drawn(), decline: visit.drawn() }).collect();

@@ -38,7 +38,14 @@ impl InvitationRow {
 
 impl From<Row> for InvitationView {
     fn from(row: Row) -> Self {
-        Self { id: row.id, role: row.role(), organization: row.organization_name, email: row.email, inviter: row.invited_by_name, expires_at: row.expires_at }
+        Self {
+            id: row.id,
+            role: row.role(),
+            organization: row.organization_name,
+            email: row.email,
+            inviter: row.invited_by_name,
+            expires_at: row.expires_at,
+        }
     }
 }
 
@@ -51,7 +58,12 @@ fn may_manage(row: &Row, actor: AccountId, role: Role) -> bool {
 ///
 /// # Errors
 /// The database's.
-pub async fn list(db: &mut impl Connected, membership: &Membership, viewer: AccountId, now: Timestamp) -> Result<Vec<InvitationRow>, Failure> {
+pub async fn list(
+    db: &mut impl Connected,
+    membership: &Membership,
+    viewer: AccountId,
+    now: Timestamp,
+) -> Result<Vec<InvitationRow>, Failure> {
     let rows = store::of_organization(db, membership.organization).await?;
     Ok(rows.into_iter().map(|row| InvitationRow::of(row, viewer, membership.role, now)).collect())
 }
@@ -95,7 +107,13 @@ pub async fn invited_by_link(unit: &mut Unit, token: &str) -> Result<Email, Fail
 fn mail(row_organization: &str, email: &Email, role: Role, inviter: &str, token: &secrets::Secret, expires_at: Timestamp) -> Mail {
     Mail {
         to: email.clone(),
-        message: Message::Invitation { organization: row_organization.to_owned(), role, inviter: inviter.to_owned(), token: token.expose().to_owned(), expires_at },
+        message: Message::Invitation {
+            organization: row_organization.to_owned(),
+            role,
+            inviter: inviter.to_owned(),
+            token: token.expose().to_owned(),
+            expires_at,
+        },
     }
 }
 
@@ -161,8 +179,10 @@ pub async fn invite(portal: &Portal, caller: &Caller, form: InviteForm) -> Resul
                     expires_at: now.plus(unit.portal.config.invitation_days * DAY),
                 };
                 store::insert(unit, &grant, &new, now).await?;
-                unit.mail(&mail(&grant.membership.organization_name, &new.email, new.role, &new.invited_by_name, &token, new.expires_at)).await?;
-                unit.audit(vec![Object::new("invitation", new.id, new.email.as_str())], json!(null), json!({ "role": new.role.name() })).await?;
+                unit.mail(&mail(&grant.membership.organization_name, &new.email, new.role, &new.invited_by_name, &token, new.expires_at))
+                    .await?;
+                unit.audit(vec![Object::new("invitation", new.id, new.email.as_str())], json!(null), json!({ "role": new.role.name() }))
+                    .await?;
                 row(unit, new.id, &grant, actor.account).await
             })
         })
@@ -236,7 +256,12 @@ pub async fn revoke(portal: &Portal, caller: &Caller, invitation: InvitationId) 
                 if !store::settle(unit, &grant, pending.id, "revoked", actor, now).await? {
                     return Err(Conflict::NotPending.into());
                 }
-                unit.audit(vec![Object::new("invitation", pending.id, pending.email.as_str())], json!({ "role": pending.role }), json!(null)).await?;
+                unit.audit(
+                    vec![Object::new("invitation", pending.id, pending.email.as_str())],
+                    json!({ "role": pending.role }),
+                    json!(null),
+                )
+                .await?;
                 Ok(())
             })
         })

@@ -54,7 +54,7 @@ impl Row {
 /// # Errors
 /// The database's.
 pub async fn get(db: &mut impl Connected, id: InvitationId) -> Result<Option<Row>, sqlx::Error> {
-    sql!(optional Row, db, "SELECT i.id, i.organization_id, o.name AS organization_name, i.email, i.email_key, i.role, i.state, i.invited_by, i.invited_by_name, i.sent_at, i.expires_at
+    sql!(optional as Row, db, "SELECT i.id, i.organization_id, o.name AS organization_name, i.email, i.email_key, i.role, i.state, i.invited_by, i.invited_by_name, i.sent_at, i.expires_at
         FROM invitations i JOIN organizations o ON o.id = i.organization_id WHERE i.id = $1", id)
 }
 
@@ -63,7 +63,7 @@ pub async fn get(db: &mut impl Connected, id: InvitationId) -> Result<Option<Row
 /// # Errors
 /// The database's.
 pub async fn by_token(db: &mut impl Connected, token_hash: &[u8]) -> Result<Option<Row>, sqlx::Error> {
-    sql!(optional Row, db, "SELECT i.id, i.organization_id, o.name AS organization_name, i.email, i.email_key, i.role, i.state, i.invited_by, i.invited_by_name, i.sent_at, i.expires_at
+    sql!(optional as Row, db, "SELECT i.id, i.organization_id, o.name AS organization_name, i.email, i.email_key, i.role, i.state, i.invited_by, i.invited_by_name, i.sent_at, i.expires_at
         FROM invitations i JOIN organizations o ON o.id = i.organization_id WHERE i.token_hash = $1", token_hash)
 }
 
@@ -72,7 +72,7 @@ pub async fn by_token(db: &mut impl Connected, token_hash: &[u8]) -> Result<Opti
 /// # Errors
 /// The database's.
 pub async fn pending(db: &mut impl Connected, organization: OrganizationId, email_key: &str) -> Result<Option<Row>, sqlx::Error> {
-    sql!(optional Row, db, "SELECT i.id, i.organization_id, o.name AS organization_name, i.email, i.email_key, i.role, i.state, i.invited_by, i.invited_by_name, i.sent_at, i.expires_at
+    sql!(optional as Row, db, "SELECT i.id, i.organization_id, o.name AS organization_name, i.email, i.email_key, i.role, i.state, i.invited_by, i.invited_by_name, i.sent_at, i.expires_at
         FROM invitations i JOIN organizations o ON o.id = i.organization_id WHERE i.organization_id = $1 AND i.email_key = $2 AND i.state = 'pending'", organization, email_key)
 }
 
@@ -81,7 +81,7 @@ pub async fn pending(db: &mut impl Connected, organization: OrganizationId, emai
 /// # Errors
 /// The database's.
 pub async fn waiting_for(db: &mut impl Connected, email_key: &str, now: Timestamp) -> Result<Vec<Row>, sqlx::Error> {
-    sql!(all Row, db, "SELECT i.id, i.organization_id, o.name AS organization_name, i.email, i.email_key, i.role, i.state, i.invited_by, i.invited_by_name, i.sent_at, i.expires_at
+    sql!(all as Row, db, "SELECT i.id, i.organization_id, o.name AS organization_name, i.email, i.email_key, i.role, i.state, i.invited_by, i.invited_by_name, i.sent_at, i.expires_at
         FROM invitations i JOIN organizations o ON o.id = i.organization_id WHERE i.email_key = $1 AND i.state = 'pending' AND i.expires_at > $2 ORDER BY i.sent_at DESC, i.id LIMIT 20", email_key, now)
 }
 
@@ -90,7 +90,7 @@ pub async fn waiting_for(db: &mut impl Connected, email_key: &str, now: Timestam
 /// # Errors
 /// The database's.
 pub async fn of_organization(db: &mut impl Connected, organization: OrganizationId) -> Result<Vec<Row>, sqlx::Error> {
-    sql!(all Row, db, "SELECT i.id, i.organization_id, o.name AS organization_name, i.email, i.email_key, i.role, i.state, i.invited_by, i.invited_by_name, i.sent_at, i.expires_at
+    sql!(all as Row, db, "SELECT i.id, i.organization_id, o.name AS organization_name, i.email, i.email_key, i.role, i.state, i.invited_by, i.invited_by_name, i.sent_at, i.expires_at
         FROM invitations i JOIN organizations o ON o.id = i.organization_id WHERE i.organization_id = $1 AND i.state = 'pending' ORDER BY i.sent_at DESC, i.id LIMIT 100", organization)
 }
 
@@ -117,7 +117,12 @@ pub struct New {
 ///
 /// # Errors
 /// The database's; a unique violation where the address has a pending one.
-pub async fn insert(db: &mut impl Connected, authority: &impl Authority<InviteMembers>, new: &New, now: Timestamp) -> Result<(), sqlx::Error> {
+pub async fn insert(
+    db: &mut impl Connected,
+    authority: &impl Authority<InviteMembers>,
+    new: &New,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
     sql!(execute db, "INSERT INTO invitations (id, organization_id, email, email_key, role, state, token_hash, invited_by, invited_by_name, created_at, sent_at, expires_at) VALUES ($1, $2, $3, $4, $5, 'pending', $6, $7, $8, $9, $9, $10)",
         new.id, authority.organization(), new.email.as_str(), new.email.key(), new.role.name(), new.token_hash.as_slice(), new.invited_by, new.invited_by_name.as_str(), now, new.expires_at)?;
     crate::organizations::store::count_invitations(db, authority, 1).await
@@ -127,16 +132,34 @@ pub async fn insert(db: &mut impl Connected, authority: &impl Authority<InviteMe
 ///
 /// # Errors
 /// The database's.
-pub async fn renew(db: &mut impl Connected, authority: &impl Authority<InviteMembers>, id: InvitationId, token_hash: &[u8], now: Timestamp, expires_at: Timestamp) -> Result<bool, sqlx::Error> {
-    Ok(sql!(execute db, "UPDATE invitations SET token_hash = $3, sent_at = $4, expires_at = $5 WHERE organization_id = $1 AND id = $2 AND state = 'pending'", authority.organization(), id, token_hash, now, expires_at)? == 1)
+pub async fn renew(
+    db: &mut impl Connected,
+    authority: &impl Authority<InviteMembers>,
+    id: InvitationId,
+    token_hash: &[u8],
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    Ok(
+        sql!(execute db, "UPDATE invitations SET token_hash = $3, sent_at = $4, expires_at = $5 WHERE organization_id = $1 AND id = $2 AND state = 'pending'", authority.organization(), id, token_hash, now, expires_at)?
+            == 1,
+    )
 }
 
 /// Settles a pending invitation, once: whoever comes second finds it settled.
 ///
 /// # Errors
 /// The database's.
-pub async fn settle(db: &mut impl Connected, authority: &impl Authority<InviteMembers>, id: InvitationId, state: &'static str, by: AccountId, now: Timestamp) -> Result<bool, sqlx::Error> {
-    let settled = sql!(execute db, "UPDATE invitations SET state = $3, settled_at = $4, settled_by = $5 WHERE organization_id = $1 AND id = $2 AND state = 'pending'", authority.organization(), id, state, now, by)? == 1;
+pub async fn settle(
+    db: &mut impl Connected,
+    authority: &impl Authority<InviteMembers>,
+    id: InvitationId,
+    state: &'static str,
+    by: AccountId,
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    let settled = sql!(execute db, "UPDATE invitations SET state = $3, settled_at = $4, settled_by = $5 WHERE organization_id = $1 AND id = $2 AND state = 'pending'", authority.organization(), id, state, now, by)?
+        == 1;
     if settled {
         crate::organizations::store::count_invitations(db, authority, -1).await?;
     }

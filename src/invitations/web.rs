@@ -27,7 +27,8 @@ pub async fn invite(visit: &Visit) -> Result<Answer, Failure> {
 pub async fn revoke(visit: &Visit) -> Result<Answer, Failure> {
     let (actor, membership) = (visit.actor()?, visit.member()?);
     let id = visit.path.split('/').nth(3).unwrap_or_default().parse().map_err(|_| Refusal::NotFound)?;
-    let list: Vec<InvitationRow> = actions::list(&mut visit.portal.read().await?, membership, actor.account, visit.portal.clock.now()).await?;
+    let list: Vec<InvitationRow> =
+        actions::list(&mut visit.portal.read().await?, membership, actor.account, visit.portal.clock.now()).await?;
     let invitation = list.into_iter().find(|row| row.id == id && row.manageable).ok_or(Refusal::NotFound)?;
     debug_assert!(matches!(invitation.standing, Standing::Pending | Standing::Expired));
     let (checked, drawn) = (Checked(visit.state_of("revoke_invitation")), visit.drawn());
@@ -58,14 +59,18 @@ pub async fn invitation(visit: &Visit) -> Result<Answer, Failure> {
     };
     let email = actor.email.to_string();
     if invitation.email.key() != actor.email.key() {
-        return Ok(Page::card("This invitation is for another address", move || pages::other_address(invitation.email, email)).with_status(StatusCode::FORBIDDEN).into());
+        return Ok(Page::card("This invitation is for another address", move || pages::other_address(invitation.email, email))
+            .with_status(StatusCode::FORBIDDEN)
+            .into());
     }
     if let Some(membership) = &visit.membership {
         if actions::accepted_by(&visit.portal, &token, membership, actor).await? {
             return Ok(Answer::SeeOther("/organization".to_owned()));
         }
         let (own, decline) = (membership.organization_name.clone(), visit.drawn());
-        return Ok(Page::card("You are in another organization", move || pages::other_organization(invitation, own, email, decline)).with_status(StatusCode::CONFLICT).into());
+        return Ok(Page::card("You are in another organization", move || pages::other_organization(invitation, own, email, decline))
+            .with_status(StatusCode::CONFLICT)
+            .into());
     }
     let (accept, decline) = (visit.drawn(), visit.drawn());
     Ok(Page::card("Invitation", move || pages::answer(invitation, email, refusal, accept, decline)).into())

@@ -72,7 +72,13 @@ impl ListQuery {
     /// The same list ordered by a column: by the one it is ordered by, the other way round.
     #[must_use]
     pub fn sorted(&self, column: &str, current: &str) -> Self {
-        Self { q: self.q.clone(), sort: column.to_owned(), descending: column == current && !self.descending, after: String::new(), before: String::new() }
+        Self {
+            q: self.q.clone(),
+            sort: column.to_owned(),
+            descending: column == current && !self.descending,
+            after: String::new(),
+            before: String::new(),
+        }
     }
 }
 
@@ -150,7 +156,7 @@ pub fn thousands(n: i64) -> String {
     let digits = n.unsigned_abs().to_string();
     let mut out = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -164,7 +170,13 @@ mod tests {
 
     #[test]
     fn a_query_is_written_and_read_alike() {
-        let query = ListQuery { q: "a&b=ü%".to_owned(), sort: "email".to_owned(), descending: true, after: "x_-".to_owned(), before: String::new() };
+        let query = ListQuery {
+            q: "a&b=ü%".to_owned(),
+            sort: "email".to_owned(),
+            descending: true,
+            after: "x_-".to_owned(),
+            before: String::new(),
+        };
         assert_eq!(query.to_url(), "?q=a%26b%3D%C3%BC%25&sort=email&order=desc&after=x_-");
         assert_eq!(ListQuery::default().to_url(), "");
     }

@@ -109,7 +109,12 @@ impl ListSql {
             }
         }
         let search = search(&spec, 2);
-        let count = format!("SELECT count(*) FROM (SELECT 1 FROM {} WHERE {} AND {search} LIMIT {}) AS counted", spec.from, spec.scope, COUNT_TO + 1);
+        let count = format!(
+            "SELECT count(*) FROM (SELECT 1 FROM {} WHERE {} AND {search} LIMIT {}) AS counted",
+            spec.from,
+            spec.scope,
+            COUNT_TO + 1
+        );
         Self { spec, pages, count: Box::leak(count.into_boxed_str()) }
     }
 

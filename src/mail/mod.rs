@@ -116,9 +116,19 @@ macro_rules! message {
 }
 message!(VerifyEmail { first_name: String, link: String }, "verify_email/subject.txt", "verify_email/body.txt", "verify_email/body.html");
 message!(AccountExists { link: String }, "account_exists/subject.txt", "account_exists/body.txt", "account_exists/body.html");
-message!(ResetPassword { first_name: String, link: String }, "reset_password/subject.txt", "reset_password/body.txt", "reset_password/body.html");
+message!(
+    ResetPassword { first_name: String, link: String },
+    "reset_password/subject.txt",
+    "reset_password/body.txt",
+    "reset_password/body.html"
+);
 message!(NoAccount { link: String }, "no_account/subject.txt", "no_account/body.txt", "no_account/body.html");
-message!(PasswordChanged { first_name: String, at: String, reset: bool, link: String }, "password_changed/subject.txt", "password_changed/body.txt", "password_changed/body.html");
+message!(
+    PasswordChanged { first_name: String, at: String, reset: bool, link: String },
+    "password_changed/subject.txt",
+    "password_changed/body.txt",
+    "password_changed/body.html"
+);
 message!(Invitation { organization: String, role: &'static str, inviter: String, link: String, until: String }, "invitation/subject.txt", "invitation/body.txt", "invitation/body.html");
 
 impl Message {
@@ -128,16 +138,32 @@ impl Message {
     /// Only a template's own.
     pub fn render(&self, config: &Config) -> Result<Rendered, askama::Error> {
         let base = config.base();
-        let brand = &Brand { name: config.portal_name.clone(), base: base.clone(), support: config.support_email.as_ref().map(ToString::to_string) };
+        let brand = &Brand {
+            name: config.portal_name.clone(),
+            base: base.clone(),
+            support: config.support_email.as_ref().map(ToString::to_string),
+        };
         match self.clone() {
-            Self::VerifyEmail { first_name, token } => VerifyEmail { brand, first_name, link: format!("{base}/verify-email?token={token}") }.render(),
-            Self::AccountExists => AccountExists { brand, link: format!("{base}/sign-in") }.render(),
-            Self::ResetPassword { first_name, token } => ResetPassword { brand, first_name, link: format!("{base}/reset-password?token={token}") }.render(),
-            Self::NoAccount => NoAccount { brand, link: format!("{base}/sign-up") }.render(),
-            Self::PasswordChanged { first_name, at, reset } => PasswordChanged { brand, first_name, at: at.date_time(), reset, link: format!("{base}/forgot-password") }.render(),
-            Self::Invitation { organization, role, inviter, token, expires_at } => {
-                Invitation { brand, organization, role: role.name(), inviter, link: format!("{base}/invitation?token={token}"), until: expires_at.date_time() }.render()
+            Self::VerifyEmail { first_name, token } => {
+                VerifyEmail { brand, first_name, link: format!("{base}/verify-email?token={token}") }.render()
             }
+            Self::AccountExists => AccountExists { brand, link: format!("{base}/sign-in") }.render(),
+            Self::ResetPassword { first_name, token } => {
+                ResetPassword { brand, first_name, link: format!("{base}/reset-password?token={token}") }.render()
+            }
+            Self::NoAccount => NoAccount { brand, link: format!("{base}/sign-up") }.render(),
+            Self::PasswordChanged { first_name, at, reset } => {
+                PasswordChanged { brand, first_name, at: at.date_time(), reset, link: format!("{base}/forgot-password") }.render()
+            }
+            Self::Invitation { organization, role, inviter, token, expires_at } => Invitation {
+                brand,
+                organization,
+                role: role.name(),
+                inviter,
+                link: format!("{base}/invitation?token={token}"),
+                until: expires_at.date_time(),
+            }
+            .render(),
         }
     }
 }

@@ -63,7 +63,10 @@ impl Transport {
             .raw_header(header::HeaderValue::new(header::HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()))
             .multipart(MultiPart::alternative_plain_html(mail.text.clone(), mail.html.clone()))
             .map_err(|e| Error::Hopeless(e.to_string()))?;
-        smtp.send(letter).await.map(|_| ()).map_err(|e| if e.is_permanent() { Error::Hopeless(e.to_string()) } else { Error::Later(e.to_string()) })
+        smtp.send(letter)
+            .await
+            .map(|_| ())
+            .map_err(|e| if e.is_permanent() { Error::Hopeless(e.to_string()) } else { Error::Later(e.to_string()) })
     }
 
     /// Whether the mail server answers; for `doctor`.
@@ -94,7 +97,10 @@ fn smtp(url: &Url, config: &Config) -> Result<AsyncSmtpTransport<Tokio1Executor>
         "smtp+starttls" => (Tls::Required(parameters()?), 587),
         _ => (Tls::None, 25),
     };
-    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&host).port(url.port().unwrap_or(port)).tls(tls).timeout(Some(Duration::from_secs(20)));
+    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&host)
+        .port(url.port().unwrap_or(port))
+        .tls(tls)
+        .timeout(Some(Duration::from_secs(20)));
     if !url.username().is_empty() {
         let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
         builder = builder.credentials(Credentials::new(decode(url.username()), decode(url.password().unwrap_or_default())));

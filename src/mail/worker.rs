@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Mail, Rendered, TransportError, Transport};
+use super::{Mail, Rendered, Transport, TransportError};
 use crate::{
     db::{Connected, Failure},
     outbox::{self, Claimed},
@@ -90,7 +90,14 @@ async fn deliver(portal: &Portal, transport: &Transport, row: &Claimed) -> Resul
     Ok(())
 }
 
-async fn keep(db: &mut impl Connected, id: uuid::Uuid, message_id: &str, now: Timestamp, mail: &Mail, rendered: &Rendered) -> Result<(), sqlx::Error> {
+async fn keep(
+    db: &mut impl Connected,
+    id: uuid::Uuid,
+    message_id: &str,
+    now: Timestamp,
+    mail: &Mail,
+    rendered: &Rendered,
+) -> Result<(), sqlx::Error> {
     sql!(execute db, "INSERT INTO kept_mails (id, message_id, at, recipient, subject, body_text, body_html) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (message_id) DO NOTHING",
         id, message_id, now, mail.to.as_str(), rendered.subject.as_str(), rendered.text.as_str(), rendered.html.as_str())?;
     Ok(())

@@ -21,7 +21,15 @@ use crate::{
 
 impl MemberRow {
     pub(super) fn of(row: Row, viewer: AccountId) -> Self {
-        Self { id: row.id, role: row.role(), own: row.account_id == viewer, name: row.name, email: row.email, joined_at: row.joined_at, last_active_at: row.last_active_at }
+        Self {
+            id: row.id,
+            role: row.role(),
+            own: row.account_id == viewer,
+            name: row.name,
+            email: row.email,
+            joined_at: row.joined_at,
+            last_active_at: row.last_active_at,
+        }
     }
 }
 
@@ -29,7 +37,13 @@ impl MemberRow {
 ///
 /// # Errors
 /// The database's.
-pub async fn page(db: &mut impl Connected, organization: OrganizationId, viewer: AccountId, query: &ListQuery, total: i64) -> Result<MembersPage, Failure> {
+pub async fn page(
+    db: &mut impl Connected,
+    organization: OrganizationId,
+    viewer: AccountId,
+    query: &ListQuery,
+    total: i64,
+) -> Result<MembersPage, Failure> {
     let listed = LIST.page::<Row>(db, organization.0, query, total).await?;
     Ok(listed.map(|row| MemberRow::of(row, viewer)))
 }
@@ -100,7 +114,12 @@ pub async fn change_role(portal: &Portal, caller: &Caller, form: RoleForm) -> Re
                         let_go_of_admin(unit, organization, row.account_id).await?;
                     }
                     store::set_role(unit, &grant, member, role).await?;
-                    unit.audit(vec![Object::new("member", member, row.name.clone())], json!({ "role": before.name() }), json!({ "role": role.name() })).await?;
+                    unit.audit(
+                        vec![Object::new("member", member, row.name.clone())],
+                        json!({ "role": before.name() }),
+                        json!({ "role": role.name() }),
+                    )
+                    .await?;
                 }
                 Ok(MemberRow { role, ..MemberRow::of(row, actor) })
             })
@@ -150,7 +169,13 @@ pub async fn leave(portal: &Portal, caller: &Caller) -> Result<(), Refusal> {
         .await
 }
 
-async fn end<P: crate::permissions::Permit>(unit: &mut Unit, authority: &impl guard::Authority<P>, row: Row, by: AccountId, reason: &'static str) -> Result<(), Failure> {
+async fn end<P: crate::permissions::Permit>(
+    unit: &mut Unit,
+    authority: &impl guard::Authority<P>,
+    row: Row,
+    by: AccountId,
+    reason: &'static str,
+) -> Result<(), Failure> {
     if row.role() == Role::Admin {
         let_go_of_admin(unit, authority.organization(), row.account_id).await?;
     }

@@ -1,4 +1,5 @@
 //! The room's server functions: who, action, result.
+#![allow(missing_docs, reason = "the fields of the argument structs that the macro makes cannot have any")]
 
 use leptos::prelude::*;
 

@@ -1,6 +1,8 @@
 //! The members' island: search, order, paging, edit, remove, invite, without a reload; the same by plain links and
 //! forms where it does not run.
 
+#![allow(missing_docs, reason = "the struct that the island macro makes cannot have any")]
+
 use leptos::{ev::SubmitEvent, prelude::*, task::spawn_local};
 
 use super::{MemberRow, MembersPage, RoleForm, Viewer, functions};
@@ -304,7 +306,8 @@ fn toolbar(room: Room) -> impl IntoView {
     }
 }
 
-const COLUMNS: [(&str, &str); 5] = [("name", "Name"), ("email", "E-mail"), ("role", "Role"), ("joined", "Joined"), ("active", "Last active")];
+const COLUMNS: [(&str, &str); 5] =
+    [("name", "Name"), ("email", "E-mail"), ("role", "Role"), ("joined", "Joined"), ("active", "Last active")];
 
 fn table(room: Room) -> AnyView {
     let page = room.page.get();
@@ -628,9 +631,11 @@ mod browser {
     /// `/` leads to the search, where nothing else is typed into.
     pub fn listen_for_slash() {
         let handle = window_event_listener(leptos::ev::keydown, |event| {
-            let typing = document().active_element().is_some_and(|element| matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT"));
+            let typing =
+                document().active_element().is_some_and(|element| matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT"));
             if event.key() == "/" && !typing && !event.ctrl_key() && !event.meta_key() {
-                if let Some(search) = document().get_element_by_id("q").and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok()) {
+                if let Some(search) = document().get_element_by_id("q").and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok())
+                {
                     event.prevent_default();
                     let _ = search.focus();
                 }

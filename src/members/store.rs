@@ -90,7 +90,13 @@ inventory::submit! { crate::db::Statement { texts: || LIST.texts(), module: modu
 /// # Errors
 /// The database's.
 pub async fn get(db: &mut impl Connected, organization: OrganizationId, id: MemberId) -> Result<Option<Row>, sqlx::Error> {
-    sql!(optional Row, db, "SELECT id, account_id, role, source, joined_at, name, name_key, email, email_key, last_active_at FROM members WHERE organization_id = $1 AND id = $2", organization, id)
+    sql!(
+        optional as Row,
+        db,
+        "SELECT id, account_id, role, source, joined_at, name, name_key, email, email_key, last_active_at FROM members WHERE organization_id = $1 AND id = $2",
+        organization,
+        id
+    )
 }
 
 /// Whether an address belongs to a member.
@@ -98,7 +104,13 @@ pub async fn get(db: &mut impl Connected, organization: OrganizationId, id: Memb
 /// # Errors
 /// The database's.
 pub async fn has_email(db: &mut impl Connected, organization: OrganizationId, email_key: &str) -> Result<bool, sqlx::Error> {
-    let row: Option<(MemberId,)> = sql!(optional (MemberId,), db, "SELECT id FROM members WHERE organization_id = $1 AND email_key = $2 LIMIT 1", organization, email_key)?;
+    let row: Option<(MemberId,)> = sql!(
+        optional as (MemberId,),
+        db,
+        "SELECT id FROM members WHERE organization_id = $1 AND email_key = $2 LIMIT 1",
+        organization,
+        email_key
+    )?;
     Ok(row.is_some())
 }
 
@@ -106,8 +118,18 @@ pub async fn has_email(db: &mut impl Connected, organization: OrganizationId, em
 ///
 /// # Errors
 /// The database's.
-pub async fn another_admin(db: &mut impl Connected, organization: OrganizationId, than: AccountId) -> Result<Option<AccountId>, sqlx::Error> {
-    let row: Option<(AccountId,)> = sql!(optional (AccountId,), db, "SELECT account_id FROM members WHERE organization_id = $1 AND role = 'Admin' AND account_id <> $2 LIMIT 1", organization, than)?;
+pub async fn another_admin(
+    db: &mut impl Connected,
+    organization: OrganizationId,
+    than: AccountId,
+) -> Result<Option<AccountId>, sqlx::Error> {
+    let row: Option<(AccountId,)> = sql!(
+        optional as (AccountId,),
+        db,
+        "SELECT account_id FROM members WHERE organization_id = $1 AND role = 'Admin' AND account_id <> $2 LIMIT 1",
+        organization,
+        than
+    )?;
     Ok(row.map(|(account,)| account))
 }
 
@@ -115,7 +137,15 @@ pub async fn another_admin(db: &mut impl Connected, organization: OrganizationId
 ///
 /// # Errors
 /// The database's; a unique violation where the account is in an organization already.
-pub async fn insert<P: Permit>(db: &mut impl Connected, authority: &impl Authority<P>, id: MemberId, account: &Actor, role: Role, source: Source, now: Timestamp) -> Result<(), sqlx::Error> {
+pub async fn insert<P: Permit>(
+    db: &mut impl Connected,
+    authority: &impl Authority<P>,
+    id: MemberId,
+    account: &Actor,
+    role: Role,
+    source: Source,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
     let name = account.name();
     sql!(execute db, "INSERT INTO members (id, organization_id, account_id, role, source, joined_at, name, name_key, email, email_key, last_active_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $6)",
         id, authority.organization(), account.account, role.name(), source.name(), now, name.as_str(), fold(&name), account.email.as_str(), account.email.key())?;
@@ -127,7 +157,12 @@ pub async fn insert<P: Permit>(db: &mut impl Connected, authority: &impl Authori
 ///
 /// # Errors
 /// The database's; at commit where the organization would have no Admin.
-pub async fn set_role(db: &mut impl Connected, authority: &impl Authority<ChangeRole>, id: MemberId, role: Role) -> Result<(), sqlx::Error> {
+pub async fn set_role(
+    db: &mut impl Connected,
+    authority: &impl Authority<ChangeRole>,
+    id: MemberId,
+    role: Role,
+) -> Result<(), sqlx::Error> {
     sql!(execute db, "UPDATE members SET role = $3 WHERE organization_id = $1 AND id = $2", authority.organization(), id, role.name())?;
     Ok(())
 }
@@ -136,7 +171,14 @@ pub async fn set_role(db: &mut impl Connected, authority: &impl Authority<Change
 ///
 /// # Errors
 /// The database's; at commit where the organization would have no Admin.
-pub async fn delete<P: Permit>(db: &mut impl Connected, authority: &impl Authority<P>, row: &Row, by: AccountId, reason: &'static str, now: Timestamp) -> Result<(), sqlx::Error> {
+pub async fn delete<P: Permit>(
+    db: &mut impl Connected,
+    authority: &impl Authority<P>,
+    row: &Row,
+    by: AccountId,
+    reason: &'static str,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
     let organization = authority.organization();
     sql!(execute db, "INSERT INTO former_members (organization_id, account_id, email_key, source, ended_at, ended_by, reason) VALUES ($1, $2, $3, $4, $5, $6, $7)
         ON CONFLICT (organization_id, account_id) DO UPDATE SET ended_at = $5, ended_by = $6, reason = $7", organization, row.account_id, row.email_key.as_str(), row.source.as_str(), now, by, reason)?;
@@ -148,7 +190,12 @@ pub async fn delete<P: Permit>(db: &mut impl Connected, authority: &impl Authori
 ///
 /// # Errors
 /// The database's.
-pub async fn rename<P: Permit>(db: &mut impl Connected, authority: &impl Authority<P>, account: AccountId, name: &str) -> Result<(), sqlx::Error> {
+pub async fn rename<P: Permit>(
+    db: &mut impl Connected,
+    authority: &impl Authority<P>,
+    account: AccountId,
+    name: &str,
+) -> Result<(), sqlx::Error> {
     sql!(execute db, "UPDATE members SET name = $3, name_key = $4 WHERE organization_id = $1 AND account_id = $2", authority.organization(), account, name, fold(name))?;
     Ok(())
 }

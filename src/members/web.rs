@@ -28,7 +28,8 @@ pub async fn members(visit: &Visit) -> Result<Answer, Failure> {
     let mut db = visit.portal.read().await?;
     let organization = organizations::get(&mut db, membership.organization).await?.ok_or(Refusal::NotFound)?;
     let page = actions::page(&mut db, membership.organization, actor.account, &query, organization.members_count).await?;
-    let pending = if organization.invitations_count > 0 { invitations::list(&mut db, &membership, actor.account, now).await? } else { Vec::new() };
+    let pending =
+        if organization.invitations_count > 0 { invitations::list(&mut db, &membership, actor.account, now).await? } else { Vec::new() };
     drop(db);
     let viewer = Viewer { organization: membership.organization, organization_name: membership.organization_name, role: membership.role };
     let (state, drawn, total) = (visit.state.clone(), visit.drawn(), organization.members_count);
@@ -76,7 +77,8 @@ pub async fn remove(visit: &Visit) -> Result<Answer, Failure> {
 pub async fn leave(visit: &Visit) -> Result<Answer, Failure> {
     let (actor, membership) = (visit.actor()?, visit.member()?.clone());
     let mut db = visit.portal.read().await?;
-    let only_admin = membership.role == Role::Admin && store::another_admin(&mut db, membership.organization, actor.account).await?.is_none();
+    let only_admin =
+        membership.role == Role::Admin && store::another_admin(&mut db, membership.organization, actor.account).await?.is_none();
     let alone = only_admin && organizations::get(&mut db, membership.organization).await?.is_some_and(|row| row.members_count == 1);
     drop(db);
     let (checked, drawn) = (Checked(visit.state_of("leave_organization")), visit.drawn());

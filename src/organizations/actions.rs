@@ -33,7 +33,16 @@ pub async fn add(portal: &Portal, caller: &Caller, form: OrganizationForm) -> Re
                 let authority = Founding::of(id, name);
                 unit.acts_in(id);
                 store::insert(unit, &authority, name, actor, now).await?;
-                members::insert::<ManageMembers>(unit, &authority, crate::words::MemberId(member), actor, Role::Admin, Source::Creation, now).await?;
+                members::insert::<ManageMembers>(
+                    unit,
+                    &authority,
+                    crate::words::MemberId(member),
+                    actor,
+                    Role::Admin,
+                    Source::Creation,
+                    now,
+                )
+                .await?;
                 unit.audit(vec![Object::new("organization", id, name.as_str())], json!(null), json!({ "name": name.as_str() })).await?;
                 Ok(id)
             })
@@ -47,5 +56,12 @@ pub async fn add(portal: &Portal, caller: &Caller, form: OrganizationForm) -> Re
 /// 404 where there is none.
 pub async fn details(db: &mut impl Connected, id: OrganizationId) -> Result<OrganizationView, Failure> {
     let row = store::get(db, id).await?.ok_or(Refusal::NotFound)?;
-    Ok(OrganizationView { id: row.id, name: row.name, created_at: row.created_at, created_by: row.created_by_name, members: row.members_count, invitations: row.invitations_count })
+    Ok(OrganizationView {
+        id: row.id,
+        name: row.name,
+        created_at: row.created_at,
+        created_by: row.created_by_name,
+        members: row.members_count,
+        invitations: row.invitations_count,
+    })
 }

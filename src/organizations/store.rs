@@ -31,14 +31,25 @@ pub struct Row {
 /// # Errors
 /// The database's.
 pub async fn get(db: &mut impl Connected, id: OrganizationId) -> Result<Option<Row>, sqlx::Error> {
-    sql!(optional Row, db, "SELECT id, name, created_at, created_by_name, members_count, invitations_count FROM organizations WHERE id = $1", id)
+    sql!(
+        optional as Row,
+        db,
+        "SELECT id, name, created_at, created_by_name, members_count, invitations_count FROM organizations WHERE id = $1",
+        id
+    )
 }
 
 /// Makes an organization whose Admin is its creator; that membership has to follow in the same transaction.
 ///
 /// # Errors
 /// The database's.
-pub async fn insert(db: &mut impl Connected, authority: &impl Authority<ManageMembers>, name: &OrganizationName, creator: &Actor, now: Timestamp) -> Result<(), sqlx::Error> {
+pub async fn insert(
+    db: &mut impl Connected,
+    authority: &impl Authority<ManageMembers>,
+    name: &OrganizationName,
+    creator: &Actor,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
     sql!(execute db, "INSERT INTO organizations (id, name, created_at, created_by, created_by_name, members_count, invitations_count, revision, admin_account_id) VALUES ($1, $2, $3, $4, $5, 0, 0, 0, $4)",
         authority.organization(), name.as_str(), now, creator.account, creator.name())?;
     Ok(())
@@ -49,7 +60,7 @@ pub async fn insert(db: &mut impl Connected, authority: &impl Authority<ManageMe
 /// # Errors
 /// The database's.
 pub async fn admin(db: &mut impl Connected, id: OrganizationId) -> Result<AccountId, sqlx::Error> {
-    let (admin,): (AccountId,) = sql!(one (AccountId,), db, "SELECT admin_account_id FROM organizations WHERE id = $1", id)?;
+    let (admin,): (AccountId,) = sql!(one as (AccountId,), db, "SELECT admin_account_id FROM organizations WHERE id = $1", id)?;
     Ok(admin)
 }
 
@@ -66,7 +77,11 @@ pub async fn set_admin(db: &mut impl Connected, organization: OrganizationId, ad
 ///
 /// # Errors
 /// The database's.
-pub async fn count_members<P: crate::permissions::Permit>(db: &mut impl Connected, authority: &impl Authority<P>, more: i64) -> Result<(), sqlx::Error> {
+pub async fn count_members<P: crate::permissions::Permit>(
+    db: &mut impl Connected,
+    authority: &impl Authority<P>,
+    more: i64,
+) -> Result<(), sqlx::Error> {
     sql!(execute db, "UPDATE organizations SET members_count = members_count + $2 WHERE id = $1", authority.organization(), more)?;
     Ok(())
 }

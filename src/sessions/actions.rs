@@ -19,8 +19,7 @@ use crate::{
     },
     limits,
     portal::{Portal, Unit},
-    secrets,
-    visit,
+    secrets, visit,
     words::{AccountId, DAY, Email, MINUTE, SessionId},
 };
 
@@ -145,30 +144,40 @@ pub async fn open_in_browser(portal: &Portal, caller: &Caller, account: AccountI
     // The secret must not be kept, so this unit has no idempotency key: two sign-ins are two sessions.
     let caller = Caller { drawn: crate::form::Drawn::default(), ..caller.clone() };
     portal
-        .write(&caller, Action::SignIn, (account, secret.hash(), secrets::hash(&browser), old, method), |unit, (account, token_hash, browser_hash, old, method)| {
-            Box::pin(async move {
-                let now = unit.now;
-                if let Some((account, session)) = old {
-                    store::delete(unit, *account, *session).await?;
-                }
-                let config = unit.portal.config.clone();
-                let new = New {
-                    token_hash: token_hash.clone(),
-                    id: SessionId(unit.new_id()),
-                    account: *account,
-                    idle_expires_at: now.plus(config.session_idle_minutes * MINUTE),
-                    absolute_expires_at: now.plus(config.session_days * DAY),
-                    methods: method.name(),
-                    user_agent: unit.caller.origin.user_agent.clone(),
-                    address: unit.caller.origin.address.clone(),
-                };
-                store::insert(unit, &new, now).await?;
-                store::know_browser(unit, *account, browser_hash, now, now.plus(365 * DAY)).await?;
-                crate::members::store::touch(unit, *account, now).await?;
-                unit.audit(vec![Object::new("account", account, ""), Object::new("session", new.id, "")], json!(null), json!({ "method": method.name() })).await?;
-                Ok(())
-            })
-        })
+        .write(
+            &caller,
+            Action::SignIn,
+            (account, secret.hash(), secrets::hash(&browser), old, method),
+            |unit, (account, token_hash, browser_hash, old, method)| {
+                Box::pin(async move {
+                    let now = unit.now;
+                    if let Some((account, session)) = old {
+                        store::delete(unit, *account, *session).await?;
+                    }
+                    let config = unit.portal.config.clone();
+                    let new = New {
+                        token_hash: token_hash.clone(),
+                        id: SessionId(unit.new_id()),
+                        account: *account,
+                        idle_expires_at: now.plus(config.session_idle_minutes * MINUTE),
+                        absolute_expires_at: now.plus(config.session_days * DAY),
+                        methods: method.name(),
+                        user_agent: unit.caller.origin.user_agent.clone(),
+                        address: unit.caller.origin.address.clone(),
+                    };
+                    store::insert(unit, &new, now).await?;
+                    store::know_browser(unit, *account, browser_hash, now, now.plus(365 * DAY)).await?;
+                    crate::members::store::touch(unit, *account, now).await?;
+                    unit.audit(
+                        vec![Object::new("account", account, ""), Object::new("session", new.id, "")],
+                        json!(null),
+                        json!({ "method": method.name() }),
+                    )
+                    .await?;
+                    Ok(())
+                })
+            },
+        )
         .await?;
     set_cookie(&cookie(portal, COOKIE, secret.expose(), portal.config.session_days * 86_400));
     set_cookie(&cookie(portal, KNOWN_BROWSER, &browser, 365 * 86_400));
@@ -185,7 +194,12 @@ pub async fn sign_out(portal: &Portal, caller: &Caller) -> Result<(), Refusal> {
             .write(caller, Action::SignOut, (actor.account, actor.session(), actor.name()), |unit, (account, session, name)| {
                 Box::pin(async move {
                     store::delete(unit, *account, *session).await?;
-                    unit.audit(vec![Object::new("account", account, name.clone()), Object::new("session", session, "")], json!(null), json!(null)).await?;
+                    unit.audit(
+                        vec![Object::new("account", account, name.clone()), Object::new("session", session, "")],
+                        json!(null),
+                        json!(null),
+                    )
+                    .await?;
                     Ok(())
                 })
             })
@@ -203,7 +217,14 @@ pub async fn list(portal: &Portal, actor: &Actor) -> Result<Vec<SessionView>, Fa
     let rows = store::of_account(&mut portal.read().await?, actor.account, portal.clock.now()).await?;
     let mut sessions: Vec<SessionView> = rows
         .into_iter()
-        .map(|row| SessionView { id: row.id, device: device(&row.user_agent), address: row.address, created_at: row.created_at, last_seen_at: row.last_seen_at, own: row.id == actor.session() })
+        .map(|row| SessionView {
+            id: row.id,
+            device: device(&row.user_agent),
+            address: row.address,
+            created_at: row.created_at,
+            last_seen_at: row.last_seen_at,
+            own: row.id == actor.session(),
+        })
         .collect();
     sessions.sort_by_key(|session| !session.own);
     Ok(sessions)

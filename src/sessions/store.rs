@@ -32,7 +32,7 @@ pub struct Live {
 /// # Errors
 /// The database's.
 pub async fn live(db: &mut impl Connected, token_hash: &[u8], now: Timestamp) -> Result<Option<Live>, sqlx::Error> {
-    sql!(optional Live, db, "SELECT s.id, s.account_id, s.authenticated_at, s.methods, s.last_seen_at, a.email, a.first_name, a.last_name
+    sql!(optional as Live, db, "SELECT s.id, s.account_id, s.authenticated_at, s.methods, s.last_seen_at, a.email, a.first_name, a.last_name
         FROM sessions s JOIN accounts a ON a.id = s.account_id
         WHERE s.token_hash = $1 AND s.idle_expires_at > $2 AND s.absolute_expires_at > $2 AND (a.locked_until IS NULL OR a.locked_until <= $2)", token_hash, now)
 }
@@ -97,7 +97,13 @@ pub struct Row {
 /// # Errors
 /// The database's.
 pub async fn of_account(db: &mut impl Connected, account: AccountId, now: Timestamp) -> Result<Vec<Row>, sqlx::Error> {
-    sql!(all Row, db, "SELECT id, created_at, last_seen_at, user_agent, address FROM sessions WHERE account_id = $1 AND idle_expires_at > $2 AND absolute_expires_at > $2 ORDER BY last_seen_at DESC, id LIMIT 100", account, now)
+    sql!(
+        all as Row,
+        db,
+        "SELECT id, created_at, last_seen_at, user_agent, address FROM sessions WHERE account_id = $1 AND idle_expires_at > $2 AND absolute_expires_at > $2 ORDER BY last_seen_at DESC, id LIMIT 100",
+        account,
+        now
+    )
 }
 
 /// Ends one session of an account.
@@ -130,7 +136,14 @@ pub async fn delete_all(db: &mut impl Connected, account: AccountId) -> Result<u
 /// # Errors
 /// The database's.
 pub async fn knows_browser(db: &mut impl Connected, account: AccountId, token_hash: &[u8], now: Timestamp) -> Result<bool, sqlx::Error> {
-    let row: Option<(i64,)> = sql!(optional (i64,), db, "SELECT created_at FROM known_browsers WHERE token_hash = $1 AND account_id = $2 AND expires_at > $3", token_hash, account, now)?;
+    let row: Option<(i64,)> = sql!(
+        optional as (i64,),
+        db,
+        "SELECT created_at FROM known_browsers WHERE token_hash = $1 AND account_id = $2 AND expires_at > $3",
+        token_hash,
+        account,
+        now
+    )?;
     Ok(row.is_some())
 }
 
@@ -138,7 +151,13 @@ pub async fn knows_browser(db: &mut impl Connected, account: AccountId, token_ha
 ///
 /// # Errors
 /// The database's.
-pub async fn know_browser(db: &mut impl Connected, account: AccountId, token_hash: &[u8], now: Timestamp, expires_at: Timestamp) -> Result<(), sqlx::Error> {
+pub async fn know_browser(
+    db: &mut impl Connected,
+    account: AccountId,
+    token_hash: &[u8],
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> Result<(), sqlx::Error> {
     sql!(execute db, "INSERT INTO known_browsers (token_hash, account_id, created_at, expires_at) VALUES ($1, $2, $3, $4) ON CONFLICT (token_hash, account_id) DO UPDATE SET expires_at = $4", token_hash, account, now, expires_at)?;
     Ok(())
 }

@@ -107,7 +107,11 @@ pub fn TextField(
 }
 
 /// What `aria-describedby` names: the hint, and the error while there is one.
-fn described(name: &'static str, hint: Option<String>, error: MaybeProp<String>) -> impl Fn() -> Option<String> + Clone + Send + Sync + 'static {
+fn described(
+    name: &'static str,
+    hint: Option<String>,
+    error: MaybeProp<String>,
+) -> impl Fn() -> Option<String> + Clone + Send + Sync + 'static {
     move || match (&hint, error.get().is_some()) {
         (Some(hint), true) => Some(format!("{hint} {name}-error")),
         (None, true) => Some(format!("{name}-error")),
@@ -118,7 +122,11 @@ fn described(name: &'static str, hint: Option<String>, error: MaybeProp<String>)
 /// The error of a field, below its control.
 #[component]
 fn FieldError(name: &'static str, error: MaybeProp<String>) -> impl IntoView {
-    move || error.get().map(|error| view! { <p class="field-error" id=format!("{name}-error")><Icon inner=icons::ALERT/><span>{error}</span></p> })
+    move || {
+        error
+            .get()
+            .map(|error| view! { <p class="field-error" id=format!("{name}-error")><Icon inner=icons::ALERT/><span>{error}</span></p> })
+    }
 }
 
 /// A choice of a few.

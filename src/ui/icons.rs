@@ -23,7 +23,8 @@ pub const PLUS: &str = r#"<path d="M10 4v12M4 10h12"/>"#;
 /// search
 pub const SEARCH: &str = r#"<circle cx="8.75" cy="8.75" r="5.25"/><path d="m12.75 12.75 4 4"/>"#;
 /// edit
-pub const EDIT: &str = r#"<path d="m4 16 .75-3.5L13.5 3.75a1.4 1.4 0 0 1 2 0l.75.75a1.4 1.4 0 0 1 0 2L7.5 15.25Z"/><path d="m12 5.25 2.75 2.75"/>"#;
+pub const EDIT: &str =
+    r#"<path d="m4 16 .75-3.5L13.5 3.75a1.4 1.4 0 0 1 2 0l.75.75a1.4 1.4 0 0 1 0 2L7.5 15.25Z"/><path d="m12 5.25 2.75 2.75"/>"#;
 /// remove
 pub const REMOVE: &str = r#"<path d="M3.5 5.5h13M8 5.5V3.25h4V5.5M5.25 5.5l.75 11.25h8l.75-11.25M8.5 8.75v4.75M11.5 8.75v4.75"/>"#;
 /// more
@@ -59,9 +60,11 @@ pub const USER: &str = r#"<circle cx="10" cy="6.75" r="3.25"/><path d="M3.75 16.
 /// users
 pub const USERS: &str = r#"<circle cx="7.5" cy="7" r="2.75"/><path d="M2.25 15.75c.4-2.75 2.4-4.25 5.25-4.25s4.85 1.5 5.25 4.25M12.75 4.5a2.75 2.75 0 0 1 0 5M14.75 11.9c1.75.6 2.75 1.95 3 3.85"/>"#;
 /// user plus
-pub const USER_PLUS: &str = r#"<circle cx="8" cy="6.75" r="3.25"/><path d="M2 16.5c.5-3.15 2.8-4.75 6-4.75s5.5 1.6 6 4.75M15.75 6.5v5M13.25 9h5"/>"#;
+pub const USER_PLUS: &str =
+    r#"<circle cx="8" cy="6.75" r="3.25"/><path d="M2 16.5c.5-3.15 2.8-4.75 6-4.75s5.5 1.6 6 4.75M15.75 6.5v5M13.25 9h5"/>"#;
 /// sign out
-pub const SIGN_OUT: &str = r#"<path d="M11.5 3.25H5c-.7 0-1.25.55-1.25 1.25v11c0 .7.55 1.25 1.25 1.25h6.5M8.5 10h8.25M13.5 6.75 16.75 10l-3.25 3.25"/>"#;
+pub const SIGN_OUT: &str =
+    r#"<path d="M11.5 3.25H5c-.7 0-1.25.55-1.25 1.25v11c0 .7.55 1.25 1.25 1.25h6.5M8.5 10h8.25M13.5 6.75 16.75 10l-3.25 3.25"/>"#;
 /// sun
 pub const SUN: &str = r#"<circle cx="10" cy="10" r="3.25"/><path d="M10 2.25v1.5M10 16.25v1.5M2.25 10h1.5M16.25 10h1.5M4.5 4.5l1 1M14.5 14.5l1 1M4.5 15.5l1-1M14.5 5.5l1-1"/>"#;
 /// moon
@@ -77,7 +80,8 @@ pub const EXTERNAL: &str = r#"<path d="M8 4.25H4.75c-.7 0-1.25.55-1.25 1.25v9.75
 /// copy
 pub const COPY: &str = r#"<rect x="7" y="7" width="9.75" height="9.75" rx="1.5"/><path d="M13 4.25c0-.55-.45-1-1-1H4.5c-.7 0-1.25.55-1.25 1.25V12c0 .55.45 1 1 1"/>"#;
 /// refresh
-pub const REFRESH: &str = r#"<path d="M16.5 10a6.5 6.5 0 0 1-11.4 4.25M3.5 10a6.5 6.5 0 0 1 11.4-4.25M15.25 2.5v3.5h-3.5M4.75 17.5V14h3.5"/>"#;
+pub const REFRESH: &str =
+    r#"<path d="M16.5 10a6.5 6.5 0 0 1-11.4 4.25M3.5 10a6.5 6.5 0 0 1 11.4-4.25M15.25 2.5v3.5h-3.5M4.75 17.5V14h3.5"/>"#;
 /// shield
 pub const SHIELD: &str = r#"<path d="M10 2.75 16 5v4.75c0 3.5-2.5 6.15-6 7.5-3.5-1.35-6-4-6-7.5V5Z"/><path d="m7.25 9.75 2 2 3.5-3.75"/>"#;
 /// key
@@ -89,4 +93,5 @@ pub const DOCUMENT: &str = r#"<path d="M5 3.25h6.5L15.5 7v8.5c0 .7-.55 1.25-1.25
 /// activity
 pub const ACTIVITY: &str = r#"<path d="M2.5 10.5h3l2.25-6 4.5 11.5 2.25-5.5h3"/>"#;
 /// The portal's mark, in a view box of 24.
-pub const BRAND: &str = r#"<path fill="currentColor" fill-rule="evenodd" d="M12 1.5 22.5 12 12 22.5 1.5 12ZM12 7.2 7.2 12l4.8 4.8 4.8-4.8Z"/>"#;
+pub const BRAND: &str =
+    r#"<path fill="currentColor" fill-rule="evenodd" d="M12 1.5 22.5 12 12 22.5 1.5 12ZM12 7.2 7.2 12l4.8 4.8 4.8-4.8Z"/>"#;

@@ -54,7 +54,8 @@ pub fn localize() {
     let date = Intl::DateTimeFormat::new(&reader, &options(&[("dateStyle", "medium")])).format();
     let moment = Intl::DateTimeFormat::new(&reader, &options(&[("dateStyle", "medium"), ("timeStyle", "short")])).format();
     let ago = Intl::RelativeTimeFormat::new(&reader, &options(&[("numeric", "auto")]));
-    let write = |format: &Function, millis: f64| format.call1(&JsValue::NULL, &JsValue::from_f64(millis)).ok().and_then(|text| text.as_string());
+    let write =
+        |format: &Function, millis: f64| format.call1(&JsValue::NULL, &JsValue::from_f64(millis)).ok().and_then(|text| text.as_string());
     for index in 0..times.length() {
         let Some(element) = times.get(index).and_then(|node| node.dyn_into::<web_sys::Element>().ok()) else { continue };
         let (Some(datetime), Some(kind)) = (element.get_attribute("datetime"), element.get_attribute("data-local")) else { continue };
