@@ -1,7 +1,7 @@
 //! The room's server functions: who, action, result.
 #![allow(missing_docs, reason = "the fields of the argument structs that the macro makes cannot have any")]
 
-use leptos::prelude::*;
+use leptos::{prelude::*, server_fn::codec::Json};
 
 use super::{ChangePasswordForm, ForgotPasswordForm, NameForm, ResetPasswordForm, SignUpForm, SignedUp, VerifyEmailForm};
 use crate::form::{Drawn, Refusal};
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Signs up.
-#[server(prefix = "/do", endpoint = "sign_up")]
+#[server(prefix = "/do", endpoint = "sign_up", input = Json)]
 pub async fn sign_up(form: SignUpForm, drawn: Drawn) -> Result<SignedUp, Refusal> {
     let (portal, caller) = caller(drawn)?;
     match actions::sign_up(&portal, &caller, form.clone()).await? {
@@ -33,7 +33,7 @@ pub async fn sign_up(form: SignUpForm, drawn: Drawn) -> Result<SignedUp, Refusal
 }
 
 /// Verifies an address, by the link of a mail.
-#[server(prefix = "/do", endpoint = "verify_email")]
+#[server(prefix = "/do", endpoint = "verify_email", input = Json)]
 pub async fn verify_email(form: VerifyEmailForm, drawn: Drawn) -> Result<(), Refusal> {
     let (portal, caller) = caller(drawn)?;
     let (account, same_browser) = actions::verify_email(&portal, &caller, form).await?;
@@ -47,7 +47,7 @@ pub async fn verify_email(form: VerifyEmailForm, drawn: Drawn) -> Result<(), Ref
 }
 
 /// Asks for a link to choose a new password.
-#[server(prefix = "/do", endpoint = "forgot_password")]
+#[server(prefix = "/do", endpoint = "forgot_password", input = Json)]
 pub async fn forgot_password(form: ForgotPasswordForm, drawn: Drawn) -> Result<(), Refusal> {
     let (portal, caller) = caller(drawn)?;
     actions::forgot_password(&portal, &caller, form).await?;
@@ -56,7 +56,7 @@ pub async fn forgot_password(form: ForgotPasswordForm, drawn: Drawn) -> Result<(
 }
 
 /// Chooses a new password by such a link.
-#[server(prefix = "/do", endpoint = "reset_password")]
+#[server(prefix = "/do", endpoint = "reset_password", input = Json)]
 pub async fn reset_password(form: ResetPasswordForm, drawn: Drawn) -> Result<(), Refusal> {
     let (portal, caller) = caller(drawn)?;
     actions::reset_password(&portal, &caller, form).await?;
@@ -65,7 +65,7 @@ pub async fn reset_password(form: ResetPasswordForm, drawn: Drawn) -> Result<(),
 }
 
 /// Changes one's password.
-#[server(prefix = "/do", endpoint = "change_password")]
+#[server(prefix = "/do", endpoint = "change_password", input = Json)]
 pub async fn change_password(form: ChangePasswordForm, drawn: Drawn) -> Result<(), Refusal> {
     let (portal, caller) = caller(drawn)?;
     actions::change_password(&portal, &caller, form).await?;
@@ -74,7 +74,7 @@ pub async fn change_password(form: ChangePasswordForm, drawn: Drawn) -> Result<(
 }
 
 /// Changes one's name.
-#[server(prefix = "/do", endpoint = "change_name")]
+#[server(prefix = "/do", endpoint = "change_name", input = Json)]
 pub async fn change_name(form: NameForm, drawn: Drawn) -> Result<(), Refusal> {
     let (portal, caller) = caller(drawn)?;
     actions::change_name(&portal, &caller, form).await?;

@@ -107,6 +107,12 @@ pub async fn handle(State(routes): State<Routes>, request: Request) -> Response 
         Ok(body) => body,
         Err(_) => return refuse(&routes, &portal, function.page, again, &Bytes::new(), function.endpoint, Refusal::TooLarge, plain).await,
     };
+    // The functions take JSON, which costs the browser's side least. Only a form that says so is read as one.
+    let form =
+        parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
+    let arguments = if form { Bytes::from(arguments(&body).to_string()) } else { body.clone() };
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     parts.headers.remove(header::REFERER);
     let caller = parts.extensions.get::<Caller>().cloned().unwrap_or_else(Caller::system);
@@ -120,7 +126,7 @@ pub async fn handle(State(routes): State<Routes>, request: Request) -> Response 
         }
     };
     let answer =
-        leptos_axum::handle_server_fns_with_context(context, Request::from_parts(parts, Body::from(body.clone()))).await.into_response();
+        leptos_axum::handle_server_fns_with_context(context, Request::from_parts(parts, Body::from(arguments))).await.into_response();
 
     let (mut head, answer_body) = answer.into_parts();
     head.headers.remove(header::LOCATION);
@@ -199,6 +205,48 @@ async fn refuse(
     response
 }
 
+/// A form's fields as a function's arguments: `a=1&b[c]=2&b[d][]=3` is `{"a": "1", "b": {"c": "2", "d": ["3"]}}`. Every
+/// value is text; the arguments' types read it. A field of one name twice keeps the first.
+fn arguments(body: &[u8]) -> serde_json::Value {
+    use serde_json::{Map, Value};
+    let mut all = Map::new();
+    for (name, value) in url::form_urlencoded::parse(body) {
+        let value = Value::String(value.into_owned());
+        let Some((argument, rest)) = name.split_once('[') else {
+            all.entry(name.into_owned()).or_insert(value);
+            continue;
+        };
+        let Value::Object(fields) = all.entry(argument.to_owned()).or_insert_with(|| Value::Object(Map::new())) else { continue };
+        match rest.strip_suffix("][]") {
+            Some(field) => {
+                if let Value::Array(items) = fields.entry(field.to_owned()).or_insert_with(|| Value::Array(Vec::new())) {
+                    items.push(value);
+                }
+            }
+            None => {
+                fields.entry(rest.trim_end_matches(']').to_owned()).or_insert(value);
+            }
+        }
+    }
+    Value::Object(all)
+}
+
 fn accepts(request: &Request, kind: &str) -> bool {
     request.headers().get_all(header::ACCEPT).iter().any(|value| value.to_str().is_ok_and(|value| value.contains(kind)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::arguments;
+
+    #[test]
+    fn fields_become_arguments() {
+        assert_eq!(
+            arguments(b"theme=dark&form[email]=a%40b&form[email]=c&form[ids][]=1&form[ids][]=2&drawn[page]=%2F&form=x"),
+            json!({ "theme": "dark", "form": { "email": "a@b", "ids": ["1", "2"] }, "drawn": { "page": "/" } })
+        );
+        assert_eq!(arguments(b"a[=1&[b]=2&]=3&=4"), json!({ "a": { "": "1" }, "": { "b": "2" }, "]": "3" }));
+    }
 }

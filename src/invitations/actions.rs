@@ -145,7 +145,7 @@ async fn check(portal: &Portal, caller: &Caller) -> Result<(OrganizationId, Memb
 ///
 /// # Errors
 /// 422, 403 for a higher role, 409 where the address is a member or has a pending invitation, 429.
-pub async fn invite(portal: &Portal, caller: &Caller, form: InviteForm) -> Result<InvitationRow, Refusal> {
+pub async fn invite(portal: &Portal, caller: &Caller, form: InviteForm) -> Result<InvitationId, Refusal> {
     let actor = caller.actor()?.clone();
     let invite = form.parse()?;
     let (organization, _) = check(portal, caller).await?;
@@ -183,17 +183,10 @@ pub async fn invite(portal: &Portal, caller: &Caller, form: InviteForm) -> Resul
                     .await?;
                 unit.audit(vec![Object::new("invitation", new.id, new.email.as_str())], json!(null), json!({ "role": new.role.name() }))
                     .await?;
-                row(unit, new.id, &grant, actor.account).await
+                Ok(new.id)
             })
         })
         .await
-}
-
-/// An invitation as its organization's list shows it, in a unit.
-async fn row(unit: &mut Unit, id: InvitationId, grant: &Grant<InviteMembers>, viewer: AccountId) -> Result<InvitationRow, Failure> {
-    let now = unit.now;
-    let row = store::get(unit, id).await?.ok_or(Refusal::NotFound)?;
-    Ok(InvitationRow::of(row, viewer, grant.membership.role, now))
 }
 
 /// An invitation that the actor may manage, in the organization of the grant.
@@ -212,7 +205,7 @@ async fn managed(unit: &mut Unit, id: InvitationId, grant: &Grant<InviteMembers>
 ///
 /// # Errors
 /// 404, 403 for a colleague's, 409 where it is not pending, 429.
-pub async fn resend(portal: &Portal, caller: &Caller, invitation: InvitationId) -> Result<InvitationRow, Refusal> {
+pub async fn resend(portal: &Portal, caller: &Caller, invitation: InvitationId) -> Result<(), Refusal> {
     let actor = caller.actor()?.clone();
     let (organization, membership) = check(portal, caller).await?;
     let looked_up = async { Ok::<_, Failure>(store::get(&mut portal.read().await?, invitation).await?) };
@@ -234,7 +227,7 @@ pub async fn resend(portal: &Portal, caller: &Caller, invitation: InvitationId) 
                 store::renew(unit, &grant, pending.id, &token.hash(), now, expires_at).await?;
                 unit.mail(&mail(&pending.organization_name, &pending.email, pending.role(), &actor.name(), &token, expires_at)).await?;
                 unit.audit(vec![Object::new("invitation", pending.id, pending.email.as_str())], json!(null), json!(null)).await?;
-                row(unit, pending.id, &grant, actor.account).await
+                Ok(())
             })
         })
         .await

@@ -3,8 +3,6 @@
 #[cfg(feature = "ssr")]
 pub mod actions;
 pub mod functions;
-/// What islands and pages share.
-pub mod islands;
 mod model;
 #[cfg(feature = "ssr")]
 pub mod pages;

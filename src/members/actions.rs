@@ -3,19 +3,21 @@
 use serde_json::json;
 
 use super::{
-    MemberRow, MembersPage, RoleForm,
+    MemberRow, MembersPage, RoleForm, Viewer,
     store::{self, LIST, Row},
 };
 use crate::{
     actor::{Actor, Caller},
     audit::{Action, Object},
     db::{Connected, Failure},
-    form::{Conflict, FieldErrors, Refusal},
-    guard::{self, System},
+    form::{Conflict, Drawn, FieldErrors, Refusal},
+    guard::{self, Membership, System},
+    invitations::{InvitationRow, actions as invitations},
     list::ListQuery,
     organizations::store as organizations,
     permissions::{ChangeRole, ManageMembers, Permission, Role, ViewMembers},
     portal::{Portal, Unit},
+    secrets::Random,
     words::{AccountId, MemberId, OrganizationId},
 };
 
@@ -48,11 +50,54 @@ pub async fn page(
     Ok(listed.map(|row| MemberRow::of(row, viewer)))
 }
 
-/// A page of the list, for an island that asks again: who asks is looked at again too.
+/// What the members' page shows beside its frame: a page of the list and the pending invitations.
+#[derive(Clone, Debug)]
+pub struct Region {
+    /// The page of the list.
+    pub page: MembersPage,
+    /// What was asked for.
+    pub query: ListQuery,
+    /// The pending invitations.
+    pub invitations: Vec<InvitationRow>,
+    /// Who looks.
+    pub viewer: Viewer,
+    /// What the forms in it carry; the key is another in each.
+    pub drawn: Drawn,
+    /// A source of such keys.
+    pub random: Random,
+}
+
+/// Loads the members' page for a membership.
+///
+/// # Errors
+/// The database's.
+pub async fn load(
+    portal: &Portal,
+    db: &mut impl Connected,
+    membership: &Membership,
+    actor: &Actor,
+    query: &str,
+) -> Result<(Region, i64), Failure> {
+    let query = ListQuery::parse(url::form_urlencoded::parse(query.as_bytes()).into_owned());
+    let organization = organizations::get(db, membership.organization).await?.ok_or(Refusal::NotFound)?;
+    let page = page(db, membership.organization, actor.account, &query, organization.members_count).await?;
+    let invitations = if organization.invitations_count > 0 {
+        invitations::list(db, membership, actor.account, portal.clock.now()).await?
+    } else {
+        Vec::new()
+    };
+    let viewer =
+        Viewer { organization: membership.organization, organization_name: membership.organization_name.clone(), role: membership.role };
+    let drawn =
+        Drawn { page: format!("/organization/members{}", query.to_url()), key: String::new(), organization: Some(membership.organization) };
+    Ok((Region { page, query, invitations, viewer, drawn, random: portal.random }, organization.members_count))
+}
+
+/// The same for an island that asks again: who asks is looked at again too.
 ///
 /// # Errors
 /// 404 for who is not a member, 409 where the actor is in another organization by now.
-pub async fn page_again(portal: &Portal, caller: &Caller, query: &ListQuery) -> Result<MembersPage, Refusal> {
+pub async fn region(portal: &Portal, caller: &Caller, query: &str) -> Result<Region, Refusal> {
     let loaded = async {
         let actor = caller.actor()?;
         let drawn = caller.organization()?;
@@ -64,8 +109,7 @@ pub async fn page_again(portal: &Portal, caller: &Caller, query: &ListQuery) -> 
         if !membership.role.may(Permission::ViewMembers) {
             return Err(Refusal::NotFound.into());
         }
-        let organization = organizations::get(&mut db, drawn).await?.ok_or(Refusal::NotFound)?;
-        page(&mut db, drawn, actor.account, query, organization.members_count).await
+        Ok::<_, Failure>(load(portal, &mut db, &membership, actor, query).await?.0)
     };
     loaded.await.map_err(|failure| portal.refuse(failure))
 }
@@ -95,12 +139,12 @@ async fn let_go_of_admin(unit: &mut Unit, organization: OrganizationId, account:
 ///
 /// # Errors
 /// 404, 403, 409 for one's own role or the last Admin, 422 for the role.
-pub async fn change_role(portal: &Portal, caller: &Caller, form: RoleForm) -> Result<MemberRow, Refusal> {
+pub async fn change_role(portal: &Portal, caller: &Caller, form: RoleForm) -> Result<(), Refusal> {
     let actor = caller.actor()?.account;
     let organization = caller.organization()?;
     let role = form.parse()?;
     let member = member_id(&form.member)?;
-    let row = portal
+    portal
         .write(caller, Action::ChangeRole, (actor, organization, member, role), |unit, &(actor, organization, member, role)| {
             Box::pin(async move {
                 let grant = unit.grant::<ChangeRole>(organization).await?;
@@ -121,18 +165,17 @@ pub async fn change_role(portal: &Portal, caller: &Caller, form: RoleForm) -> Re
                     )
                     .await?;
                 }
-                Ok(MemberRow { role, ..MemberRow::of(row, actor) })
+                Ok(())
             })
         })
-        .await?;
-    Ok(row)
+        .await
 }
 
 /// Removes another member.
 ///
 /// # Errors
 /// 404, 403, 409 for the last Admin, 422 for oneself: one leaves.
-pub async fn remove(portal: &Portal, caller: &Caller, form: RoleForm) -> Result<MemberId, Refusal> {
+pub async fn remove(portal: &Portal, caller: &Caller, form: RoleForm) -> Result<(), Refusal> {
     let actor = caller.actor()?.account;
     let organization = caller.organization()?;
     let member = member_id(&form.member)?;
@@ -144,8 +187,7 @@ pub async fn remove(portal: &Portal, caller: &Caller, form: RoleForm) -> Result<
                 if row.account_id == actor {
                     return Err(FieldErrors::one("", "You cannot remove yourself. Leave the organization instead").into());
                 }
-                end(unit, &grant, row, actor, "removed").await?;
-                Ok(member)
+                end(unit, &grant, row, actor, "removed").await
             })
         })
         .await

@@ -1,14 +1,10 @@
 //! The room's server functions: who, action, result.
 #![allow(missing_docs, reason = "the fields of the argument structs that the macro makes cannot have any")]
 
-use leptos::prelude::*;
+use leptos::{prelude::*, server_fn::codec::Json};
 
-use super::{MemberRow, MembersPage, RoleForm};
-use crate::{
-    form::{Drawn, Refusal},
-    list::ListQuery,
-    words::MemberId,
-};
+use super::RoleForm;
+use crate::form::{Drawn, Refusal};
 #[cfg(feature = "ssr")]
 use crate::{
     form::{
@@ -18,34 +14,35 @@ use crate::{
     members::actions,
 };
 
-/// Reads a page of the list again.
-#[server(prefix = "/do", endpoint = "list_members")]
-pub async fn list_members(query: ListQuery, drawn: Drawn) -> Result<MembersPage, Refusal> {
+/// Draws the list of members and the pending invitations again, as a query asks for it.
+#[server(prefix = "/do", endpoint = "list_members", input = Json)]
+pub async fn list_members(query: String, drawn: Drawn) -> Result<String, Refusal> {
     let (portal, caller) = caller(drawn)?;
-    land(format!("/organization/members{}", query.to_url()), None);
-    actions::page_again(&portal, &caller, &query).await
+    let region = actions::region(&portal, &caller, &query).await?;
+    land("/organization/members", None);
+    Ok(super::pages::region(region).to_html())
 }
 
 /// Changes a member's role.
-#[server(prefix = "/do", endpoint = "change_role")]
-pub async fn change_role(form: RoleForm, drawn: Drawn) -> Result<MemberRow, Refusal> {
+#[server(prefix = "/do", endpoint = "change_role", input = Json)]
+pub async fn change_role(form: RoleForm, drawn: Drawn) -> Result<(), Refusal> {
     let (portal, caller) = caller(drawn)?;
-    let row = actions::change_role(&portal, &caller, form).await?;
+    actions::change_role(&portal, &caller, form).await?;
     land("/organization/members", Some(Notice::RoleChanged));
-    Ok(row)
+    Ok(())
 }
 
 /// Removes a member.
-#[server(prefix = "/do", endpoint = "remove_member")]
-pub async fn remove_member(form: RoleForm, drawn: Drawn) -> Result<MemberId, Refusal> {
+#[server(prefix = "/do", endpoint = "remove_member", input = Json)]
+pub async fn remove_member(form: RoleForm, drawn: Drawn) -> Result<(), Refusal> {
     let (portal, caller) = caller(drawn)?;
-    let member = actions::remove(&portal, &caller, form).await?;
+    actions::remove(&portal, &caller, form).await?;
     land("/organization/members", Some(Notice::MemberRemoved));
-    Ok(member)
+    Ok(())
 }
 
 /// Leaves one's organization.
-#[server(prefix = "/do", endpoint = "leave_organization")]
+#[server(prefix = "/do", endpoint = "leave_organization", input = Json)]
 pub async fn leave_organization(drawn: Drawn) -> Result<(), Refusal> {
     let (portal, caller) = caller(drawn)?;
     actions::leave(&portal, &caller).await?;

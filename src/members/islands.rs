@@ -1,664 +1,409 @@
-//! The members' island: search, order, paging, edit, remove, invite, without a reload; the same by plain links and
-//! forms where it does not run.
-
+//! The members' island: search, order, paging, edit, remove, invite without a reload; the same by plain links and forms
+//! where it does not run.
+//!
+//! What it shows is drawn by the server, the first time with the page and then by the typed call [`list_members`]: so
+//! there is one view of the list, and the browser's side, which every reader pays for, holds none. What it does are
+//! typed calls, and their refusals come back as values.
+//!
+//! The island listens on its whole content, and knows what is meant by these attributes:
+//! * `data-list` on a link: another page of the same list, named by the link's query.
+//! * `data-dialog` on a link: the dialog of that name is opened; `data-…` of the link fill its slots and fields.
+//! * `data-call` on a form: the server function of that name is called.
 #![allow(missing_docs, reason = "the struct that the island macro makes cannot have any")]
 
-use leptos::{ev::SubmitEvent, prelude::*, task::spawn_local};
+use leptos::prelude::*;
 
-use super::{MemberRow, MembersPage, RoleForm, Viewer, functions};
-use crate::{
-    form::{Drawn, FieldErrors, FormState, Notice, Refusal},
-    invitations::{InvitationRow, InviteForm, Standing, functions as invitations, islands::InviteFields},
-    list::ListQuery,
-    permissions::{Permission, Role},
-    ui::{Ago, Checked, Date, ErrorSummary, Hidden, Icon, SelectField, icons, localize},
-};
+use crate::ui::localize;
 
-/// What stands in the dialog.
-#[derive(Clone, Debug, PartialEq)]
-enum Asked {
-    Invite,
-    Edit(MemberRow),
-    Remove(MemberRow),
-    Revoke(InvitationRow),
-}
-
-/// What the island holds.
-#[derive(Clone, Copy)]
-struct Room {
-    page: RwSignal<MembersPage>,
-    query: RwSignal<ListQuery>,
-    invitations: RwSignal<Vec<InvitationRow>>,
-    total: RwSignal<i64>,
-    asked: RwSignal<Option<Asked>>,
-    state: RwSignal<Option<FormState>>,
-    busy: RwSignal<bool>,
-    said: RwSignal<Option<String>>,
-    /// Counts what was asked for, so that an answer that was overtaken is dropped.
-    turn: StoredValue<u32>,
-    viewer: StoredValue<Viewer>,
-    drawn: StoredValue<Drawn>,
-}
-
-impl Room {
-    fn may(self, permission: Permission) -> bool {
-        self.viewer.with_value(|viewer| viewer.role.may(permission))
-    }
-
-    /// What a call carries: a key of its own each time.
-    fn drawn(self) -> Drawn {
-        let mut drawn = self.drawn.get_value();
-        drawn.key = fresh_key();
-        drawn
-    }
-
-    /// Asks for a page of the list, and keeps the address in step.
-    fn show(self, query: ListQuery) {
-        self.query.set(query.clone());
-        self.reload(Some(query.to_url()));
-    }
-
-    fn reload(self, address: Option<String>) {
-        let turn = self.turn.get_value() + 1;
-        self.turn.set_value(turn);
-        let (query, drawn) = (self.query.get_untracked(), self.drawn());
-        spawn_local(async move {
-            let answer = functions::list_members(query, drawn).await;
-            if self.turn.get_value() != turn {
-                return;
-            }
-            match answer {
-                Ok(page) => {
-                    if let Some(address) = address {
-                        replace_address(&address);
-                    }
-                    self.page.set(page);
-                }
-                Err(refusal) => self.fail(&refusal),
-            }
-        });
-    }
-
-    /// Shows a dialog, empty of earlier refusals.
-    fn ask(self, asked: Asked) {
-        self.state.set(None);
-        self.said.set(None);
-        self.asked.set(Some(asked));
-    }
-
-    /// What was done, said once; the dialog closes.
-    fn done(self, notice: Notice) {
-        self.busy.set(false);
-        self.asked.set(None);
-        self.said.set(Some(notice.text().to_owned()));
-    }
-
-    /// A refusal in the dialog, or, where none is open, as a notice. Who is signed out or was removed is shown out.
-    fn refuse(self, function: &str, refusal: Refusal, values: Vec<(String, String)>) {
-        self.busy.set(false);
-        if self.asked.get_untracked().is_some() && !matches!(refusal, Refusal::Unauthenticated(_)) {
-            self.state.set(Some(FormState { function: function.to_owned(), refusal, values }));
-        } else {
-            self.fail(&refusal);
-        }
-    }
-
-    fn fail(self, refusal: &Refusal) {
-        self.busy.set(false);
-        if matches!(refusal, Refusal::Unauthenticated(_)) {
-            let _ = window().location().reload();
-        }
-        self.said.set(Some(refusal.message()));
-    }
-
-    fn invite(self, form: InviteForm) {
-        self.busy.set(true);
-        let drawn = self.drawn();
-        spawn_local(async move {
-            let values = vec![("form[email]".to_owned(), form.email.clone()), ("form[role]".to_owned(), form.role.clone())];
-            match invitations::invite_member(form, drawn).await {
-                Ok(row) => {
-                    self.invitations.update(|rows| {
-                        rows.retain(|other| other.id != row.id && other.email != row.email);
-                        rows.insert(0, row);
-                    });
-                    self.done(Notice::InvitationSent);
-                }
-                Err(refusal) => self.refuse("invite_member", refusal, values),
-            }
-        });
-    }
-
-    fn change_role(self, form: RoleForm) {
-        self.busy.set(true);
-        let drawn = self.drawn();
-        spawn_local(async move {
-            let values = vec![("form[role]".to_owned(), form.role.clone())];
-            match functions::change_role(form, drawn).await {
-                Ok(row) => {
-                    self.page.update(|page| {
-                        if let Some(old) = page.rows.iter_mut().find(|old| old.id == row.id) {
-                            *old = row;
-                        }
-                    });
-                    self.done(Notice::RoleChanged);
-                }
-                Err(refusal) => self.refuse("change_role", refusal, values),
-            }
-        });
-    }
-
-    fn remove(self, form: RoleForm) {
-        self.busy.set(true);
-        let drawn = self.drawn();
-        spawn_local(async move {
-            match functions::remove_member(form, drawn).await {
-                Ok(_) => {
-                    self.total.update(|total| *total -= 1);
-                    self.done(Notice::MemberRemoved);
-                    self.reload(None);
-                }
-                Err(refusal) => self.refuse("remove_member", refusal, Vec::new()),
-            }
-        });
-    }
-
-    fn revoke(self, row: InvitationRow) {
-        self.busy.set(true);
-        let drawn = self.drawn();
-        spawn_local(async move {
-            match invitations::revoke_invitation(row.id, drawn).await {
-                Ok(id) => {
-                    self.invitations.update(|rows| rows.retain(|row| row.id != id));
-                    self.done(Notice::InvitationRevoked);
-                }
-                Err(refusal) => self.refuse("revoke_invitation", refusal, Vec::new()),
-            }
-        });
-    }
-
-    fn resend(self, id: crate::words::InvitationId) {
-        self.busy.set(true);
-        let drawn = self.drawn();
-        spawn_local(async move {
-            match invitations::resend_invitation(id, drawn).await {
-                Ok(row) => {
-                    self.invitations.update(|rows| {
-                        rows.retain(|other| other.id != row.id);
-                        rows.insert(0, row);
-                    });
-                    self.done(Notice::InvitationResent);
-                }
-                Err(refusal) => self.fail(&refusal),
-            }
-        });
-    }
-}
-
-/// Members and pending invitations of an organization.
+/// Members and pending invitations of an organization; the content is drawn by the server.
 #[island]
 pub fn MembersRoom(
-    /// The page of the list that is shown.
-    page: MembersPage,
-    /// What was asked for.
-    query: ListQuery,
-    /// The pending invitations.
-    invitations: Vec<InvitationRow>,
-    /// Who looks.
-    viewer: Viewer,
-    /// What the forms carry.
-    drawn: Drawn,
-    /// A form of this page that was refused.
-    state: Option<FormState>,
-    /// How many members there are without a filter.
-    total: i64,
-    /// The tabs.
+    /// The content.
     children: Children,
 ) -> impl IntoView {
-    let organization_name = viewer.organization_name.clone();
-    let refused = state.clone().map(|state| state.refusal);
-    let room = Room {
-        page: RwSignal::new(page),
-        query: RwSignal::new(query),
-        invitations: RwSignal::new(invitations),
-        total: RwSignal::new(total),
-        asked: RwSignal::new(None),
-        state: RwSignal::new(None),
-        busy: RwSignal::new(false),
-        said: RwSignal::new(None),
-        turn: StoredValue::new(0),
-        viewer: StoredValue::new(viewer),
-        drawn: StoredValue::new(drawn),
-    };
+    let said = RwSignal::new(None::<String>);
     Effect::new(move |_| {
-        room.page.track();
-        room.invitations.track();
-        request_animation_frame(localize);
+        localize();
+        client::start(said);
     });
-    Effect::new(move |_| listen_for_slash());
     view! {
-        <header class="page-head">
-            <div><p class="kicker">"Organization"</p><h1><bdi>{organization_name}</bdi></h1></div>
-            {room.may(Permission::InviteMembers).then(|| view! {
-                <div class="page-actions">
-                    <a class="button primary" href="/organization/members/invite" on:click=move |event| if takes(&event) { room.ask(Asked::Invite) }>
-                        <Icon inner=icons::USER_PLUS/>"Invite Member"
-                    </a>
-                </div>
-            })}
-        </header>
-        {children()}
-        <ErrorSummary refusal=refused/>
-        {toolbar(room)}
-        {move || table(room)}
-        {move || pending(room)}
-        {dialog(room)}
-        <div role="status" aria-live="polite">
-            {move || room.said.get().map(|text| view! {
-                <div class="notice">
-                    <Icon inner=icons::INFO large=true/>
-                    <p>{text}</p>
-                    <button class="icon-button" type="button" on:click=move |_| room.said.set(None)><Icon inner=icons::X/><span class="vh">"Dismiss"</span></button>
-                </div>
-            })}
+        <div
+            class="contents"
+            on:click=move |event| client::clicked(&event, said)
+            on:input=move |event| client::typed(&event, said)
+            on:submit=move |event| client::submitted(&event, said)
+        >
+            {children()}
         </div>
+        <div role="status">{move || said.get().map(|text| view! { <p class="notice">{text}</p> })}</div>
     }
-}
-
-fn toolbar(room: Room) -> impl IntoView {
-    let query = room.query.get_untracked();
-    let timer = StoredValue::new(None::<TimeoutHandle>);
-    let search = move |text: String| {
-        let search = text.trim().to_owned();
-        if let Some(timer) = timer.get_value() {
-            timer.clear();
-        }
-        let show = move || {
-            let now = room.query.get_untracked();
-            if now.q != search {
-                room.show(ListQuery { q: search.clone(), after: String::new(), before: String::new(), ..now });
-            }
-        };
-        timer.set_value(set_timeout_with_handle(show, std::time::Duration::from_millis(200)).ok());
-    };
-    view! {
-        <div class="toolbar">
-            <form class="search" role="search" method="get" action="/organization/members" on:submit=move |event: SubmitEvent| { event.prevent_default(); }>
-                <Icon inner=icons::SEARCH/>
-                <label class="vh" for="q">"Search members by name or e-mail"</label>
-                <input
-                    class="input"
-                    id="q"
-                    name="q"
-                    type="search"
-                    placeholder="Search by name or e-mail"
-                    value=query.q
-                    maxlength=crate::list::MAX_SEARCH.to_string()
-                    autocomplete="off"
-                    aria-keyshortcuts="/"
-                    on:input=move |event| search(event_target_value(&event))
-                />
-                {(!query.sort.is_empty()).then(|| view! { <input type="hidden" name="sort" value=query.sort.clone()/> })}
-                {query.descending.then(|| view! { <input type="hidden" name="order" value="desc"/> })}
-                <kbd aria-hidden="true">"/"</kbd>
-            </form>
-        </div>
-    }
-}
-
-const COLUMNS: [(&str, &str); 5] =
-    [("name", "Name"), ("email", "E-mail"), ("role", "Role"), ("joined", "Joined"), ("active", "Last active")];
-
-fn table(room: Room) -> AnyView {
-    let page = room.page.get();
-    let query = room.query.get_untracked();
-    if page.rows.is_empty() {
-        return view! {
-            <div class="table-wrap">
-                <div class="empty">
-                    <Icon inner=icons::SEARCH large=true/>
-                    <h2>"No members found"</h2>
-                    <p>"Nobody's name or e-mail address holds what you searched for."</p>
-                    <div class="actions"><a class="button" href="/organization/members">"Clear search"</a></div>
-                </div>
-            </div>
-        }
-        .into_any();
-    }
-    let head = COLUMNS.map(|(column, title)| {
-        let sorted = page.sort == column;
-        let next = query.sorted(column, &page.sort);
-        let next = ListQuery { descending: sorted && !page.descending, ..next };
-        let href = format!("/organization/members{}", next.to_url());
-        let direction = if page.descending { "descending" } else { "ascending" };
-        let icon = if sorted && page.descending { icons::SORT_DOWN } else { icons::SORT_UP };
-        view! {
-            <th scope="col" role="columnheader" aria-sort=sorted.then_some(direction)>
-                <a class="sort" href=href on:click=move |event| if takes(&event) { room.show(next.clone()) }>{title}<Icon inner=icon/></a>
-            </th>
-        }
-    });
-    let (edits, removes) = (room.may(Permission::ChangeRole), room.may(Permission::ManageMembers));
-    let place = |cursor: &Option<String>, after: bool| {
-        cursor.clone().map(|cursor| {
-            let (after, before) = if after { (cursor, String::new()) } else { (String::new(), cursor) };
-            ListQuery { after, before, ..query.clone() }
-        })
-    };
-    let (previous, next) = (place(&page.previous, false), place(&page.next, true));
-    let range = page.range();
-    view! {
-        <div class="table-wrap">
-            <table class="table" role="table">
-                <caption class="vh">"Members"</caption>
-                <thead role="rowgroup">
-                    <tr role="row" data-label="Sort by">{head.collect_view()}<th scope="col" role="columnheader" class="actions-cell"><span class="vh">"Actions"</span></th></tr>
-                </thead>
-                <tbody role="rowgroup">{page.rows.into_iter().map(|row| member(room, row, edits, removes)).collect_view()}</tbody>
-            </table>
-        </div>
-        <nav class="pager" aria-label="Pages of members">
-            <p>{range}</p>
-            <ul>
-                <li>{step(room, previous, "Previous", "prev", icons::CHEVRON_LEFT)}</li>
-                <li>{step(room, next, "Next", "next", icons::CHEVRON_RIGHT)}</li>
-            </ul>
-        </nav>
-    }
-    .into_any()
-}
-
-fn step(room: Room, query: Option<ListQuery>, words: &'static str, rel: &'static str, icon: &'static str) -> AnyView {
-    let drawing = view! { <Icon inner=icon flip=true/> };
-    match query {
-        Some(query) => {
-            let href = format!("/organization/members{}", query.to_url());
-            view! { <a class="button small" rel=rel href=href on:click=move |event| if takes(&event) { room.show(query.clone()) }>{drawing}{words}</a> }.into_any()
-        }
-        None => view! { <span class="button small" aria-disabled="true">{drawing}{words}</span> }.into_any(),
-    }
-}
-
-fn member(room: Room, row: MemberRow, edits: bool, removes: bool) -> impl IntoView {
-    let own = row.own;
-    let actions = (!own && (edits || removes)).then(|| {
-        let (id, menu, name) = (row.id, format!("member-{}", row.id), row.name.clone());
-        let edit = edits.then(|| {
-            let (row, name) = (row.clone(), name.clone());
-            view! {
-                <a class="icon-button" href=format!("/organization/members/{id}/edit") title="Edit" on:click=move |event| if takes(&event) { room.ask(Asked::Edit(row.clone())) }>
-                    <Icon inner=icons::EDIT/><span class="label">"Edit " <bdi>{name}</bdi></span>
-                </a>
-            }
-        });
-        let remove = removes.then(|| {
-            let (row, name) = (row.clone(), name.clone());
-            view! {
-                <a class="icon-button danger" href=format!("/organization/members/{id}/remove") title="Remove" on:click=move |event| if takes(&event) { room.ask(Asked::Remove(row.clone())) }>
-                    <Icon inner=icons::REMOVE/><span class="label">"Remove " <bdi>{name}</bdi></span>
-                </a>
-            }
-        });
-        view! {
-            <button class="icon-button row-menu" type="button" popovertarget=menu.clone()><Icon inner=icons::MORE large=true/><span class="vh">"Actions for " <bdi>{name}</bdi></span></button>
-            <div class="row-actions" id=menu popover="auto">{edit}{remove}</div>
-        }
-    });
-    view! {
-        <tr role="row" class=own.then_some("own")>
-            <th scope="row" role="rowheader"><bdi>{row.name}</bdi>{own.then(|| view! { " " <span class="badge accent">"You"</span> })}</th>
-            <td role="cell" class="break"><bdi>{row.email}</bdi></td>
-            <td role="cell" class="nowrap" data-label="Role">{row.role.name()}</td>
-            <td role="cell" class="nowrap" data-label="Joined"><Date at=row.joined_at/></td>
-            <td role="cell" class="nowrap" data-label="Last active"><Ago at=row.last_active_at/></td>
-            <td role="cell" class="actions-cell">{actions}</td>
-        </tr>
-    }
-}
-
-fn pending(room: Room) -> AnyView {
-    let rows = room.invitations.get();
-    if rows.is_empty() {
-        return ().into_any();
-    }
-    let count = rows.len();
-    view! {
-        <section class="section" aria-labelledby="pending">
-            <div class="section-head"><div><h2 id="pending">"Invitations " <span class="count">{count}</span></h2><p>"A link is used once. Sending it again replaces the earlier one."</p></div></div>
-            <div class="table-wrap">
-                <table class="table" role="table">
-                    <caption class="vh">"Invitations"</caption>
-                    <thead role="rowgroup">
-                        <tr role="row">
-                            <th scope="col" role="columnheader">"E-mail"</th>
-                            <th scope="col" role="columnheader">"State"</th>
-                            <th scope="col" role="columnheader">"Role"</th>
-                            <th scope="col" role="columnheader">"Invited by"</th>
-                            <th scope="col" role="columnheader">"Valid until"</th>
-                            <th scope="col" role="columnheader" class="actions-cell"><span class="vh">"Actions"</span></th>
-                        </tr>
-                    </thead>
-                    <tbody role="rowgroup">{rows.into_iter().map(|row| invitation(room, row)).collect_view()}</tbody>
-                </table>
-            </div>
-        </section>
-    }
-    .into_any()
-}
-
-fn invitation(room: Room, row: InvitationRow) -> impl IntoView {
-    let badge = match row.standing {
-        Standing::Pending => view! { <span class="badge warn"><Icon inner=icons::CLOCK/>"Pending"</span> },
-        Standing::Expired => view! { <span class="badge"><Icon inner=icons::BAN/>"Expired"</span> },
-    };
-    let actions = row.manageable.then(|| {
-        let (id, menu, email) = (row.id, format!("invitation-{}", row.id), row.email.clone());
-        let asked = row.clone();
-        let resend = move |event: SubmitEvent| {
-            event.prevent_default();
-            room.resend(id);
-        };
-        view! {
-            <button class="icon-button row-menu" type="button" popovertarget=menu.clone()><Icon inner=icons::MORE large=true/><span class="vh">"Actions for " <bdi>{email.clone()}</bdi></span></button>
-            <div class="row-actions" id=menu popover="auto">
-                <form method="post" action="/do/resend_invitation" on:submit=resend>
-                    <Hidden drawn=room.drawn.get_value()/>
-                    <input type="hidden" name="invitation" value=id.to_string()/>
-                    <button class="icon-button" title="Resend" disabled=move || room.busy.get()><Icon inner=icons::REFRESH/><span class="label">"Resend " <bdi>{email.clone()}</bdi></span></button>
-                </form>
-                <a class="icon-button danger" href=format!("/organization/invitations/{id}/revoke") title="Revoke" on:click=move |event| if takes(&event) { room.ask(Asked::Revoke(asked.clone())) }>
-                    <Icon inner=icons::X_CIRCLE/><span class="label">"Revoke " <bdi>{email}</bdi></span>
-                </a>
-            </div>
-        }
-    });
-    view! {
-        <tr role="row">
-            <th scope="row" role="rowheader" class="break"><bdi>{row.email}</bdi></th>
-            <td role="cell" data-label="State">{badge}</td>
-            <td role="cell" class="nowrap" data-label="Role">{row.role.name()}</td>
-            <td role="cell" data-label="Invited by"><bdi>{row.inviter}</bdi></td>
-            <td role="cell" class="nowrap" data-label="Valid until"><Date at=row.expires_at/></td>
-            <td role="cell" class="actions-cell">{actions}</td>
-        </tr>
-    }
-}
-
-fn dialog(room: Room) -> impl IntoView {
-    let node = NodeRef::<leptos::html::Dialog>::new();
-    Effect::new(move |_| {
-        let open = room.asked.get().is_some();
-        if let Some(dialog) = node.get() {
-            set_open(&dialog, open);
-        }
-    });
-    view! {
-        <dialog class="dialog" node_ref=node aria-labelledby="dialog-title" on:close=move |_| room.asked.set(None)>
-            {move || room.asked.get().map(|asked| content(room, asked))}
-        </dialog>
-    }
-}
-
-fn content(room: Room, asked: Asked) -> AnyView {
-    let title = match &asked {
-        Asked::Invite => "Invite Member",
-        Asked::Edit(_) => "Edit Member",
-        Asked::Remove(_) => "Remove member",
-        Asked::Revoke(_) => "Revoke invitation",
-    };
-    let submit = {
-        let asked = asked.clone();
-        move |event: SubmitEvent| {
-            event.prevent_default();
-            if room.busy.get_untracked() {
-                return;
-            }
-            match &asked {
-                Asked::Invite => {
-                    let form = InviteForm { email: field(&event, "form[email]"), role: field(&event, "form[role]") };
-                    match form.parse() {
-                        Ok(_) => room.invite(form),
-                        Err(errors) => invalid(room, form, errors),
-                    }
-                }
-                Asked::Edit(row) => room.change_role(RoleForm { member: row.id.to_string(), role: field(&event, "form[role]") }),
-                Asked::Remove(row) => room.remove(RoleForm { member: row.id.to_string(), role: String::new() }),
-                Asked::Revoke(row) => room.revoke(row.clone()),
-            }
-        }
-    };
-    let (danger, words) = match &asked {
-        Asked::Invite | Asked::Edit(_) => (false, view! { "Save" }.into_any()),
-        Asked::Remove(row) => (true, view! { "Remove " <bdi>{row.name.clone()}</bdi> }.into_any()),
-        Asked::Revoke(_) => (true, view! { "Revoke invitation" }.into_any()),
-    };
-    view! {
-        <div class="dialog-head">
-            <h2 id="dialog-title">{title}</h2>
-            <button class="icon-button" type="button" on:click=move |_| room.asked.set(None)><Icon inner=icons::X large=true/><span class="vh">"Close"</span></button>
-        </div>
-        <form class="dialog-body" method="post" novalidate on:submit=submit>
-            {move || fields(room, asked.clone())}
-            <div class="actions">
-                <button class="button" type="button" autofocus=danger on:click=move |_| room.asked.set(None)>"Cancel"</button>
-                <button class=if danger { "button danger" } else { "button primary" } aria-busy=move || room.busy.get().then_some("true") disabled=move || room.busy.get()>{words}</button>
-            </div>
-        </form>
-    }
-    .into_any()
-}
-
-/// What was typed does not do, seen before anything is sent.
-fn invalid(room: Room, form: InviteForm, errors: FieldErrors) {
-    let values = vec![("form[email]".to_owned(), form.email), ("form[role]".to_owned(), form.role)];
-    room.state.set(Some(FormState { function: "invite_member".to_owned(), refusal: Refusal::Invalid(errors), values }));
-}
-
-fn fields(room: Room, asked: Asked) -> AnyView {
-    let checked = Checked(room.state.get());
-    let whole = checked.refusal().filter(|refusal| refusal.of_field("email").is_none() && refusal.of_field("role").is_none());
-    let summary = view! { <ErrorSummary refusal=whole/> };
-    match asked {
-        Asked::Invite => view! { {summary}<InviteFields checked roles=room.viewer.with_value(|viewer| viewer.role.may_give())/> }.into_any(),
-        Asked::Edit(row) => view! {
-            {summary}
-            <p><strong><bdi>{row.name}</bdi></strong><br/><span class="quiet-text"><bdi>{row.email}</bdi></span></p>
-            <SelectField
-                name="role"
-                label="Role"
-                hint="An Admin manages members and sees customer data."
-                options=Role::ALL.map(Role::name).to_vec()
-                value=checked.value("role", row.role.name())
-                error=checked.error("role")
-            />
-        }
-        .into_any(),
-        Asked::Remove(row) => view! {
-            {summary}
-            <p>"Remove " <strong><bdi>{row.name}</bdi></strong> " (" <bdi>{row.email}</bdi> ")? They lose access at once, in every session. To come back, they have to be invited again."</p>
-        }
-        .into_any(),
-        Asked::Revoke(row) => view! {
-            {summary}
-            <p>"Revoke the invitation of " <strong><bdi>{row.email}</bdi></strong> "? Its link stops working at once. You can invite the address again."</p>
-        }
-        .into_any(),
-    }
-}
-
-/// Whether a click is for the island; then it is kept from the browser. One that opens another tab is not.
-fn takes(event: &leptos::ev::MouseEvent) -> bool {
-    if event.ctrl_key() || event.meta_key() || event.shift_key() || event.alt_key() || event.button() != 0 {
-        return false;
-    }
-    event.prevent_default();
-    true
 }
 
 #[cfg(feature = "hydrate")]
-mod browser {
-    use leptos::prelude::*;
+mod client {
+    //! What happens in the browser.
+
+    use std::cell::Cell;
+
+    use leptos::{ev, prelude::*, task::spawn_local};
     use wasm_bindgen::{JsCast as _, JsValue};
+    use web_sys::{Element, Event, FormData, HtmlDialogElement, HtmlElement, HtmlFormElement, HtmlInputElement, MouseEvent};
 
-    /// The value of a field of the form that is submitted.
-    pub fn field(event: &leptos::ev::SubmitEvent, name: &str) -> String {
-        let form = event.target().and_then(|target| target.dyn_into::<web_sys::HtmlFormElement>().ok());
-        form.and_then(|form| web_sys::FormData::new_with_form(&form).ok()).and_then(|data| data.get(name).as_string()).unwrap_or_default()
+    use crate::{
+        form::{Drawn, FieldErrors, Notice, Refusal},
+        invitations::{InviteForm, functions as invitations},
+        members::{RoleForm, functions as members},
+        ui::localize,
+    };
+
+    type Said = RwSignal<Option<String>>;
+
+    thread_local! {
+        /// Counts what was asked for, so that an answer that was overtaken is dropped.
+        static TURN: Cell<u32> = const { Cell::new(0) };
+        static TIMER: Cell<Option<TimeoutHandle>> = const { Cell::new(None) };
     }
 
-    /// Opens a dialog as a modal one, or closes it.
-    pub fn set_open(dialog: &web_sys::HtmlDialogElement, open: bool) {
-        if open && !dialog.open() {
-            let _ = dialog.show_modal();
-        } else if !open && dialog.open() {
-            dialog.close();
-        }
+    fn by_id<T: wasm_bindgen::JsCast>(id: &str) -> Option<T> {
+        document().get_element_by_id(id).and_then(|element| element.dyn_into().ok())
     }
 
-    /// Puts the query of what is shown into the address.
-    pub fn replace_address(query: &str) {
-        if let Ok(history) = window().history() {
-            let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&format!("/organization/members{query}")));
-        }
+    fn closest(event: &Event, selector: &str) -> Option<Element> {
+        event.target()?.dyn_into::<Element>().ok()?.closest(selector).ok()?
     }
 
-    /// A key that nobody else uses: 128 random bits.
-    pub fn fresh_key() -> String {
-        let random = || (js_sys::Math::random() * 4_294_967_296.0) as u32;
-        format!("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random())
-    }
-
-    /// `/` leads to the search, where nothing else is typed into.
-    pub fn listen_for_slash() {
-        let handle = window_event_listener(leptos::ev::keydown, |event| {
+    /// `/` leads to the search where nothing else is typed into. Dialogs close by a click beside them while nothing is
+    /// typed into them.
+    pub fn start(_: Said) {
+        let handle = window_event_listener(ev::keydown, |event| {
             let typing =
                 document().active_element().is_some_and(|element| matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT"));
-            if event.key() == "/" && !typing && !event.ctrl_key() && !event.meta_key() {
-                if let Some(search) = document().get_element_by_id("q").and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok())
-                {
-                    event.prevent_default();
-                    let _ = search.focus();
-                }
+            let plain = event.key() == "/" && !typing && !event.ctrl_key() && !event.meta_key();
+            if let Some(search) = by_id::<HtmlElement>("q").filter(|_| plain) {
+                event.prevent_default();
+                let _ = search.focus();
             }
         });
         on_cleanup(move || handle.remove());
+        if let Some(body) = document().body() {
+            // Tests and styles can see that the island runs.
+            let _ = body.set_attribute("data-live", "");
+        }
+    }
+
+    pub fn clicked(event: &MouseEvent, said: Said) {
+        let dialog = event.target().and_then(|target| target.dyn_into::<HtmlDialogElement>().ok());
+        if let Some(dialog) = dialog.filter(|dialog| !has_typed(dialog)) {
+            dialog.close();
+            return;
+        }
+        if closest(event, "[data-close]").is_some() {
+            event.prevent_default();
+            close_dialogs();
+            return;
+        }
+        // A click that opens another tab is the browser's.
+        if event.ctrl_key() || event.meta_key() || event.shift_key() || event.alt_key() || event.button() != 0 {
+            return;
+        }
+        if let Some(link) = closest(event, "a[data-dialog]") {
+            event.prevent_default();
+            said.set(None);
+            open(&link);
+        } else if let Some(link) = closest(event, "a[data-list]") {
+            event.prevent_default();
+            let href = link.get_attribute("href").unwrap_or_default();
+            let query = href.split_once('?').map(|(_, query)| query.to_owned()).unwrap_or_default();
+            if query.is_empty() {
+                if let Some(search) = by_id::<HtmlInputElement>("q") {
+                    search.set_value("");
+                }
+            }
+            load(query, said);
+        }
+    }
+
+    fn has_typed(dialog: &HtmlDialogElement) -> bool {
+        dialog
+            .query_selector("input:not([type=hidden])")
+            .ok()
+            .flatten()
+            .and_then(|input| input.dyn_into::<HtmlInputElement>().ok())
+            .is_some_and(|input| !input.value().is_empty())
+    }
+
+    /// Search as one types, a moment after the last key.
+    pub fn typed(event: &Event, said: Said) {
+        let Some(input) = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok()) else { return };
+        if input.id() != "q" {
+            check(&input);
+            return;
+        }
+        if let Some(timer) = TIMER.take() {
+            timer.clear();
+        }
+        let form = input.form();
+        let search = move || {
+            if let Some(query) = form.as_ref().and_then(query_of) {
+                load(query, said);
+            }
+        };
+        TIMER.set(set_timeout_with_handle(search, std::time::Duration::from_millis(200)).ok());
+    }
+
+    /// The query that a form with `method="get"` would lead to.
+    fn query_of(form: &HtmlFormElement) -> Option<String> {
+        let data = FormData::new_with_form(form).ok()?;
+        let query = web_sys::UrlSearchParams::new_with_str("").ok()?;
+        for name in ["q", "sort", "order"] {
+            if let Some(value) = data.get(name).as_string().filter(|value| !value.trim().is_empty()) {
+                query.append(name, value.trim());
+            }
+        }
+        Some(String::from(query.to_string()))
+    }
+
+    /// Asks for a page of the list, draws it, and keeps the address in step.
+    fn load(query: String, said: Said) {
+        let turn = TURN.get() + 1;
+        TURN.set(turn);
+        spawn_local(async move {
+            let drawn = Drawn { organization: organization(), ..Drawn::default() };
+            let answer = members::list_members(query.clone(), drawn).await;
+            if TURN.get() != turn {
+                return;
+            }
+            match answer {
+                Ok(html) => {
+                    draw(&html);
+                    if let Ok(history) = window().history() {
+                        let mark = if query.is_empty() { "" } else { "?" };
+                        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&format!("/organization/members{mark}{query}")));
+                    }
+                }
+                Err(refusal) => fail(&refusal, said),
+            }
+        });
+    }
+
+    /// The organization that the page was drawn for.
+    fn organization() -> Option<crate::words::OrganizationId> {
+        by_id::<Element>("members")?.get_attribute("data-organization")?.parse().ok()
+    }
+
+    /// Puts what the server drew in the place of what is there; what had the focus keeps it.
+    fn draw(html: &str) {
+        let focused = document().active_element().map(|element| element.id()).unwrap_or_default();
+        if let Some(region) = by_id::<Element>("members") {
+            region.set_inner_html(html);
+        }
+        if !focused.is_empty() {
+            if let Some(element) = by_id::<HtmlElement>(&focused) {
+                let _ = element.focus();
+            }
+        }
+        localize();
+    }
+
+    /// The same page of the list once more.
+    fn reload(said: Said) {
+        let query = window().location().search().unwrap_or_default();
+        load(query.trim_start_matches('?').to_owned(), said);
+    }
+
+    /// Opens the dialog that a link names, and fills it from the link's `data-…`.
+    fn open(link: &Element) {
+        let Some(dialog) = link.get_attribute("data-dialog").and_then(|name| by_id::<HtmlDialogElement>(&name)) else { return };
+        clear(&dialog);
+        for (name, selector) in [("data-name", "[data-slot=name]"), ("data-email", "[data-slot=email]")] {
+            each(&dialog, selector, |slot| slot.set_text_content(link.get_attribute(name).as_deref()));
+        }
+        for (name, field) in [("data-id", "[data-field=id]"), ("data-role", "select")] {
+            if let Some(value) = link.get_attribute(name) {
+                each(&dialog, field, |input| {
+                    let _ = js_sys::Reflect::set(&input, &JsValue::from_str("value"), &JsValue::from_str(&value));
+                });
+            }
+        }
+        let _ = dialog.show_modal();
+    }
+
+    fn each(within: &Element, selector: &str, act: impl Fn(Element)) {
+        let Ok(found) = within.query_selector_all(selector) else { return };
+        for index in 0..found.length() {
+            if let Some(element) = found.get(index).and_then(|node| node.dyn_into::<Element>().ok()) {
+                act(element);
+            }
+        }
+    }
+
+    /// Takes away what an earlier attempt left, and gives the form a key of its own.
+    fn clear(dialog: &HtmlDialogElement) {
+        each(dialog, "form", |form| {
+            if let Some(form) = form.dyn_ref::<HtmlFormElement>() {
+                form.reset();
+            }
+        });
+        each(dialog, "[name='drawn[key]']", |input| {
+            let random = || (js_sys::Math::random() * 4_294_967_296.0) as u32;
+            let key = format!("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
+            let _ = input.set_attribute("value", &key);
+        });
+        clear_errors(dialog);
+    }
+
+    fn clear_errors(within: &Element) {
+        each(within, "[data-error]", |error| error.remove());
+        each(within, "[aria-invalid]", |field| {
+            let _ = field.remove_attribute("aria-invalid");
+        });
+    }
+
+    fn close_dialogs() {
+        if let Some(body) = document().body() {
+            each(&body, "dialog[open]", |dialog| {
+                if let Some(dialog) = dialog.dyn_ref::<HtmlDialogElement>() {
+                    dialog.close();
+                }
+            });
+        }
+    }
+
+    /// A form of the island is sent: by a typed call where it names one, by the search as one types, else by the browser.
+    pub fn submitted(event: &ev::SubmitEvent, said: Said) {
+        let Some(form) = event.target().and_then(|target| target.dyn_into::<HtmlFormElement>().ok()) else { return };
+        if form.has_attribute("role") {
+            event.prevent_default();
+            return;
+        }
+        let Some(call) = form.get_attribute("data-call") else { return };
+        event.prevent_default();
+        let Ok(data) = FormData::new_with_form(&form) else { return };
+        let field = move |name: &str| data.get(name).as_string().unwrap_or_default();
+        if form.has_attribute("aria-busy") {
+            return;
+        }
+        let drawn = Drawn { page: String::new(), key: field("drawn[key]"), organization: field("drawn[organization]").parse().ok() };
+        let invite = InviteForm { email: field("form[email]"), role: field("form[role]") };
+        let member = RoleForm { member: field("form[member]"), role: field("form[role]") };
+        let invitation = field("invitation");
+        if call == "invite_member" {
+            if let Err(errors) = invite.parse() {
+                show(&form, &Refusal::Invalid(errors));
+                return;
+            }
+        }
+        busy(&form, true);
+        spawn_local(async move {
+            let answer = match call.as_str() {
+                "invite_member" => invitations::invite_member(invite, drawn).await.map(|()| Notice::InvitationSent),
+                "change_role" => members::change_role(member, drawn).await.map(|()| Notice::RoleChanged),
+                "remove_member" => members::remove_member(member, drawn).await.map(|()| Notice::MemberRemoved),
+                other => match invitation.parse() {
+                    Err(_) => Err(Refusal::NotFound),
+                    Ok(id) if other == "revoke_invitation" => {
+                        invitations::revoke_invitation(id, drawn).await.map(|()| Notice::InvitationRevoked)
+                    }
+                    Ok(id) => invitations::resend_invitation(id, drawn).await.map(|()| Notice::InvitationResent),
+                },
+            };
+            busy(&form, false);
+            match answer {
+                Ok(notice) => {
+                    close_dialogs();
+                    said.set(Some(notice.text().to_owned()));
+                    reload(said);
+                }
+                Err(refusal)
+                    if form.closest("dialog").is_ok_and(|dialog| dialog.is_some()) && !matches!(refusal, Refusal::Unauthenticated(_)) =>
+                {
+                    show(&form, &refusal)
+                }
+                Err(refusal) => fail(&refusal, said),
+            }
+        });
+    }
+
+    fn busy(form: &HtmlFormElement, on: bool) {
+        let Ok(Some(button)) = form.query_selector("button:not([type=button])") else { return };
+        if on {
+            let _ = form.set_attribute("aria-busy", "true");
+            let _ = button.set_attribute("aria-busy", "true");
+        } else {
+            let _ = form.remove_attribute("aria-busy");
+            let _ = button.remove_attribute("aria-busy");
+        }
+    }
+
+    /// Shows a refusal in its form: beside the fields it names, or on top.
+    fn show(form: &HtmlFormElement, refusal: &Refusal) {
+        clear_errors(form);
+        let errors = match refusal {
+            Refusal::Invalid(errors) => errors.clone(),
+            refusal if refusal.of_field("email").is_some() => FieldErrors::one("email", refusal.message()),
+            refusal => FieldErrors::one("", refusal.message()),
+        };
+        for (field, message) in &errors.0 {
+            show_one(form, field, message);
+        }
+        if let Ok(Some(first)) = form.query_selector("[aria-invalid]") {
+            if let Some(first) = first.dyn_ref::<HtmlElement>() {
+                let _ = first.focus();
+            }
+        }
+    }
+
+    fn show_one(form: &HtmlFormElement, field: &str, message: &str) {
+        let Ok(error) = document().create_element("p") else { return };
+        error.set_class_name("field-error");
+        let _ = error.set_attribute("data-error", "");
+        error.set_text_content(Some(message));
+        match form.query_selector(&format!("[name='form[{field}]']")) {
+            Ok(Some(input)) if !field.is_empty() => {
+                let id = format!("{}-error", input.id());
+                error.set_id(&id);
+                let _ = input.set_attribute("aria-invalid", "true");
+                let described = input.get_attribute("aria-describedby").unwrap_or_default();
+                if !described.contains(&id) {
+                    let _ = input.set_attribute("aria-describedby", format!("{described} {id}").trim());
+                }
+                let _ = input.insert_adjacent_element("afterend", &error);
+            }
+            _ => {
+                let _ = error.set_attribute("role", "alert");
+                let _ = form.insert_adjacent_element("afterbegin", &error);
+            }
+        }
+    }
+
+    /// A field that was wrong is looked at again as it is mended.
+    fn check(input: &HtmlInputElement) {
+        if !input.has_attribute("aria-invalid") {
+            return;
+        }
+        let form = InviteForm { email: input.value(), role: crate::permissions::Role::Admin.name().to_owned() };
+        if form.parse().is_ok() {
+            if let Some(form) = input.form() {
+                clear_errors(&form);
+            }
+        }
+    }
+
+    /// A refusal that belongs to no open form. Who is signed out or was removed is shown what a visit shows them now.
+    fn fail(refusal: &Refusal, said: Said) {
+        if matches!(refusal, Refusal::Unauthenticated(_) | Refusal::NotFound | Refusal::Conflict(crate::form::Conflict::OtherOrganization))
+        {
+            let _ = window().location().reload();
+        }
+        said.set(Some(refusal.message()));
     }
 }
-#[cfg(feature = "hydrate")]
-use browser::{field, fresh_key, listen_for_slash, replace_address, set_open};
 
 /// On the server nothing is pressed.
 #[cfg(not(feature = "hydrate"))]
-mod server {
-    pub fn field(_: &leptos::ev::SubmitEvent, _: &str) -> String {
-        String::new()
-    }
-    pub const fn set_open<T>(_: &T, _: bool) {}
-    pub const fn replace_address(_: &str) {}
-    pub const fn fresh_key() -> String {
-        String::new()
-    }
-    pub const fn listen_for_slash() {}
+mod client {
+    pub fn start<S>(_: S) {}
+    pub fn clicked<E, S>(_: &E, _: S) {}
+    pub fn typed<E, S>(_: &E, _: S) {}
+    pub fn submitted<E, S>(_: &E, _: S) {}
 }
-#[cfg(not(feature = "hydrate"))]
-use server::{field, fresh_key, listen_for_slash, replace_address, set_open};

@@ -1,17 +1,9 @@
 //! The room's page handlers: load, draw.
 
-use leptos::prelude::*;
-
-use super::{Viewer, actions, islands::MembersRoom, pages, store};
+use super::{actions, pages, store};
 use crate::{
     db::Failure,
-    form::Refusal,
-    invitations::actions as invitations,
-    list::ListQuery,
-    organizations::{
-        pages::{Tab, tabs},
-        store as organizations,
-    },
+    organizations::store as organizations,
     permissions::Role,
     ui::Checked,
     visit::{Answer, Page, Visit},
@@ -23,25 +15,12 @@ use crate::{
 /// The database's.
 pub async fn members(visit: &Visit) -> Result<Answer, Failure> {
     let (actor, membership) = (visit.actor()?, visit.member()?.clone());
-    let query = ListQuery::parse(url::form_urlencoded::parse(visit.query.as_bytes()).into_owned());
-    let now = visit.portal.clock.now();
     let mut db = visit.portal.read().await?;
-    let organization = organizations::get(&mut db, membership.organization).await?.ok_or(Refusal::NotFound)?;
-    let page = actions::page(&mut db, membership.organization, actor.account, &query, organization.members_count).await?;
-    let pending =
-        if organization.invitations_count > 0 { invitations::list(&mut db, &membership, actor.account, now).await? } else { Vec::new() };
+    let (region, total) = actions::load(&visit.portal, &mut db, &membership, actor, &visit.query).await?;
     drop(db);
-    let viewer = Viewer { organization: membership.organization, organization_name: membership.organization_name, role: membership.role };
-    let (state, drawn, total) = (visit.state.clone(), visit.drawn(), organization.members_count);
-    let view = move || {
-        view! {
-            <MembersRoom page query invitations=pending viewer drawn state total>
-                {tabs(Tab::Members, total)}
-            </MembersRoom>
-        }
-        .into_any()
-    };
-    Ok(Page::new("Members", view).with_islands().into())
+    // A form of this page that was refused without the island: its sentence stands on top.
+    let (refusal, drawn) = (visit.state.as_ref().map(|state| state.refusal.clone()), visit.drawn());
+    Ok(Page::new("Members", move || pages::members(region, total, refusal, drawn)).with_islands().into())
 }
 
 /// The id in `/organization/members/{member}/…`.

@@ -1,13 +1,10 @@
 //! The room's server functions: who, action, result.
 #![allow(missing_docs, reason = "the fields of the argument structs that the macro makes cannot have any")]
 
-use leptos::prelude::*;
+use leptos::{prelude::*, server_fn::codec::Json};
 
 use super::OrganizationForm;
-use crate::{
-    form::{Drawn, Refusal},
-    words::OrganizationId,
-};
+use crate::form::{Drawn, Refusal};
 #[cfg(feature = "ssr")]
 use crate::{
     form::{
@@ -18,10 +15,10 @@ use crate::{
 };
 
 /// Adds an organization.
-#[server(prefix = "/do", endpoint = "add_organization")]
-pub async fn add_organization(form: OrganizationForm, drawn: Drawn) -> Result<OrganizationId, Refusal> {
+#[server(prefix = "/do", endpoint = "add_organization", input = Json)]
+pub async fn add_organization(form: OrganizationForm, drawn: Drawn) -> Result<(), Refusal> {
     let (portal, caller) = caller(drawn)?;
-    let organization = actions::add(&portal, &caller, form).await?;
+    actions::add(&portal, &caller, form).await?;
     land("/organization", Some(Notice::OrganizationCreated));
-    Ok(organization)
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! The room's server functions: who, action, result.
 #![allow(missing_docs, reason = "the fields of the argument structs that the macro makes cannot have any")]
 
-use leptos::prelude::*;
+use leptos::{prelude::*, server_fn::codec::Json};
 
 use super::SignInForm;
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Signs in.
-#[server(prefix = "/do", endpoint = "sign_in")]
+#[server(prefix = "/do", endpoint = "sign_in", input = Json)]
 pub async fn sign_in(form: SignInForm, drawn: Drawn) -> Result<(), Refusal> {
     let (portal, caller) = caller(drawn)?;
     let to = if is_own_path(&form.to) { form.to.clone() } else { "/getting-started".to_owned() };
@@ -30,7 +30,7 @@ pub async fn sign_in(form: SignInForm, drawn: Drawn) -> Result<(), Refusal> {
 }
 
 /// Signs out.
-#[server(prefix = "/do", endpoint = "sign_out")]
+#[server(prefix = "/do", endpoint = "sign_out", input = Json)]
 pub async fn sign_out(#[server(default)] drawn: Drawn) -> Result<(), Refusal> {
     let (portal, caller) = caller(drawn)?;
     actions::sign_out(&portal, &caller).await?;
@@ -39,7 +39,7 @@ pub async fn sign_out(#[server(default)] drawn: Drawn) -> Result<(), Refusal> {
 }
 
 /// Ends one of one's sessions.
-#[server(prefix = "/do", endpoint = "end_session")]
+#[server(prefix = "/do", endpoint = "end_session", input = Json)]
 pub async fn end_session(session: SessionId, drawn: Drawn) -> Result<(), Refusal> {
     let (portal, caller) = caller(drawn)?;
     actions::end(&portal, &caller, session).await?;
@@ -48,7 +48,7 @@ pub async fn end_session(session: SessionId, drawn: Drawn) -> Result<(), Refusal
 }
 
 /// Ends all of one's other sessions.
-#[server(prefix = "/do", endpoint = "end_other_sessions")]
+#[server(prefix = "/do", endpoint = "end_other_sessions", input = Json)]
 pub async fn end_other_sessions(drawn: Drawn) -> Result<(), Refusal> {
     let (portal, caller) = caller(drawn)?;
     actions::end_all_others(&portal, &caller).await?;
@@ -57,7 +57,7 @@ pub async fn end_other_sessions(drawn: Drawn) -> Result<(), Refusal> {
 }
 
 /// Chooses the theme, for this browser.
-#[server(prefix = "/do", endpoint = "choose_theme")]
+#[server(prefix = "/do", endpoint = "choose_theme", input = Json)]
 pub async fn choose_theme(theme: String, #[server(default)] drawn: Drawn) -> Result<(), Refusal> {
     let page = drawn.page.clone();
     let (portal, _) = caller(drawn)?;

@@ -147,18 +147,22 @@ pub fn SelectField(
     /// What helps to choose.
     #[prop(optional)]
     hint: &'static str,
+    /// Its id, where the name alone is not unique on the page.
+    #[prop(optional)]
+    id: Option<&'static str>,
 ) -> impl IntoView {
-    let hint_id = (!hint.is_empty()).then(|| format!("{name}-hint"));
-    let described = described(name, hint_id.clone(), error);
+    let id = id.unwrap_or(name);
+    let hint_id = (!hint.is_empty()).then(|| format!("{id}-hint"));
+    let described = described(id, hint_id.clone(), error);
     let invalid = move || error.get().map(|_| "true");
     view! {
         <div class="field">
-            <label for=name>{label}</label>
-            {hint_id.map(|id| view! { <p class="hint" id=id>{hint}</p> })}
-            <select id=name name=format!("form[{name}]") aria-invalid=invalid aria-describedby=described>
+            <label for=id>{label}</label>
+            {hint_id.map(|hint_id| view! { <p class="hint" id=hint_id>{hint}</p> })}
+            <select id=id name=format!("form[{name}]") aria-invalid=invalid aria-describedby=described>
                 {options.into_iter().map(|option| view! { <option value=option selected=option == value>{option}</option> }).collect_view()}
             </select>
-            <FieldError name error/>
+            <FieldError name=id error/>
         </div>
     }
 }

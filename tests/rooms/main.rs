@@ -1,0 +1,15 @@
+//! The rules of `SPEC.md` §2, §3 and §5, seen from outside: through the real server, on both databases.
+#![cfg(feature = "ssr")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod getting_started;
+#[path = "../support/mod.rs"]
+mod support;

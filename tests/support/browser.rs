@@ -1,0 +1,238 @@
+//! A browser: cookies, pages, forms; and the calls that an island makes.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use org_portal::{config::Config, words::OrganizationId};
+use reqwest::{Client, Method, header::HeaderMap};
+
+use super::page::{Answer, Form};
+
+/// A browser with its own cookies. It follows no redirect by itself.
+#[derive(Clone)]
+pub struct Browser {
+    client: Client,
+    base: String,
+    origin: String,
+    host: String,
+    user_agent: String,
+    cookies: Arc<Mutex<BTreeMap<String, String>>>,
+}
+
+/// The answer to an island's call.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub status: u16,
+    pub value: serde_json::Value,
+    pub headers: HeaderMap,
+    /// The body as it came.
+    pub text: String,
+}
+
+impl Call {
+    /// Whether the status is this; gives the call back.
+    #[track_caller]
+    pub fn is(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.text);
+        self
+    }
+
+    /// Whether it is refused with this status and this value.
+    #[track_caller]
+    pub fn refused(self, status: u16, refusal: serde_json::Value) -> Self {
+        assert_eq!((self.status, &self.value), (status, &refusal), "{}", self.text);
+        self
+    }
+
+    /// The error of a field.
+    pub fn error_of(&self, field: &str) -> Option<String> {
+        let errors = self.value.get("Invalid")?.as_array()?;
+        let found = errors.iter().find(|pair| pair.get(0).and_then(|name| name.as_str()) == Some(field))?;
+        found.get(1)?.as_str().map(str::to_owned)
+    }
+}
+
+impl Browser {
+    pub(super) fn new(base: &str, config: &Config) -> Self {
+        let client = Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            // A kept connection would outlive the server of a test that restarts it.
+            .pool_max_idle_per_host(0)
+            .build()
+            .expect("a client");
+        let public = &config.public_url;
+        let host = match public.port() {
+            Some(port) => format!("{}:{port}", public.host_str().expect("a host")),
+            None => public.host_str().expect("a host").to_owned(),
+        };
+        Self {
+            client,
+            base: base.to_owned(),
+            origin: public.origin().ascii_serialization(),
+            host,
+            user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0".to_owned(),
+            cookies: Arc::default(),
+        }
+    }
+
+    /// The same browser, cookies included, as another program calls itself.
+    pub fn named(mut self, user_agent: &str) -> Self {
+        user_agent.clone_into(&mut self.user_agent);
+        self
+    }
+
+    /// The same cookies at another server (a second replica).
+    pub fn at(&self, portal: &super::TestPortal) -> Self {
+        Self { base: portal.base(), ..self.clone() }
+    }
+
+    /// Another browser with a copy of the cookies of now: what a thief would hold.
+    pub fn copy(&self) -> Self {
+        let cookies = self.cookies.lock().expect("not poisoned").clone();
+        Self { cookies: Arc::new(Mutex::new(cookies)), ..self.clone() }
+    }
+
+    /// A cookie's value.
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        self.cookies.lock().expect("not poisoned").get(name).cloned()
+    }
+
+    /// Puts a cookie.
+    pub fn set_cookie(&self, name: &str, value: &str) {
+        self.cookies.lock().expect("not poisoned").insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Takes a cookie away.
+    pub fn drop_cookie(&self, name: &str) {
+        self.cookies.lock().expect("not poisoned").remove(name);
+    }
+
+    /// Sends a request with exactly these headers beside host, agent and cookies.
+    pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> Answer {
+        let mut request = self.client.request(method.clone(), format!("{}{path}", self.base));
+        request = request.header("host", &self.host).header("user-agent", &self.user_agent);
+        let cookies: Vec<String> =
+            self.cookies.lock().expect("not poisoned").iter().map(|(name, value)| format!("{name}={value}")).collect();
+        if !cookies.is_empty() {
+            request = request.header("cookie", cookies.join("; "));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        let response = request.send().await.unwrap_or_else(|e| panic!("{method} {path}: {e:?}"));
+        let answer = Answer {
+            request: format!("{method} {path}"),
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: response.bytes().await.unwrap_or_else(|e| panic!("{method} {path}: {e:?}")).to_vec(),
+        };
+        let mut jar = self.cookies.lock().expect("not poisoned");
+        for cookie in answer.set_cookies() {
+            let mut parts = cookie.split(';').map(str::trim);
+            let (name, value) = parts.next().and_then(|pair| pair.split_once('=')).expect("a cookie");
+            let gone = parts.any(|part| part.eq_ignore_ascii_case("max-age=0"));
+            if gone {
+                jar.remove(name)
+            } else {
+                jar.insert(name.to_owned(), value.to_owned())
+            };
+        }
+        answer
+    }
+
+    /// Opens a page.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, &[("accept", "text/html"), ("sec-fetch-site", "same-origin")], None).await
+    }
+
+    /// Opens a page and goes on to where it leads.
+    pub async fn open(&self, path: &str) -> Answer {
+        let mut answer = self.get(path).await;
+        for _ in 0..5 {
+            if answer.status != 303 {
+                return answer;
+            }
+            answer = self.get(&answer.location().to_owned()).await;
+        }
+        panic!("{path} leads on and on");
+    }
+
+    /// Goes to where an answer leads.
+    pub async fn follow(&self, answer: &Answer) -> Answer {
+        assert_eq!(answer.status, 303, "{}: {}", answer.request, answer.sketch());
+        self.get(answer.location()).await
+    }
+
+    /// Posts pairs as a plain form of the portal's own pages does.
+    pub async fn post<K: AsRef<str>, V: AsRef<str>>(&self, action: &str, pairs: &[(K, V)]) -> Answer {
+        let body = encode(pairs);
+        let headers = [
+            ("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("origin", &self.origin),
+            ("sec-fetch-site", "same-origin"),
+            ("sec-fetch-mode", "navigate"),
+        ];
+        self.send(Method::POST, action, &headers, Some(body)).await
+    }
+
+    /// Posts a form.
+    pub async fn submit(&self, form: &Form) -> Answer {
+        assert_eq!(form.method, "post", "{form:?}");
+        self.post(&form.action, &form.fields).await
+    }
+
+    /// Opens a page, fills its form and posts it.
+    #[track_caller]
+    pub fn fill<'a>(&'a self, path: &'a str, action: &'a str, fields: &'a [(&'a str, &'a str)]) -> impl Future<Output = Answer> + 'a {
+        let caller = std::panic::Location::caller();
+        async move {
+            let page = self.get(path).await;
+            assert_eq!(page.status, 200, "{} (from {caller}): {}", page.request, page.sketch());
+            let form = fields.iter().fold(page.form(action), |form, (field, value)| form.with(field, value));
+            self.submit(&form).await
+        }
+    }
+
+    /// Makes an island's call with exactly these pairs; `drawn[key]` is fresh where none is given.
+    pub async fn call(&self, endpoint: &str, pairs: &[(&str, &str)]) -> Call {
+        let mut all: Vec<(String, String)> = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        if !pairs.iter().any(|(name, _)| name.starts_with("drawn[")) {
+            all.push(("drawn[page]".to_owned(), "/".to_owned()));
+        }
+        let headers = [
+            ("accept", "application/json"),
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("origin", &self.origin),
+            ("sec-fetch-site", "same-origin"),
+            ("sec-fetch-mode", "cors"),
+        ];
+        let answer = self.send(Method::POST, &format!("/do/{endpoint}"), &headers, Some(encode(&all))).await;
+        let text = answer.html();
+        let value = serde_json::from_str(&text).unwrap_or(serde_json::Value::Null);
+        Call { status: answer.status, value, headers: answer.headers, text }
+    }
+
+    /// Makes an island's call in an organization.
+    pub async fn call_in(&self, organization: OrganizationId, endpoint: &str, pairs: &[(&str, &str)]) -> Call {
+        let organization = organization.to_string();
+        let mut all = pairs.to_vec();
+        all.push(("drawn[organization]", &organization));
+        self.call(endpoint, &all).await
+    }
+}
+
+/// Pairs as a form is sent.
+pub fn encode<K: AsRef<str>, V: AsRef<str>>(pairs: &[(K, V)]) -> Vec<u8> {
+    let mut encoder = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in pairs {
+        encoder.append_pair(name.as_ref(), value.as_ref());
+    }
+    encoder.finish().into_bytes()
+}

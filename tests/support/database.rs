@@ -1,0 +1,186 @@
+//! Fresh databases, and looking into them past the portal.
+
+use std::collections::BTreeMap;
+
+use org_portal::db::Db;
+use sqlx::{AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Row as _, TypeInfo as _, ValueRef as _};
+
+use super::{TestPortal, postgres};
+
+/// Which database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+impl Engine {
+    /// An id's column as text of 32 hexadecimal digits or a uuid.
+    pub fn hex(self, column: &str) -> String {
+        match self {
+            Self::Sqlite => format!("lower(hex({column}))"),
+            Self::Postgres => format!("{column}::text"),
+        }
+    }
+
+    /// An id as a literal.
+    pub fn literal(self, id: uuid::Uuid) -> String {
+        match self {
+            Self::Sqlite => format!("x'{}'", id.simple()),
+            Self::Postgres => format!("'{id}'::uuid"),
+        }
+    }
+}
+
+/// A database of a test's own.
+pub struct Database {
+    pub engine: Engine,
+    pub url: String,
+    folder: Option<tempfile::TempDir>,
+    name: Option<String>,
+}
+
+impl Database {
+    /// An empty one.
+    pub async fn fresh(engine: Engine) -> Self {
+        match engine {
+            Engine::Sqlite => {
+                // In memory where the machine has such a folder: nobody cuts the power here.
+                let shared = std::path::Path::new("/dev/shm");
+                let root = if shared.is_dir() { shared.to_owned() } else { std::env::temp_dir() };
+                let folder = tempfile::Builder::new().prefix("org-portal-test-").tempdir_in(root).expect("a folder");
+                let url = format!("sqlite:{}", folder.path().join("portal.db").display());
+                Self { engine, url, folder: Some(folder), name: None }
+            }
+            Engine::Postgres => {
+                let (name, url) = postgres::create_database().await;
+                Self { engine, url, folder: None, name: Some(name) }
+            }
+        }
+    }
+
+    /// Takes it away.
+    pub async fn drop(self) {
+        if let Some(name) = self.name {
+            postgres::drop_database(&name).await;
+        }
+    }
+}
+
+impl TestPortal {
+    /// The rows of a query, every value as text; nothing for NULL.
+    pub async fn rows(&self, sql: &str) -> Vec<Vec<String>> {
+        match &self.db {
+            Db::Sqlite { .. } => {
+                // A connection of its own: the portal's are the portal's.
+                let path = self.config.database_url.strip_prefix("sqlite:").expect("a SQLite file");
+                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).busy_timeout(std::time::Duration::from_secs(10));
+                let mut connection = options.connect().await.expect("a connection");
+                let rows = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await;
+                let rows = rows.unwrap_or_else(|e| panic!("{sql}: {e}"));
+                let read = rows
+                    .iter()
+                    .map(|row| {
+                        (0..row.len())
+                            .map(|i| {
+                                let value = row.try_get_raw(i).expect("a value");
+                                if value.is_null() {
+                                    return String::new();
+                                }
+                                match value.type_info().name() {
+                                    "INTEGER" | "BIGINT" | "INT8" | "BOOLEAN" => row.get::<i64, _>(i).to_string(),
+                                    "BLOB" => row.get::<Vec<u8>, _>(i).iter().map(|byte| format!("{byte:02x}")).collect(),
+                                    _ => row.get::<String, _>(i),
+                                }
+                            })
+                            .collect()
+                    })
+                    .collect();
+                connection.close().await.expect("closed");
+                read
+            }
+            Db::Postgres(_) => {
+                let mut connection = sqlx::PgConnection::connect(&self.config.database_url).await.expect("a connection");
+                let rows = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await;
+                let rows = rows.unwrap_or_else(|e| panic!("{sql}: {e}"));
+                let read = rows
+                    .iter()
+                    .map(|row| {
+                        (0..row.len())
+                            .map(|i| {
+                                let value = row.try_get_raw(i).expect("a value");
+                                if value.is_null() {
+                                    return String::new();
+                                }
+                                match row.column(i).type_info().name() {
+                                    "INT8" => row.get::<i64, _>(i).to_string(),
+                                    "INT4" => row.get::<i32, _>(i).to_string(),
+                                    "UUID" => row.get::<uuid::Uuid, _>(i).simple().to_string(),
+                                    "BYTEA" => row.get::<Vec<u8>, _>(i).iter().map(|byte| format!("{byte:02x}")).collect(),
+                                    "BOOL" => row.get::<bool, _>(i).to_string(),
+                                    _ => row.get::<String, _>(i),
+                                }
+                            })
+                            .collect()
+                    })
+                    .collect();
+                connection.close().await.expect("closed");
+                read
+            }
+        }
+    }
+
+    /// The one value of a query, as text.
+    pub async fn text(&self, sql: &str) -> String {
+        let mut rows = self.rows(sql).await;
+        assert!(rows.len() == 1 && rows[0].len() == 1, "{sql}: {rows:?}");
+        rows.remove(0).remove(0)
+    }
+
+    /// The one number of a query.
+    pub async fn count(&self, sql: &str) -> i64 {
+        self.text(sql).await.parse().expect("a number")
+    }
+
+    /// Changes something past the portal.
+    pub async fn execute(&self, sql: &str) {
+        self.rows(sql).await;
+    }
+
+    /// Every table's rows, but for those of the named tables.
+    pub async fn snapshot(&self, but: &[&str]) -> BTreeMap<String, Vec<Vec<String>>> {
+        let mut tables = BTreeMap::new();
+        for table in TABLES {
+            if !but.contains(table) {
+                let mut rows = self.rows(&format!("SELECT * FROM {table}")).await;
+                rows.sort();
+                tables.insert((*table).to_owned(), rows);
+            }
+        }
+        tables
+    }
+
+    /// What people did, without what is noted about it: limits, the audit log, keys of forms, and the session's use.
+    pub async fn state(&self) -> BTreeMap<String, Vec<Vec<String>>> {
+        self.snapshot(&["audit_events", "limits", "idempotency_keys"]).await
+    }
+}
+
+/// Every table of the portal.
+pub const TABLES: &[&str] = &[
+    "accounts",
+    "credentials",
+    "sign_ups",
+    "password_resets",
+    "sessions",
+    "known_browsers",
+    "organizations",
+    "members",
+    "former_members",
+    "invitations",
+    "audit_events",
+    "outbox",
+    "kept_mails",
+    "limits",
+    "idempotency_keys",
+];
