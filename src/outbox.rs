@@ -74,7 +74,7 @@ pub async fn failed(db: &mut impl Connected, row: &Claimed, now: Timestamp, erro
 
 /// The pause after the n-th attempt: 5 seconds, doubled each time, at most 6 hours.
 fn pause(attempt: i64) -> i64 {
-    let doublings = u32::try_from(attempt - 1).unwrap_or(0).min(20);
+    let doublings = u32::try_from((attempt - 1).clamp(0, 20)).unwrap_or(0);
     (5 * SECOND).saturating_mul(1_i64 << doublings).min(6 * HOUR)
 }
 

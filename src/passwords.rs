@@ -10,6 +10,7 @@ use std::sync::{
 
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher as _, PasswordVerifier as _, Version};
 use tokio::sync::oneshot;
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::{db::Failure, form::Refusal};
 
@@ -57,7 +58,7 @@ impl Hasher {
     /// 503 where too many wait.
     pub async fn hash(&self, password: &str) -> Result<String, Failure> {
         let (send, receive) = oneshot::channel();
-        self.send(Job::Hash(password.to_owned(), send))?;
+        self.send(Job::Hash(composed(password), send))?;
         receive.await.map_err(|e| Failure::Fault(e.to_string()))?.map_err(Failure::Fault)
     }
 
@@ -68,7 +69,7 @@ impl Hasher {
     /// 503 where too many wait.
     pub async fn verify(&self, password: &str, hash: Option<String>) -> Result<bool, Failure> {
         let (send, receive) = oneshot::channel();
-        self.send(Job::Verify(password.to_owned(), hash, send))?;
+        self.send(Job::Verify(composed(password), hash, send))?;
         receive.await.map_err(|e| Failure::Fault(e.to_string()))?.map_err(Failure::Fault)
     }
 
@@ -78,6 +79,12 @@ impl Hasher {
             TrySendError::Disconnected(_) => Failure::Fault("no hashing thread is left".to_owned()),
         })
     }
+}
+
+/// The password in Unicode's composed form: keyboards differ in how they make an é, and it is the same password
+/// (NIST SP 800-63B-4 §3.1.1.2). Nothing else about it is changed, and it is never cut.
+fn composed(password: &str) -> String {
+    password.nfc().collect()
 }
 
 fn work(jobs: &Mutex<Receiver<Job>>) {
@@ -172,6 +179,8 @@ mod tests {
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         assert!(hasher.verify("correct horse battery staple", Some(hash.clone())).await.expect("verify"));
         assert!(!hasher.verify("correct horse battery stapler", Some(hash)).await.expect("verify"));
+        let composed = hasher.hash("caf\u{e9} caf\u{e9} caf\u{e9}").await.expect("hash");
+        assert!(hasher.verify("cafe\u{301} cafe\u{301} cafe\u{301}", Some(composed)).await.expect("verify"));
         assert!(!hasher.verify("correct horse battery staple", None).await.expect("verify"));
     }
 }

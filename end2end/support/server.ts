@@ -53,6 +53,7 @@ export async function startPortal(settings: Record<string, string> = {}): Promis
       ORG_PORTAL_SIGN_IN_ADDRESS_RATE: '100000/1',
       ORG_PORTAL_MAIL_RATE: '1000/1',
       ORG_PORTAL_MAIL_ADDRESS_RATE: '100000/1',
+      ORG_PORTAL_INVITATION_RATE: '100000/1',
       ...settings,
     },
   });

@@ -3,10 +3,12 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { test as base, expect, type BrowserContext, type Page } from '@playwright/test';
+import { Client } from './client';
 import { startPortal, type Portal } from './server';
 
 export { expect } from '@playwright/test';
 export type { Page } from '@playwright/test';
+export type { Client } from './client';
 export type { Mail } from './mails';
 export type { Portal } from './server';
 
@@ -17,6 +19,12 @@ type Fixtures = {
   js: boolean;
   /** A person that nobody has met; each call another one. */
   newPerson: (firstName?: string) => Person;
+  /** Somebody with an account, by HTTP and not by pages: `takeOver(page)` hands the session to a browser. */
+  newAccount: (firstName?: string) => Promise<Client>;
+  /** Somebody who has added an organization, likewise. */
+  newAdmin: (organization?: string, firstName?: string) => Promise<Client>;
+  /** Somebody who has joined an Admin's organization, likewise. */
+  newMember: (admin: Client, firstName?: string, role?: 'Admin' | 'Technical user') => Promise<Client>;
   /** A browser of its own, as another person has one; looked after like the test's own. */
   newBrowser: () => Promise<Page>;
   /** Goes through sign-up, the mail and its link; ends signed in. */
@@ -93,6 +101,15 @@ export const test = base.extend<Fixtures, { portal: Portal }>({
       people += 1;
       const email = `${firstName.toLowerCase().replace(/[^a-z]/g, '')}.${info.workerIndex}.${people}@customer.example`;
       return { email, firstName, lastName: `Number${people}`, password: 'correct horse battery staple 9' };
+    }),
+
+  newAccount: ({ portal, newPerson }, use) => use((firstName) => new Client(portal, newPerson(firstName)).signUp()),
+  newAdmin: ({ newAccount }, use) =>
+    use(async (organization = 'Analytical Engines', firstName = 'Ada') => (await newAccount(firstName)).addOrganization(organization)),
+  newMember: ({ portal, newPerson }, use) =>
+    use(async (admin, firstName = 'Grace', role = 'Technical user') => {
+      const person = newPerson(firstName);
+      return new Client(portal, person).join(await admin.invite(person.email, role));
     }),
 
   signUp: ({ portal }, use) =>

@@ -6,7 +6,7 @@ use crate::{
     form::Drawn,
     invitations::InvitationView,
     sessions::{self, SessionView},
-    ui::{Checked, ErrorSummary, Hidden, Icon, TextField, icons},
+    ui::{Checked, ErrorSummary, Hidden, Icon, LocalTimes, TextField, icons},
     visit::sign_in_address,
     words::Email,
 };
@@ -242,6 +242,7 @@ pub fn account(account: Account) -> AnyView {
             <div class="settings-head"><h2 id="sessions-title">"Sessions"</h2><p>"Where you are signed in. End what you do not recognize, then change your password."</p></div>
             {sessions::pages::list(sessions, others.drawn, others.checked)}
         </section>
+        <LocalTimes/>
     }
     .into_any()
 }

@@ -115,7 +115,7 @@ pub async fn account(visit: &Visit) -> Result<Answer, Failure> {
         sessions: sessions.into_iter().map(|session| (session, visit.drawn())).collect(),
         others: Form { drawn: visit.drawn(), checked: Checked(ended) },
     };
-    Ok(Page::new("Account", move || pages::account(account)).into())
+    Ok(Page::new("Account", move || pages::account(account)).with_islands().into())
 }
 
 /// `GET /.well-known/change-password`: where password managers look for the form.
