@@ -62,8 +62,9 @@ path_first "$LEPTOS_BIN" "$BINDGEN_BIN" "$BINARYEN_BIN"
 
 # Erased types compile several times faster, and they change what a view draws: every fragment ends in a comment that
 # the browser's side counts while it hydrates. So both sides have them or neither: for debug builds and tests both do
-# (this, as it stands after sourcing); for release neither does (scripts/build.sh). cargo-leptos is kept from adding
-# the flag by itself (Cargo.toml: disable-erase-components), so that its builds and plain ones share their work.
+# (this, as it stands after sourcing); for release neither does (scripts/build.sh), which loads a tenth less. cargo-leptos
+# is kept from adding the flag by itself (Cargo.toml: disable-erase-components), so that its builds and plain ones share
+# their work.
 compile_for() { # debug | release
   local erase=
   [ "$1" = release ] || erase='--cfg erase_components'

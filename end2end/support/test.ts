@@ -45,12 +45,16 @@ class Troubles {
   readonly said: string[] = [];
   readonly expected = new Set<number>();
 
+  constructor(private readonly js: boolean) {}
+
   /** Takes note of what a browser complains about. */
   watch(context: BrowserContext): void {
     context.on('console', (message) => {
       if (!['error', 'warning'].includes(message.type())) return;
       const status = /^Failed to load resource: the server responded with a status of (\d+)/.exec(message.text())?.[1];
       if (status && this.expected.has(Number(status))) return;
+      // Who has no JavaScript fetches ahead what then nobody uses.
+      if (!this.js && message.text().includes('was preloaded using link preload but not used')) return;
       this.said.push(`${message.page()?.url() ?? ''}: ${message.type()}: ${message.text()} (${message.location().url})`);
     });
     context.on('weberror', (error) => this.said.push(`${error.page()?.url() ?? ''}: ${error.error().stack ?? error.error()}`));
@@ -74,8 +78,8 @@ export const test = base.extend<Fixtures, { portal: Portal }>({
   js: ({ javaScriptEnabled }, use) => use(javaScriptEnabled !== false),
 
   troubles: [
-    async ({ context, portal }, use, info) => {
-      const troubles = new Troubles();
+    async ({ context, portal, js }, use, info) => {
+      const troubles = new Troubles(js);
       troubles.watch(context);
       await use(troubles);
       if (info.status !== info.expectedStatus) await info.attach('portal.log', { body: portal.log() });

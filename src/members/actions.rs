@@ -57,6 +57,8 @@ pub struct Region {
     pub page: MembersPage,
     /// What was asked for.
     pub query: ListQuery,
+    /// How many members there are without a filter.
+    pub total: i64,
     /// The pending invitations.
     pub invitations: Vec<InvitationRow>,
     /// Who looks.
@@ -77,7 +79,7 @@ pub async fn load(
     membership: &Membership,
     actor: &Actor,
     query: &str,
-) -> Result<(Region, i64), Failure> {
+) -> Result<Region, Failure> {
     let query = ListQuery::parse(url::form_urlencoded::parse(query.as_bytes()).into_owned());
     let organization = organizations::get(db, membership.organization).await?.ok_or(Refusal::NotFound)?;
     let page = page(db, membership.organization, actor.account, &query, organization.members_count).await?;
@@ -90,7 +92,7 @@ pub async fn load(
         Viewer { organization: membership.organization, organization_name: membership.organization_name.clone(), role: membership.role };
     let drawn =
         Drawn { page: format!("/organization/members{}", query.to_url()), key: String::new(), organization: Some(membership.organization) };
-    Ok((Region { page, query, invitations, viewer, drawn, random: portal.random }, organization.members_count))
+    Ok(Region { page, query, total: organization.members_count, invitations, viewer, drawn, random: portal.random })
 }
 
 /// The same for an island that asks again: who asks is looked at again too.
@@ -109,7 +111,7 @@ pub async fn region(portal: &Portal, caller: &Caller, query: &str) -> Result<Reg
         if !membership.role.may(Permission::ViewMembers) {
             return Err(Refusal::NotFound.into());
         }
-        Ok::<_, Failure>(load(portal, &mut db, &membership, actor, query).await?.0)
+        load(portal, &mut db, &membership, actor, query).await
     };
     loaded.await.map_err(|failure| portal.refuse(failure))
 }

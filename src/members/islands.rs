@@ -13,7 +13,7 @@
 
 use leptos::prelude::*;
 
-use crate::ui::localize;
+use crate::ui::{Icon, icons, localize};
 
 /// Members and pending invitations of an organization; the content is drawn by the server.
 #[island]
@@ -35,7 +35,22 @@ pub fn MembersRoom(
         >
             {children()}
         </div>
-        <div role="status">{move || said.get().map(|text| view! { <p class="notice">{text}</p> })}</div>
+        <div role="status">
+            {move || {
+                said.get().map(|text| {
+                    view! {
+                        <div class="notice">
+                            <Icon inner=icons::INFO large=true/>
+                            <p>{text}</p>
+                            <button class="icon-button" type="button" on:click=move |_| said.set(None)>
+                                <Icon inner=icons::X/>
+                                <span class="vh">"Dismiss"</span>
+                            </button>
+                        </div>
+                    }
+                })
+            }}
+        </div>
     }
 }
 
@@ -142,25 +157,27 @@ mod client {
         if let Some(timer) = TIMER.take() {
             timer.clear();
         }
-        let form = input.form();
         let search = move || {
-            if let Some(query) = form.as_ref().and_then(query_of) {
+            if let Some(query) = searching(input.value().trim()) {
                 load(query, said);
             }
         };
         TIMER.set(set_timeout_with_handle(search, std::time::Duration::from_millis(200)).ok());
     }
 
-    /// The query that a form with `method="get"` would lead to.
-    fn query_of(form: &HtmlFormElement) -> Option<String> {
-        let data = FormData::new_with_form(form).ok()?;
-        let query = web_sys::UrlSearchParams::new_with_str("").ok()?;
-        for name in ["q", "sort", "order"] {
-            if let Some(value) = data.get(name).as_string().filter(|value| !value.trim().is_empty()) {
-                query.append(name, value.trim());
+    /// The address's query with another search; the order stays, the place does not.
+    fn searching(q: &str) -> Option<String> {
+        let now = web_sys::UrlSearchParams::new_with_str(&window().location().search().ok()?).ok()?;
+        let next = web_sys::UrlSearchParams::new().ok()?;
+        if !q.is_empty() {
+            next.append("q", q);
+        }
+        for name in ["sort", "order"] {
+            if let Some(value) = now.get(name) {
+                next.append(name, &value);
             }
         }
-        Some(String::from(query.to_string()))
+        Some(String::from(next.to_string()))
     }
 
     /// Asks for a page of the list, draws it, and keeps the address in step.
@@ -196,6 +213,11 @@ mod client {
         let focused = document().active_element().map(|element| element.id()).unwrap_or_default();
         if let Some(region) = by_id::<Element>("members") {
             region.set_inner_html(html);
+            // The tab counts the members too.
+            let total = region.query_selector("[data-total]").ok().flatten().and_then(|list| list.get_attribute("data-total"));
+            if let (Some(total), Some(count)) = (total, by_id::<Element>("members-count")) {
+                count.set_text_content(Some(&total));
+            }
         }
         if !focused.is_empty() {
             if let Some(element) = by_id::<HtmlElement>(&focused) {

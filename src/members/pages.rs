@@ -6,7 +6,7 @@ use super::{MemberRow, actions::Region, islands::MembersRoom};
 use crate::{
     form::{Drawn, Refusal},
     invitations::{InvitationRow, Standing, pages::InviteFields},
-    list::{ListQuery, MAX_SEARCH},
+    list::{ListQuery, MAX_SEARCH, thousands},
     organizations::pages::{Tab, tabs},
     permissions::{Permission, Role, TABLE},
     ui::{Ago, Checked, Date, ErrorSummary, Hidden, Icon, SelectField, icons},
@@ -14,7 +14,7 @@ use crate::{
 
 /// The Members tab.
 #[must_use]
-pub fn members(region: Region, total: i64, refusal: Option<Refusal>, drawn: Drawn) -> AnyView {
+pub fn members(region: Region, refusal: Option<Refusal>, drawn: Drawn) -> AnyView {
     let (viewer, query) = (region.viewer.clone(), region.query.clone());
     let organization = viewer.organization.to_string();
     view! {
@@ -27,7 +27,7 @@ pub fn members(region: Region, total: i64, refusal: Option<Refusal>, drawn: Draw
                     </div>
                 })}
             </header>
-            {tabs(Tab::Members, total)}
+            {tabs(Tab::Members, region.total)}
             <ErrorSummary refusal/>
             <div class="section">
                 {search(query)}
@@ -74,10 +74,11 @@ const COLUMNS: [(&str, &str); 5] =
     [("name", "Name"), ("email", "E-mail"), ("role", "Role"), ("joined", "Joined"), ("active", "Last active")];
 
 fn list(region: Region) -> AnyView {
-    let Region { page, query, viewer, .. } = region;
+    let Region { page, query, viewer, total, .. } = region;
+    let total = thousands(total);
     if page.rows.is_empty() {
         return view! {
-            <div class="table-wrap">
+            <div class="table-wrap" data-total=total>
                 <div class="empty">
                     <Icon inner=icons::SEARCH large=true/>
                     <h2>"No members found"</h2>
@@ -108,7 +109,7 @@ fn list(region: Region) -> AnyView {
     let next = page.next.clone().map(|cursor| place(Some(cursor), None));
     let range = page.range();
     view! {
-        <div class="table-wrap">
+        <div class="table-wrap" data-total=total>
             <table class="table" role="table">
                 <caption class="vh">"Members"</caption>
                 <thead role="rowgroup">

@@ -16,11 +16,11 @@ use crate::{
 pub async fn members(visit: &Visit) -> Result<Answer, Failure> {
     let (actor, membership) = (visit.actor()?, visit.member()?.clone());
     let mut db = visit.portal.read().await?;
-    let (region, total) = actions::load(&visit.portal, &mut db, &membership, actor, &visit.query).await?;
+    let region = actions::load(&visit.portal, &mut db, &membership, actor, &visit.query).await?;
     drop(db);
     // A form of this page that was refused without the island: its sentence stands on top.
     let (refusal, drawn) = (visit.state.as_ref().map(|state| state.refusal.clone()), visit.drawn());
-    Ok(Page::new("Members", move || pages::members(region, total, refusal, drawn)).with_islands().into())
+    Ok(Page::new("Members", move || pages::members(region, refusal, drawn)).with_islands().into())
 }
 
 /// The id in `/organization/members/{member}/…`.

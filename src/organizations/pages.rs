@@ -28,7 +28,7 @@ pub fn tabs(current: Tab, members: i64) -> AnyView {
         <nav class="tabs" aria-label="Organization">
             <ul>
                 <li><a href="/organization" aria-current=mark(Tab::Details)>"Details"</a></li>
-                <li><a href="/organization/members" aria-current=mark(Tab::Members)>"Members " <span class="count">{thousands(members)}</span></a></li>
+                <li><a href="/organization/members" aria-current=mark(Tab::Members)>"Members " <span class="count" id="members-count">{thousands(members)}</span></a></li>
             </ul>
         </nav>
     }

@@ -10,6 +10,11 @@
     reason = "tests"
 )]
 
+mod accounts;
 mod getting_started;
+mod invitations;
+mod members;
+mod organizations;
+mod sessions;
 #[path = "../support/mod.rs"]
 mod support;

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use org_portal::{config::Config, words::OrganizationId};
+use org_portal::{clock::Clock, config::Config, words::OrganizationId};
 use reqwest::{Client, Method, header::HeaderMap};
 
 use super::page::{Answer, Form};
@@ -18,6 +18,7 @@ pub struct Browser {
     origin: String,
     host: String,
     user_agent: String,
+    clock: Clock,
     cookies: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
@@ -55,7 +56,7 @@ impl Call {
 }
 
 impl Browser {
-    pub(super) fn new(base: &str, config: &Config) -> Self {
+    pub(super) fn new(base: &str, config: &Config, clock: Clock) -> Self {
         let client = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
@@ -74,6 +75,7 @@ impl Browser {
             origin: public.origin().ascii_serialization(),
             host,
             user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0".to_owned(),
+            clock,
             cookies: Arc::default(),
         }
     }
@@ -112,6 +114,10 @@ impl Browser {
 
     /// Sends a request with exactly these headers beside host, agent and cookies.
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> Answer {
+        if method == Method::POST {
+            // No two writes of one person come in the same moment; so what they write has an order.
+            self.clock.advance(1000);
+        }
         let mut request = self.client.request(method.clone(), format!("{}{path}", self.base));
         request = request.header("host", &self.host).header("user-agent", &self.user_agent);
         let cookies: Vec<String> =
@@ -200,7 +206,7 @@ impl Browser {
         }
     }
 
-    /// Makes an island's call with exactly these pairs; `drawn[key]` is fresh where none is given.
+    /// Makes an island's call: the pairs, named as in a form, become the arguments in JSON.
     pub async fn call(&self, endpoint: &str, pairs: &[(&str, &str)]) -> Call {
         let mut all: Vec<(String, String)> = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         if !pairs.iter().any(|(name, _)| name.starts_with("drawn[")) {
@@ -208,12 +214,13 @@ impl Browser {
         }
         let headers = [
             ("accept", "application/json"),
-            ("content-type", "application/x-www-form-urlencoded"),
+            ("content-type", "application/json"),
             ("origin", &self.origin),
             ("sec-fetch-site", "same-origin"),
             ("sec-fetch-mode", "cors"),
         ];
-        let answer = self.send(Method::POST, &format!("/do/{endpoint}"), &headers, Some(encode(&all))).await;
+        let body = arguments(&all).to_string().into_bytes();
+        let answer = self.send(Method::POST, &format!("/do/{endpoint}"), &headers, Some(body)).await;
         let text = answer.html();
         let value = serde_json::from_str(&text).unwrap_or(serde_json::Value::Null);
         Call { status: answer.status, value, headers: answer.headers, text }
@@ -226,6 +233,22 @@ impl Browser {
         all.push(("drawn[organization]", &organization));
         self.call(endpoint, &all).await
     }
+}
+
+/// Pairs as an island sends them: `form[email]=a` is `{"form": {"email": "a"}}`.
+fn arguments(pairs: &[(String, String)]) -> serde_json::Value {
+    let mut all = serde_json::Map::new();
+    for (name, value) in pairs {
+        let value = serde_json::Value::String(value.clone());
+        match name.split_once('[') {
+            None => drop(all.insert(name.clone(), value)),
+            Some((argument, field)) => {
+                let fields = all.entry(argument.to_owned()).or_insert_with(|| serde_json::json!({}));
+                fields[field.trim_end_matches(']')] = value;
+            }
+        }
+    }
+    serde_json::Value::Object(all)
 }
 
 /// Pairs as a form is sent.

@@ -72,10 +72,7 @@ impl TestPortal {
     pub async fn rows(&self, sql: &str) -> Vec<Vec<String>> {
         match &self.db {
             Db::Sqlite { .. } => {
-                // A connection of its own: the portal's are the portal's.
-                let path = self.config.database_url.strip_prefix("sqlite:").expect("a SQLite file");
-                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).busy_timeout(std::time::Duration::from_secs(10));
-                let mut connection = options.connect().await.expect("a connection");
+                let mut connection = self.sqlite().await;
                 let rows = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await;
                 let rows = rows.unwrap_or_else(|e| panic!("{sql}: {e}"));
                 let read = rows
@@ -144,7 +141,33 @@ impl TestPortal {
 
     /// Changes something past the portal.
     pub async fn execute(&self, sql: &str) {
-        self.rows(sql).await;
+        self.try_execute(sql).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+    }
+
+    /// Tries to change something past the portal.
+    pub async fn try_execute(&self, sql: &str) -> Result<(), sqlx::Error> {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match self.engine {
+            Engine::Sqlite => {
+                let mut connection = self.sqlite().await;
+                let done = sqlx::query(sql).execute(&mut connection).await;
+                connection.close().await?;
+                done.map(|_| ())
+            }
+            Engine::Postgres => {
+                let mut connection = sqlx::PgConnection::connect(&self.config.database_url).await?;
+                let done = sqlx::query(sql).execute(&mut connection).await;
+                connection.close().await?;
+                done.map(|_| ())
+            }
+        }
+    }
+
+    /// A connection of its own: the portal's are the portal's.
+    async fn sqlite(&self) -> sqlx::SqliteConnection {
+        let path = self.config.database_url.strip_prefix("sqlite:").expect("a SQLite file");
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).busy_timeout(std::time::Duration::from_secs(10));
+        options.connect().await.expect("a connection")
     }
 
     /// Every table's rows, but for those of the named tables.

@@ -25,7 +25,7 @@ use std::{
     time::Duration,
 };
 
-pub use browser::{Browser, Call};
+pub use browser::{Browser, Call, encode};
 pub use database::Engine;
 use org_portal::{
     clock::Clock,
@@ -218,7 +218,7 @@ impl TestPortal {
 
     /// A browser that has never been here.
     pub fn browser(&self) -> Browser {
-        Browser::new(&self.base(), &self.config)
+        Browser::new(&self.base(), &self.config, self.clock.clone())
     }
 
     /// A number that no other call gave.
@@ -248,7 +248,7 @@ impl TestPortal {
     /// Every kept mail, the oldest first.
     pub async fn mails(&self) -> Vec<Mail> {
         self.deliver().await;
-        // By the row that wanted it: workers may keep them in another order.
+        // By the row that wanted it, which is numbered by its moment: workers may keep them in another order.
         let rows = self.rows("SELECT recipient, subject, body_text, body_html, message_id FROM kept_mails ORDER BY id").await;
         rows.into_iter()
             .map(|row| {
@@ -378,6 +378,17 @@ pub fn uuid(text: &str) -> uuid::Uuid {
 pub fn capitalized(name: &str) -> String {
     let mut chars = name.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+/// Whether two answers are alike, byte for byte; says where they part.
+#[track_caller]
+pub fn assert_alike<T: std::fmt::Debug>(left: &T, right: &T, what: &str) {
+    let (left, right) = (format!("{left:?}"), format!("{right:?}"));
+    if left != right {
+        let part = left.bytes().zip(right.bytes()).position(|(l, r)| l != r).unwrap_or_else(|| left.len().min(right.len()));
+        let around = |text: &str| String::from_utf8_lossy(&text.as_bytes()[part.saturating_sub(200)..(part + 200).min(text.len())]).into_owned();
+        panic!("{what}: they part at byte {part}\n  one: …{}…\nother: …{}…", around(&left), around(&right));
+    }
 }
 
 /// Waits until something holds, at most some seconds.

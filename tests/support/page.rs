@@ -96,6 +96,18 @@ impl Answer {
         all.remove(0)
     }
 
+    /// The pairs of a list of facts.
+    pub fn facts(&self) -> Vec<(String, String)> {
+        self.texts("dl.facts dt").into_iter().zip(self.texts("dl.facts dd")).collect()
+    }
+
+    /// The fact of a name.
+    #[track_caller]
+    pub fn fact(&self, name: &str) -> String {
+        let facts = self.facts();
+        facts.iter().find(|(n, _)| n == name).unwrap_or_else(|| panic!("no {name} in {facts:?}")).1.clone()
+    }
+
     /// How many things a selector finds.
     pub fn count(&self, css: &str) -> usize {
         Html::parse_document(&self.html()).select(&select(css)).count()
@@ -208,7 +220,7 @@ impl Answer {
 /// Takes out keys of forms and nonces, which differ at every drawing.
 pub fn normalize(text: &str) -> String {
     let mut text = text.to_owned();
-    for (before, after) in [("name=\"drawn[key]\" value=\"", "\""), ("nonce=\"", "\""), ("'nonce-", "'")] {
+    for (before, after) in [("name=\"drawn[key]\" value=\"", "\""), ("nonce=\"", "\""), ("'nonce-", "'"), ("crossorigin=\"", "\"")] {
         let mut out = String::new();
         let mut rest = text.as_str();
         while let Some(at) = rest.find(before) {

@@ -1,0 +1,348 @@
+import { expect, test, type Page } from './support/test';
+
+const OTHER_PASSWORD = 'mallow drizzle 7 umbrella';
+
+/** The sentence beside a field, as `aria-describedby` leads to it. */
+function errorOf(page: Page, field: string) {
+  return page.locator(`#${field}-error`);
+}
+
+async function openAccountMenu(page: Page) {
+  await page.locator('details.account > summary').click();
+}
+
+test('a sign-up with mistakes says what to mend beside each field and keeps what was typed, not the password', async ({ page, expectStatus }) => {
+  expectStatus(422);
+  await page.goto('/sign-up');
+  await page.getByLabel('E-mail', { exact: true }).fill('ada.example');
+  await page.getByLabel('First name').fill('  ');
+  await page.getByLabel('Last name').fill('Love"lace <b>');
+  await page.getByLabel('Password', { exact: true }).fill('too short');
+  const [response] = await Promise.all([page.waitForResponse('**/do/sign_up'), page.getByRole('button', { name: 'Create account' }).click()]);
+  expect(response.status()).toBe(422);
+  await expect(page).toHaveTitle(/^Error: Create an account/);
+  await expect(errorOf(page, 'email')).toHaveText('Enter an e-mail address like name@example.com');
+  await expect(errorOf(page, 'first_name')).toHaveText('Enter your first name');
+  await expect(errorOf(page, 'password')).toContainText('Use at least 15 characters');
+  for (const field of ['email', 'first_name', 'password']) {
+    await expect(page.locator(`#${field}`)).toHaveAttribute('aria-invalid', 'true');
+    await expect(page.locator(`#${field}`)).toHaveAttribute('aria-describedby', new RegExp(`${field}-error`));
+  }
+  await expect(page.getByLabel('E-mail', { exact: true })).toHaveValue('ada.example');
+  await expect(page.getByLabel('Last name')).toHaveValue('Love"lace <b>');
+  await expect(page.getByLabel('Password', { exact: true })).toHaveValue('');
+  // The summary on top leads to the fields.
+  const summary = page.getByRole('alert');
+  await expect(summary).toContainText('3 things to change');
+  await summary.getByRole('link', { name: 'Enter your first name' }).click();
+  await expect(page.locator('#first_name')).toBeFocused();
+});
+
+test('a password that is common or made of the name is refused with the reason', async ({ page, newPerson, expectStatus }) => {
+  expectStatus(422);
+  const person = newPerson('Wilhelmina');
+  for (const [password, reason] of [
+    ['passwordpassword', 'easy to guess'],
+    ['wilhelminacustomer', 'made of your own name'],
+    ['x'.repeat(201), 'at most 200 characters'],
+  ]) {
+    await page.goto('/sign-up');
+    await page.getByLabel('E-mail', { exact: true }).fill(person.email);
+    await page.getByLabel('First name').fill(person.firstName);
+    await page.getByLabel('Password', { exact: true }).fill(password);
+    await page.getByRole('button', { name: 'Create account' }).click();
+    await expect(errorOf(page, 'password')).toContainText(reason);
+  }
+});
+
+test('who signs up verifies the address by the mail, in the same browser, and is signed in', async ({ page, portal, newPerson }) => {
+  const person = newPerson();
+  await page.goto('/');
+  await expect(page).toHaveURL('/sign-in');
+  await page.getByRole('link', { name: 'Create an account' }).click();
+  await page.getByLabel('E-mail', { exact: true }).fill(person.email);
+  await page.getByLabel('First name').fill(person.firstName);
+  await page.getByLabel('Password', { exact: true }).fill(person.password);
+  await page.getByRole('button', { name: 'Create account' }).click();
+  await expect(page).toHaveURL('/check-your-mail');
+  const mail = await portal.mails.waitFor(person.email, 'Verify your e-mail address');
+  expect(mail.from).toBe('"Org Portal" <portal@portal.example>');
+  expect(mail.text).toContain(`Hello ${person.firstName}`);
+  expect(mail.html).toContain('/verify-email?token=');
+  expect(mail.messageId).toMatch(/^<.+@.+>$/);
+  const link = mail.links[0];
+  // Opening it does nothing, twice.
+  await page.goto(link);
+  await page.goto(link);
+  await expect(page.getByLabel('Password', { exact: true })).toHaveCount(0);
+  await page.getByRole('button', { name: 'Verify e-mail address' }).click();
+  await expect(page).toHaveURL('/getting-started');
+  await expect(page.getByRole('heading', { level: 1, name: 'Getting Started' })).toBeVisible();
+  await openAccountMenu(page);
+  await expect(page.locator('details.account').getByText(person.email)).toBeVisible();
+});
+
+test('the link of the sign-up works once, and says so afterwards', async ({ page, portal, newPerson, signUp, newBrowser, expectStatus }) => {
+  expectStatus(410);
+  const person = newPerson();
+  await signUp(page, person);
+  const link = portal.mails.to(person.email)[0].links[0];
+  const other = await newBrowser();
+  const response = await other.goto(link);
+  expect(response?.status()).toBe(410);
+  await expect(other.getByRole('heading', { name: 'This link no longer works' })).toBeVisible();
+  await expect(other.getByRole('link', { name: 'Sign up again' })).toBeVisible();
+});
+
+test('the link opened in another browser asks for the password of the sign-up', async ({ page, portal, newPerson, newBrowser, signIn, expectStatus }) => {
+  expectStatus(422);
+  const person = newPerson();
+  await page.goto('/sign-up');
+  await page.getByLabel('E-mail', { exact: true }).fill(person.email);
+  await page.getByLabel('First name').fill(person.firstName);
+  await page.getByLabel('Password', { exact: true }).fill(person.password);
+  await page.getByRole('button', { name: 'Create account' }).click();
+  const { links } = await portal.mails.waitFor(person.email, 'Verify');
+  const phone = await newBrowser();
+  await phone.goto(links[0]);
+  await phone.getByLabel('Password', { exact: true }).fill('not the right one at all');
+  await phone.getByRole('button', { name: 'Verify e-mail address' }).click();
+  await expect(errorOf(phone, 'password')).toHaveText('This is not the password that was chosen at sign-up');
+  await phone.getByLabel('Password', { exact: true }).fill(person.password);
+  await phone.getByRole('button', { name: 'Verify e-mail address' }).click();
+  await expect(phone).toHaveURL('/sign-in');
+  await expect(phone.getByRole('status')).toContainText('Your e-mail address is verified');
+  await signIn(phone, person);
+  await expect(phone).toHaveURL('/getting-started');
+});
+
+test('signing up with an address that has an account shows the same page and sends another mail', async ({ page, portal, newAccount }) => {
+  const { person } = await newAccount();
+  await page.goto('/sign-up');
+  await page.getByLabel('E-mail', { exact: true }).fill(person.email.toUpperCase());
+  await page.getByLabel('First name').fill('Mallory');
+  await page.getByLabel('Password', { exact: true }).fill(OTHER_PASSWORD);
+  await page.getByRole('button', { name: 'Create account' }).click();
+  await expect(page.getByRole('heading', { name: 'Check your mail' })).toBeVisible();
+  await expect.poll(() => portal.mails.all.some((mail) => mail.subject.startsWith('You already have an account') && mail.to[0].toLowerCase() === person.email)).toBe(true);
+});
+
+test('a wrong password and an unknown address are refused alike, and the right pair leads where one wanted to go', async ({ page, newAccount, newPerson, expectStatus }) => {
+  expectStatus(401);
+  const { person } = await newAccount();
+  const words: string[] = [];
+  for (const email of [person.email, newPerson().email]) {
+    await page.goto('/sign-in');
+    await page.getByLabel('E-mail', { exact: true }).fill(email);
+    await page.getByLabel('Password', { exact: true }).fill('certainly not this one');
+    const [response] = await Promise.all([page.waitForResponse('**/do/sign_in'), page.getByRole('button', { name: 'Sign in' }).click()]);
+    expect(response.status()).toBe(401);
+    await expect(page.getByRole('alert')).toContainText('The e-mail address or the password is wrong.');
+    await expect(page.getByLabel('E-mail', { exact: true })).toHaveValue(email);
+    await expect(page.getByLabel('Password', { exact: true })).toHaveValue('');
+    words.push((await page.locator('main').innerText()).replace(email, ''));
+  }
+  expect(words[0]).toBe(words[1]);
+  await page.goto('/account');
+  await expect(page).toHaveURL('/sign-in?to=%2Faccount');
+  await page.getByLabel('E-mail', { exact: true }).fill(person.email);
+  await page.getByLabel('Password', { exact: true }).fill('still not this one');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await expect(page.getByRole('alert')).toBeVisible();
+  // The refused form still knows where one wanted to go.
+  await page.getByLabel('Password', { exact: true }).fill(person.password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await expect(page).toHaveURL('/account');
+  await page.goto('/sign-in');
+  await expect(page).toHaveURL('/getting-started');
+});
+
+test('the place to go after sign-in is never another host', async ({ page, newAccount, signIn }) => {
+  const { person } = await newAccount();
+  for (const to of ['https://evil.example/', '//evil.example/', '/\\evil.example', '/do/sign_out']) {
+    await page.context().clearCookies();
+    await page.goto(`/sign-in?to=${encodeURIComponent(to)}`);
+    await page.getByLabel('E-mail', { exact: true }).fill(person.email);
+    await page.getByLabel('Password', { exact: true }).fill(person.password);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await expect(page, to).toHaveURL('/getting-started');
+  }
+  await page.context().clearCookies();
+  await signIn(page, person);
+});
+
+test('a forgotten password is chosen anew by a mail, which ends every session', async ({ page, portal, newAccount, newBrowser, signIn, expectStatus }) => {
+  expectStatus(401, 410, 422);
+  const client = await newAccount();
+  const { person } = client;
+  const elsewhere = await newBrowser();
+  await client.takeOver(elsewhere);
+  await elsewhere.goto('/account');
+  await expect(elsewhere.getByRole('heading', { level: 1, name: 'Account' })).toBeVisible();
+
+  await page.goto('/sign-in');
+  await page.getByRole('link', { name: 'Forgot your password?' }).click();
+  await page.getByLabel('E-mail', { exact: true }).fill('nonsense');
+  await page.getByRole('button', { name: 'Send link' }).click();
+  await expect(errorOf(page, 'email')).toBeVisible();
+  await page.getByLabel('E-mail', { exact: true }).fill(person.email);
+  await page.getByRole('button', { name: 'Send link' }).click();
+  await expect(page.getByRole('heading', { name: 'Check your mail' })).toBeVisible();
+  const { links } = await portal.mails.waitFor(person.email, 'Choose a new password');
+  await page.goto(links[0]);
+  await expect(page.getByText(person.email)).toBeVisible();
+  await page.getByLabel('New password').fill('short');
+  await page.getByRole('button', { name: 'Save password' }).click();
+  await expect(errorOf(page, 'password')).toContainText('15 characters');
+  await page.getByLabel('New password').fill(OTHER_PASSWORD);
+  await page.getByRole('button', { name: 'Save password' }).click();
+  await expect(page).toHaveURL('/sign-in');
+  await expect(page.getByRole('status')).toContainText('Your password is changed');
+  await portal.mails.waitFor(person.email, 'was changed');
+
+  await elsewhere.reload();
+  await expect(elsewhere).toHaveURL('/sign-in?to=%2Faccount');
+  const used = await elsewhere.goto(links[0]);
+  expect(used?.status()).toBe(410);
+  await expect(elsewhere.getByRole('link', { name: 'Get a new link' })).toBeVisible();
+
+  await page.getByLabel('E-mail', { exact: true }).fill(person.email);
+  await page.getByLabel('Password', { exact: true }).fill(person.password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await expect(page.getByRole('alert')).toContainText('wrong');
+  await signIn(page, { ...person, password: OTHER_PASSWORD });
+});
+
+test('a forgotten password of an unknown address looks the same', async ({ page, portal, newPerson }) => {
+  const { email } = newPerson('Nobody');
+  await page.goto('/forgot-password');
+  await page.getByLabel('E-mail', { exact: true }).fill(email);
+  await page.getByRole('button', { name: 'Send link' }).click();
+  await expect(page.getByRole('heading', { name: 'Check your mail' })).toBeVisible();
+  await portal.mails.waitFor(email, 'There is no account for this address');
+});
+
+test('a changed name shows at once, also in the list of members', async ({ page, newAdmin, expectStatus }) => {
+  expectStatus(422);
+  await (await newAdmin()).takeOver(page);
+  await page.goto('/account');
+  await page.getByLabel('First name').fill('');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(errorOf(page, 'first_name')).toHaveText('Enter your first name');
+  await page.getByLabel('First name').fill('Éloïse <b>');
+  await page.getByLabel('Last name').fill('');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByRole('status')).toContainText('Your name is changed.');
+  await expect(page.locator('.account-name')).toContainText('Éloïse <b>');
+  await page.goto('/organization/members');
+  await expect(page.getByRole('rowheader', { name: 'Éloïse <b> You' })).toBeVisible();
+});
+
+test('a changed password needs the old one and ends the other sessions', async ({ page, portal, newAccount, newBrowser, signIn, expectStatus }) => {
+  expectStatus(422);
+  const client = await newAccount();
+  const { person } = client;
+  await client.takeOver(page);
+  const elsewhere = await newBrowser();
+  await signIn(elsewhere, person);
+  await page.goto('/account');
+  await page.getByLabel('Current password').fill('not this one, surely');
+  await page.getByLabel('New password').fill('short');
+  await page.getByRole('button', { name: 'Change password' }).click();
+  await expect(errorOf(page, 'current_password')).toHaveText('This is not your password');
+  await expect(errorOf(page, 'new_password')).toContainText('15 characters');
+  await page.getByLabel('Current password').fill(person.password);
+  await page.getByLabel('New password').fill(OTHER_PASSWORD);
+  await page.getByRole('button', { name: 'Change password' }).click();
+  await expect(page.getByRole('status')).toContainText('Your password is changed. All other sessions were ended.');
+  await portal.mails.waitFor(person.email, 'was changed');
+  await elsewhere.goto('/getting-started');
+  await expect(elsewhere).toHaveURL('/sign-in?to=%2Fgetting-started');
+  await page.goto('/getting-started');
+  await expect(page).toHaveURL('/getting-started');
+});
+
+test('password managers are led to the form for a new password', async ({ page, newAccount }) => {
+  await (await newAccount()).takeOver(page);
+  await page.goto('/.well-known/change-password');
+  await expect(page).toHaveURL('/account#change-password');
+  await expect(page.getByLabel('Current password')).toHaveAttribute('autocomplete', 'current-password');
+  await expect(page.getByLabel('New password')).toHaveAttribute('autocomplete', 'new-password');
+});
+
+test('sessions are listed, and one that is ended is signed out on its next request', async ({ page, newAccount, newBrowser, signIn }) => {
+  const client = await newAccount();
+  await client.takeOver(page);
+  const second = await newBrowser();
+  await signIn(second, client.person);
+  const third = await newBrowser();
+  await signIn(third, client.person);
+  await page.goto('/account');
+  const sessions = page.getByRole('region', { name: 'Sessions' }).getByRole('listitem');
+  await expect(sessions).toHaveCount(3);
+  await expect(sessions.first()).toContainText('This device');
+  await expect(sessions.first().getByRole('button')).toHaveCount(0);
+  await sessions.nth(1).getByRole('button', { name: /^End/ }).click();
+  await expect(page.getByRole('status')).toContainText('The session was ended.');
+  await expect(sessions).toHaveCount(2);
+  const ended = [];
+  for (const browser of [second, third]) {
+    await browser.goto('/account');
+    ended.push(browser.url().includes('/sign-in'));
+  }
+  expect(ended.filter(Boolean)).toHaveLength(1);
+  await page.getByRole('button', { name: 'End all other sessions' }).click();
+  await expect(page.getByRole('status')).toContainText('All other sessions were ended.');
+  await expect(sessions).toHaveCount(1);
+  for (const browser of [second, third]) {
+    await browser.goto('/account');
+    await expect(browser).toHaveURL('/sign-in?to=%2Faccount');
+  }
+});
+
+test('a form sent after the session has ended says so, and nothing is changed', async ({ page, newAccount, signIn, expectStatus }) => {
+  expectStatus(401);
+  const client = await newAccount();
+  await client.takeOver(page);
+  await page.goto('/account');
+  await client.done('/account', 'sign_out');
+  await page.getByLabel('First name').fill('Changed');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByRole('alert')).toContainText('You are not signed in any more. Sign in and try again.');
+  await page.getByLabel('E-mail', { exact: true }).fill(client.person.email);
+  await page.getByLabel('Password', { exact: true }).fill(client.person.password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await expect(page).toHaveURL('/account');
+  await expect(page.getByLabel('First name')).toHaveValue(client.person.firstName);
+});
+
+test('who signs out is signed out', async ({ page, newAccount }) => {
+  await (await newAccount()).takeOver(page);
+  await page.goto('/getting-started');
+  await openAccountMenu(page);
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await expect(page).toHaveURL('/sign-in');
+  await expect(page.getByRole('status')).toContainText('You are signed out.');
+  await page.goto('/getting-started');
+  await expect(page).toHaveURL('/sign-in?to=%2Fgetting-started');
+});
+
+test('the chosen theme comes with the page from the server, and stays', async ({ page, newAccount }) => {
+  await (await newAccount()).takeOver(page);
+  await page.goto('/account');
+  await expect(page.locator('html')).not.toHaveAttribute('data-theme');
+  for (const theme of ['Dark', 'Light']) {
+    await openAccountMenu(page);
+    await page.getByRole('button', { name: theme }).click();
+    await expect(page).toHaveURL('/account');
+    const html = await (await page.request.get('/account')).text();
+    expect(html).toMatch(new RegExp(`<html[^>]* data-theme="${theme.toLowerCase()}"`));
+    await expect(page.locator('html')).toHaveCSS('color-scheme', theme.toLowerCase());
+    await openAccountMenu(page);
+    await expect(page.getByRole('button', { name: theme })).toHaveAttribute('aria-pressed', 'true');
+    await openAccountMenu(page);
+  }
+  await openAccountMenu(page);
+  await page.getByRole('button', { name: 'Auto' }).click();
+  await expect(page.locator('html')).not.toHaveAttribute('data-theme');
+});

@@ -1,0 +1,341 @@
+// Every page and state, looked at: nothing that axe finds, nothing in the console, nothing wider than the smallest phone,
+// and a picture of each in end2end/shots, light and dark. The widths are those of the projects (1440 and 390).
+import { join } from 'node:path';
+import { startPortal } from './support/server';
+import { expect, test, type Client, type Page } from './support/test';
+
+type Scene = {
+  /** The picture's name. */
+  name: string;
+  /** Who looks; nobody signed in where it is left out. */
+  as?: 'new' | 'leaver' | 'invited' | 'admin' | 'founder' | 'technical';
+  /** The page. */
+  path?: string | ((stage: Stage) => string);
+  /** What is done there, and what it needs JavaScript for. */
+  act?: (page: Page, stage: Stage) => Promise<void>;
+  js?: boolean;
+  /** What the browser may report. */
+  statuses?: number[];
+  /** A dialog or a menu lies over the page: a picture of what is seen, and not of the page's whole length. */
+  over?: boolean;
+};
+type Stage = { links: Record<string, string>; member: string; pending: string; people: Record<string, Client> };
+
+const send = (page: Page) => page.locator('main form button.primary').first().click();
+
+const SCENES: Scene[] = [
+  { name: 'sign-in', path: '/sign-in' },
+  {
+    name: 'sign-in-refused',
+    path: '/sign-in',
+    statuses: [401],
+    act: async (page) => {
+      await page.locator('#email').fill('ada@example.com');
+      await page.locator('#password').fill('not the right one');
+      await send(page);
+      await expect(page.getByRole('alert')).toBeVisible();
+    },
+  },
+  {
+    name: 'sign-in-notice',
+    as: 'leaver',
+    path: '/getting-started',
+    act: async (page) => {
+      await page.locator('details.account > summary').click();
+      await page.getByRole('button', { name: 'Sign out' }).click();
+      await expect(page.getByRole('status')).toBeVisible();
+    },
+  },
+  { name: 'sign-up', path: '/sign-up' },
+  {
+    name: 'sign-up-refused',
+    path: '/sign-up',
+    statuses: [422],
+    act: async (page) => {
+      await page.locator('#email').fill('ada.example');
+      await page.locator('#password').fill('short');
+      await send(page);
+      await expect(page.getByRole('alert')).toBeVisible();
+    },
+  },
+  { name: 'sign-up-invited', path: ({ links }) => links.open.replace('/invitation?token=', '/sign-up?invitation=') },
+  { name: 'sign-up-stale', path: '/sign-up?invitation=unknown' },
+  { name: 'check-mail', path: '/check-your-mail' },
+  { name: 'verify-email-other-browser', path: ({ links }) => links.verify },
+  { name: 'verify-email-gone', path: '/verify-email?token=unknown', statuses: [410] },
+  { name: 'forgot-password', path: '/forgot-password' },
+  { name: 'reset-password', path: ({ links }) => links.reset },
+  { name: 'reset-password-gone', path: '/reset-password?token=unknown', statuses: [410] },
+  { name: 'invitation-signed-out', path: ({ links }) => links.open },
+  { name: 'invitation-ended', path: '/invitation?token=unknown', statuses: [410] },
+  { name: 'invitation', as: 'invited', path: ({ links }) => links.invited },
+  { name: 'invitation-other-account', as: 'new', path: ({ links }) => links.invited, statuses: [403] },
+  { name: 'invitation-other-organization', as: 'founder', path: ({ links }) => links.founder, statuses: [409] },
+  { name: 'getting-started-new', as: 'new', path: '/getting-started' },
+  { name: 'getting-started-invited', as: 'invited', path: '/getting-started' },
+  { name: 'getting-started-founder', as: 'founder', path: '/getting-started' },
+  { name: 'getting-started', as: 'admin', path: '/getting-started' },
+  { name: 'add-organization', as: 'new', path: '/organization/add' },
+  {
+    name: 'add-organization-refused',
+    as: 'new',
+    path: '/organization/add',
+    statuses: [422],
+    act: async (page) => {
+      await send(page);
+      await expect(page.getByRole('alert')).toBeVisible();
+    },
+  },
+  { name: 'add-organization-again', as: 'admin', path: '/organization/add' },
+  { name: 'organization-details', as: 'admin', path: '/organization' },
+  { name: 'members', as: 'admin', path: '/organization/members' },
+  { name: 'members-alone', as: 'founder', path: '/organization/members' },
+  { name: 'members-technical', as: 'technical', path: '/organization/members' },
+  { name: 'members-empty', as: 'admin', path: '/organization/members?q=nobody+at+all' },
+  { name: 'members-sorted', as: 'admin', path: '/organization/members?sort=email&order=desc' },
+  {
+    name: 'members-notice',
+    as: 'admin',
+    path: '/organization/members',
+    act: async (page) => {
+      const resend = page.getByRole('button', { name: 'Resend' }).first();
+      if (!(await resend.isVisible())) await page.getByRole('button', { name: /^Actions for pending/ }).click();
+      await resend.click();
+      await expect(page.getByText('The invitation is on its way again.')).toBeVisible();
+    },
+  },
+  {
+    name: 'dialog-invite',
+    as: 'admin',
+    path: '/organization/members',
+    js: true,
+    over: true,
+    act: async (page) => {
+      await page.getByRole('link', { name: 'Invite Member' }).click();
+      await expect(page.getByRole('dialog')).toBeVisible();
+    },
+  },
+  {
+    name: 'dialog-invite-refused',
+    as: 'admin',
+    path: '/organization/members',
+    js: true,
+    over: true,
+    act: async (page) => {
+      await page.getByRole('link', { name: 'Invite Member' }).click();
+      await page.getByRole('dialog').getByLabel('Corporate e-mail').fill('nonsense');
+      await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
+      await expect(page.getByRole('dialog').locator('[data-error]')).toBeVisible();
+    },
+  },
+  ...(['edit', 'remove'] as const).map(
+    (what): Scene => ({
+      name: `dialog-${what}`,
+      as: 'admin',
+      path: '/organization/members',
+      js: true,
+      over: true,
+      act: async (page) => {
+        const row = page.getByRole('row').filter({ hasText: 'bob.' });
+        const menu = row.getByRole('button', { name: /^Actions for/ });
+        if (await menu.isVisible()) await menu.click();
+        await row.getByRole('link', { name: new RegExp(`^${what}`, 'i') }).click();
+        await expect(page.getByRole('dialog')).toBeVisible();
+      },
+    }),
+  ),
+  {
+    name: 'menu-account',
+    as: 'admin',
+    path: '/organization',
+    over: true,
+    act: (page) => page.locator('details.account > summary').click(),
+  },
+  {
+    name: 'menu-navigation',
+    as: 'admin',
+    path: '/organization',
+    over: true,
+    act: async (page) => {
+      const menu = page.locator('details.navmenu > summary');
+      if (await menu.isVisible()) await menu.click();
+    },
+  },
+  {
+    name: 'menu-row',
+    as: 'admin',
+    path: '/organization/members',
+    over: true,
+    act: async (page) => {
+      const menu = page.getByRole('row').filter({ hasText: 'bob.' }).getByRole('button', { name: /^Actions for/ });
+      if (await menu.isVisible()) await menu.click();
+    },
+  },
+  { name: 'invite', as: 'admin', path: '/organization/members/invite' },
+  { name: 'invite-technical', as: 'technical', path: '/organization/members/invite' },
+  {
+    name: 'invite-refused',
+    as: 'admin',
+    path: '/organization/members/invite',
+    statuses: [409],
+    act: async (page, { people }) => {
+      await page.locator('#email').fill(people.invited.person.email);
+      await send(page);
+      await expect(page.getByRole('button', { name: 'Resend' })).toBeVisible();
+    },
+  },
+  { name: 'edit-member', as: 'admin', path: ({ member }) => `/organization/members/${member}/edit` },
+  { name: 'remove-member', as: 'admin', path: ({ member }) => `/organization/members/${member}/remove` },
+  { name: 'revoke-invitation', as: 'admin', path: ({ pending }) => `/organization/invitations/${pending}/revoke` },
+  { name: 'leave-organization', as: 'technical', path: '/organization/leave' },
+  { name: 'leave-refused', as: 'admin', path: '/organization/leave' },
+  { name: 'roles', as: 'admin', path: '/roles' },
+  { name: 'account', as: 'admin', path: '/account' },
+  {
+    name: 'account-refused',
+    as: 'admin',
+    path: '/account',
+    statuses: [422],
+    act: async (page) => {
+      await page.locator('#current_password').fill('wrong one entirely');
+      await page.locator('#new_password').fill('short');
+      await page.getByRole('button', { name: 'Change password' }).click();
+      await expect(page.getByRole('alert')).toBeVisible();
+    },
+  },
+  { name: 'error-404', path: '/no/such/page', statuses: [404] },
+  { name: 'error-404-signed-in', as: 'admin', path: '/no/such/page', statuses: [404] },
+];
+
+const NAMES = ['Bob', 'Charles', 'Doris', 'Emmy', 'Zoë'];
+let staged: Promise<Stage> | undefined;
+
+/** The people and what they have, made once for a worker. */
+const looks = test.extend<{ stage: Stage }>({
+  stage: async ({ newAccount, newAdmin, newMember, newPerson }, use) => {
+    staged ??= (async () => {
+      const admin = await newAdmin('Analytical Engines');
+      for (const name of NAMES) await newMember(admin, name, name === 'Emmy' ? 'Admin' : 'Technical user');
+      const technical = await newMember(admin, 'Grace');
+      // With another Admin there is nobody who could not leave.
+      const emmy = /data-id="([^"]+)" data-name="Emmy/.exec((await admin.get('/organization/members')).html)![1];
+      await admin.done(`/organization/members/${emmy}/edit`, 'change_role', { 'form[role]': 'Technical user' });
+      const [fresh, leaver, invited] = [await newAccount('Newcomer'), await newAccount('Leaver'), await newAccount('Invited')];
+      const founder = await newAdmin('Difference Engines', 'Founder');
+      const links = {
+        open: await admin.invite(newPerson('Pending').email),
+        invited: await admin.invite(invited.person.email, 'Admin'),
+        founder: await admin.invite(founder.person.email),
+        verify: '',
+        reset: '',
+      };
+      const waiting = newPerson('Waiting');
+      const stranger = await newAccount('Forgetful');
+      await stranger.done('/forgot-password', 'forgot_password', { 'form[email]': stranger.person.email });
+      links.reset = await stranger.link('Choose a new password', '/reset-password');
+      await stranger.done('/account', 'sign_out');
+      await stranger.done('/sign-up', 'sign_up', { 'form[email]': waiting.email, 'form[first_name]': 'Waiting', 'form[last_name]': '', 'form[password]': waiting.password });
+      links.verify = await stranger.link('Verify', '/verify-email', waiting.email);
+      const { html } = await admin.get('/organization/members');
+      const member = /data-id="([^"]+)" data-name="Bob/.exec(html)![1];
+      const pending = /\/organization\/invitations\/([^/"]+)\/revoke/.exec(html)![1];
+      return { links, member, pending, people: { new: fresh, leaver, invited, admin, founder, technical } };
+    })();
+    await use(await staged);
+  },
+});
+
+for (const { name, as, path, act, js: needed, statuses = [], over } of SCENES) {
+  looks(`the page looks right: ${name}`, async ({ page, stage, js, axe, expectStatus }, info) => {
+    looks.skip(!!needed && !js, 'only the island does this');
+    looks.setTimeout(60_000);
+    expectStatus(...statuses);
+    if (as) await stage.people[as].takeOver(page);
+    await page.goto(typeof path === 'function' ? path(stage) : path!);
+    if (js && (await page.locator('leptos-island dialog').count())) await expect(page.locator('body'), 'the island runs').toHaveAttribute('data-live');
+    await act?.(page, stage);
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await page.screenshot({ path: join(import.meta.dirname, 'shots', info.project.name, `${name}-${colorScheme}.png`), fullPage: !over });
+    }
+    await axe(page);
+    if (over) return;
+    // The smallest phone.
+    await page.setViewportSize({ width: 320, height: 640 });
+    const width = await page.evaluate(() => document.documentElement.scrollWidth);
+    expect(width, 'no scrolling sideways at 320 px').toBeLessThanOrEqual(320);
+    await page.screenshot({ path: join(import.meta.dirname, 'shots', info.project.name, `${name}-320.png`), fullPage: true });
+    await axe(page);
+  });
+}
+
+looks('the first key leads past the navigation', async ({ page, stage }) => {
+  for (const path of ['/sign-in', '/organization']) {
+    if (path !== '/sign-in') await stage.people.admin.takeOver(page);
+    await page.goto(path);
+    await page.keyboard.press('Tab');
+    const skip = page.getByRole('link', { name: 'Skip to content' });
+    await expect(skip).toBeFocused();
+    await expect(skip).toBeInViewport();
+    await page.keyboard.press('Enter');
+    await expect(page.locator('main')).toBeFocused();
+  }
+});
+
+looks('the mails look right', async ({ page, portal, stage, axe }, info) => {
+  void stage;
+  const seen = new Set<string>();
+  for (const mail of portal.mails.all) {
+    const kind = mail.subject.replace(/ (to|for|at) .*/, '').replaceAll(' ', '-').toLowerCase();
+    if (seen.has(kind)) continue;
+    seen.add(kind);
+    expect(mail.html, mail.subject).toContain('<html lang="en"');
+    expect(mail.text, mail.subject).toContain('You get this mail because');
+    // What stands in one form stands in the other.
+    for (const link of mail.links) expect(mail.html).toContain(link.replaceAll('&', '&amp;'));
+    await page.setContent(mail.html);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      await page.screenshot({ path: join(import.meta.dirname, 'shots', info.project.name, `mail-${kind}-${colorScheme}.png`), fullPage: true });
+    }
+    await axe(page);
+  }
+  expect(seen.size).toBeGreaterThanOrEqual(3);
+});
+
+test('without a mail server, mails are found in the development mailbox', async ({ page, axe, newPerson }, info) => {
+  const portal = await startPortal({ ORG_PORTAL_SMTP_URL: '' });
+  const shots = async (name: string) => {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      await page.screenshot({ path: join(import.meta.dirname, 'shots', info.project.name, `${name}-${colorScheme}.png`), fullPage: true });
+    }
+    await axe(page);
+  };
+  try {
+    const person = newPerson();
+    await page.goto(`${portal.url}/dev/mail`);
+    await expect(page.getByRole('heading', { name: 'No mails yet' })).toBeVisible();
+    await shots('dev-mailbox-empty');
+    await page.goto(`${portal.url}/sign-up`);
+    await page.locator('#email').fill(person.email);
+    await page.locator('#first_name').fill(person.firstName);
+    await page.locator('#password').fill(person.password);
+    await send(page);
+    await shots('check-mail-development');
+    await expect(async () => {
+      await page.goto(`${portal.url}/dev/mail`);
+      await expect(page.getByRole('link', { name: /^Verify your e-mail address/ })).toBeVisible({ timeout: 200 });
+    }).toPass();
+    await shots('dev-mailbox');
+    await page.getByRole('link', { name: /^Verify your e-mail address/ }).click();
+    await expect(page.getByRole('heading', { level: 1 })).toContainText('Verify your e-mail address');
+    await shots('dev-mail');
+    await page.locator('pre a').first().click();
+    await page.getByRole('button', { name: 'Verify e-mail address' }).click();
+    await expect(page).toHaveURL(`${portal.url}/getting-started`);
+  } finally {
+    await portal.stop();
+  }
+});

@@ -1,0 +1,548 @@
+//! Accounts: sign-up, verification, forgotten and changed passwords, names (`SPEC.md` §3.1).
+
+use std::collections::BTreeMap;
+
+use org_portal::words::{DAY, HOUR, MINUTE};
+
+use crate::{on_both, support::*};
+
+/// How many rows each table has.
+async fn sizes(portal: &TestPortal) -> BTreeMap<String, usize> {
+    // Whoever was counted before has a row among the limits.
+    portal.snapshot(&["limits"]).await.into_iter().map(|(table, rows)| (table, rows.len())).collect()
+}
+
+/// By how many rows each table grew.
+fn growth(before: &BTreeMap<String, usize>, after: &BTreeMap<String, usize>) -> BTreeMap<String, i64> {
+    after.iter().map(|(table, n)| (table.clone(), *n as i64 - before[table] as i64)).filter(|(_, n)| *n != 0).collect()
+}
+
+/// An answer's headers without the values of its cookies, which are secrets.
+fn headers(answer: &Answer) -> Vec<(String, String)> {
+    let mut headers = answer.normalized_headers();
+    for (name, value) in &mut headers {
+        if name == "set-cookie" {
+            let (pair, rest) = value.split_once(';').unwrap();
+            let (cookie, secret) = pair.split_once('=').unwrap();
+            *value = format!("{cookie}={};{rest}", if secret.is_empty() { "" } else { "*" });
+        }
+    }
+    headers
+}
+
+async fn sign_up_form(browser: &Browser, email: &str) -> Form {
+    let form = browser.get("/sign-up").await.is(200).form("/do/sign_up");
+    form.with("email", email).with("first_name", "Ada").with("last_name", "Lovelace").with("password", PASSWORD)
+}
+
+on_both! {
+    async fn whoever_signs_up_verifies_the_address_and_is_signed_in_in_that_browser(portal) {
+        let ada = portal.browser();
+        ada.submit(&sign_up_form(&ada, "ada@example.com").await).await.leads_to("/check-your-mail");
+        ada.get("/check-your-mail").await.is(200).says("Check your mail");
+        let mails = portal.mails_to("ada@example.com").await;
+        assert_eq!(mails.len(), 1);
+        assert!(mails[0].subject.contains("Verify your e-mail address"), "{mails:?}");
+        assert!(mails[0].text.contains("Hello Ada"), "{mails:?}");
+        let link = portal.link("ada@example.com", "/verify-email").await;
+        let page = ada.get(&link).await.is(200).says("ada@example.com");
+        assert!(!page.form("/do/verify_email").has("password"), "the browser that signed up needs no password");
+        ada.submit(&page.form("/do/verify_email")).await.leads_to("/getting-started");
+        ada.get("/getting-started").await.is(200).says("Ada Lovelace");
+        ada.get("/account").await.is(200).says("ada@example.com");
+    }
+
+    async fn there_is_no_account_before_its_address_is_verified(portal) {
+        let ada = portal.browser();
+        ada.submit(&sign_up_form(&ada, "ada@example.com").await).await.is(303);
+        assert_eq!(portal.count("SELECT count(*) FROM accounts").await, 0);
+        portal.sign_in_to(&ada, "ada@example.com", PASSWORD).await.is(401);
+        ada.get("/getting-started").await.leads_to("/sign-in?to=%2Fgetting-started");
+    }
+
+    async fn the_last_name_may_be_empty(portal) {
+        let plato = portal.browser();
+        portal.sign_up_in(&plato, "plato@example.com", "Plato", "").await;
+        plato.get("/account").await.is(200).says("Plato");
+    }
+
+    async fn what_is_wrong_with_a_sign_up_stands_beside_each_field_and_nothing_is_written(portal) {
+        let browser = portal.browser();
+        let before = portal.snapshot(&[]).await;
+        let long = "x".repeat(101);
+        let cases: &[(&[(&str, &str)], &str)] = &[
+            (&[("email", "")], "email"),
+            (&[("email", "ada")], "email"),
+            (&[("email", "ada@")], "email"),
+            (&[("email", "ada@example.com\u{202e}")], "email"),
+            (&[("email", "<ada@example.com>")], "email"),
+            (&[("first_name", "")], "first_name"),
+            (&[("first_name", "  ")], "first_name"),
+            (&[("first_name", &long)], "first_name"),
+            (&[("first_name", "A\u{7}da")], "first_name"),
+            (&[("first_name", "A\u{202e}da")], "first_name"),
+            (&[("last_name", &long)], "last_name"),
+            (&[("last_name", "Love\u{2066}lace")], "last_name"),
+            (&[("last_name", "Love\nlace")], "last_name"),
+        ];
+        for (changed, wrong) in cases {
+            let form = sign_up_form(&browser, "ada@example.com").await;
+            let form = changed.iter().fold(form, |form, (field, value)| form.with(field, value));
+            let page = browser.submit(&form).await.is(422);
+            for field in ["email", "first_name", "last_name", "password"] {
+                assert_eq!(page.error_of(field).is_some(), field == *wrong, "{changed:?}: {field}: {:?}", page.error_of(field));
+            }
+            for field in ["email", "first_name", "last_name"] {
+                assert_eq!(page.value_of(field), form.value(field), "{changed:?}: {field}");
+            }
+            assert_eq!(page.value_of("password"), "", "{changed:?}");
+            assert!(!page.html().contains(PASSWORD), "{changed:?}: the password is echoed");
+            assert!(page.text("title").starts_with("Error: "), "{}", page.text("title"));
+        }
+        assert_eq!(portal.snapshot(&[]).await, before);
+    }
+
+    async fn passwords_are_judged_by_length_and_guessability_and_the_reason_is_given(portal) {
+        let browser = portal.browser();
+        let too_long = "mallow drizzle 7 umbrella ".repeat(8);
+        assert_eq!(too_long.chars().count(), 208);
+        for (password, reason) in [
+            ("", "Enter a password"),
+            ("Xk9#mQ2$vL7!pR", "at least 15 characters"),
+            ("öäüÖÄÜßéèêàâùû", "at least 15 characters"),
+            ("aaaaaaaaaaaaaaaaaaaaaaaa", "easy to guess"),
+            ("passwordpassword", "easy to guess"),
+            ("qwertyuiopqwertyuiop", "easy to guess"),
+            ("ada.lovelace.example", "your own name"),
+            ("LovelaceLovelaceLovelace", ""),
+            (&too_long, "at most 200 characters"),
+        ] {
+            let page = browser.submit(&sign_up_form(&browser, "ada.lovelace@example.com").await.with("password", password)).await.is(422);
+            let error = page.error_of("password").unwrap_or_else(|| panic!("{password:?} is accepted"));
+            assert!(error.contains(reason), "{password:?}: {error}");
+            assert!(password.is_empty() || !page.html().contains(password), "{password:?} is echoed");
+        }
+        assert_eq!(portal.count("SELECT count(*) FROM sign_ups").await, 0);
+    }
+
+    async fn long_and_unicode_passwords_work_and_every_character_counts(portal) {
+        let long: String = (0..200).map(|i| char::from(b'a' + u8::try_from((i * i * 7 + i * 3) % 26).unwrap())).collect();
+        for (name, password) in [("ada", long.as_str()), ("bob", "пароль из четырёх слов тут 😀"), ("eve", "   mallow drizzle 7 umbrella")] {
+            let browser = portal.browser();
+            let email = format!("{name}@example.com");
+            browser.submit(&sign_up_form(&browser, &email).await.with("password", password)).await.leads_to("/check-your-mail");
+            browser.fill(&portal.link(&email, "/verify-email").await, "/do/verify_email", &[]).await.leads_to("/getting-started");
+            let mut cut: String = password.to_owned();
+            cut.pop();
+            portal.sign_in_to(&portal.browser(), &email, &cut).await.is(401);
+            portal.sign_in_to(&portal.browser(), &email, password.trim_start()).await.is(if password.starts_with(' ') { 401 } else { 303 });
+            portal.sign_in_to(&portal.browser(), &email, password).await.leads_to("/getting-started");
+        }
+    }
+
+    async fn sign_up_answers_alike_whether_or_not_the_address_has_an_account(portal) {
+        portal.sign_up("known").await;
+        portal.deliver().await;
+        let mut seen = Vec::new();
+        for email in ["known@example.com", "fresh@example.com", "KNOWN@example.com"] {
+            let browser = portal.browser();
+            let form = sign_up_form(&browser, email).await;
+            let before = sizes(portal).await;
+            let answer = browser.submit(&form).await;
+            portal.deliver().await;
+            let grown = growth(&before, &sizes(portal).await);
+            let next = browser.follow(&answer).await;
+            let call = portal.browser().call("sign_up", &[
+                ("form[email]", email), ("form[first_name]", "A"), ("form[last_name]", ""), ("form[password]", PASSWORD),
+            ]).await;
+            seen.push((answer.status, answer.body.clone(), headers(&answer), next.normalized(), headers(&next), grown, call.status, call.text));
+        }
+        assert_alike(&seen[0], &seen[1], "an address that has an account is told apart");
+        assert_alike(&seen[0], &seen[2], "case makes another address");
+        assert_eq!(seen[0].5.get("sign_ups"), Some(&1));
+        assert_eq!(seen[0].5.get("kept_mails"), Some(&1));
+        assert!(!seen[0].5.contains_key("accounts"));
+        let mails = portal.mails_to("known@example.com").await;
+        let told = mails.last().unwrap();
+        assert!(told.subject.contains("already have an account"), "{told:?}");
+        assert!(!told.text.contains("/verify-email"), "{told:?}");
+        assert!(portal.mails_to("fresh@example.com").await.iter().all(|mail| mail.text.contains("/verify-email?token=")));
+    }
+
+    async fn forgotten_password_answers_alike_whether_or_not_the_address_has_an_account(portal) {
+        portal.sign_up("known").await;
+        portal.deliver().await;
+        let mut seen = Vec::new();
+        for email in ["known@example.com", "fresh@example.com"] {
+            let browser = portal.browser();
+            let form = browser.get("/forgot-password").await.is(200).form("/do/forgot_password").with("email", email);
+            let before = sizes(portal).await;
+            let answer = browser.submit(&form).await;
+            portal.deliver().await;
+            let grown = growth(&before, &sizes(portal).await);
+            let next = browser.follow(&answer).await;
+            let call = portal.browser().call("forgot_password", &[("form[email]", email)]).await;
+            seen.push((answer.status, answer.body.clone(), headers(&answer), next.normalized(), headers(&next), grown, call.status, call.text));
+        }
+        assert_alike(&seen[0], &seen[1], "an address that has an account is told apart");
+        assert_eq!(seen[0].5.get("password_resets"), Some(&1));
+        assert_eq!(seen[0].5.get("kept_mails"), Some(&1));
+        assert!(portal.mails_to("known@example.com").await.last().unwrap().text.contains("/reset-password?token="));
+        let told = portal.mails_to("fresh@example.com").await;
+        assert!(told[0].subject.contains("no account"), "{told:?}");
+        assert!(!told[0].text.contains("/reset-password"), "{told:?}");
+    }
+
+    async fn opening_a_link_from_a_mail_changes_nothing(portal) {
+        let ada = portal.browser();
+        ada.submit(&sign_up_form(&ada, "ada@example.com").await).await.is(303);
+        let link = portal.link("ada@example.com", "/verify-email").await;
+        let before = portal.state().await;
+        ada.get(&link).await.is(200);
+        portal.browser().get(&link).await.is(200);
+        assert_eq!(portal.state().await, before);
+        ada.fill(&link, "/do/verify_email", &[]).await.is(303);
+        ada.fill("/forgot-password", "/do/forgot_password", &[("email", "ada@example.com")]).await.is(303);
+        let link = portal.link("ada@example.com", "/reset-password").await;
+        let before = portal.state().await;
+        portal.browser().get(&link).await.is(200);
+        assert_eq!(portal.state().await, before);
+    }
+
+    /// CVE-2026-105215 (Zitadel), CVE-2026-44986 (Penpot): whoever signs up with somebody else's address gets nothing
+    /// when that person follows the link.
+    async fn in_another_browser_the_verification_needs_the_password_of_the_sign_up(portal) {
+        let (mallory, ada) = (portal.browser(), portal.browser());
+        mallory.submit(&sign_up_form(&mallory, "ada@example.com").await).await.is(303);
+        let link = portal.link("ada@example.com", "/verify-email").await;
+        let page = ada.get(&link).await.is(200);
+        for password in ["", OTHER_PASSWORD] {
+            let refused = ada.submit(&page.form("/do/verify_email").with("password", password)).await.is(422);
+            assert!(refused.error_of("password").is_some(), "{}", refused.sketch());
+            assert!(!refused.html().contains(OTHER_PASSWORD));
+        }
+        // Leaving the field out is no way round.
+        ada.submit(&page.form("/do/verify_email").without("form[password]")).await.is(422);
+        assert_eq!(portal.count("SELECT count(*) FROM accounts").await, 0);
+        assert_eq!(ada.cookie("session"), None);
+        // With the password it is verified, and not signed in: a link is no session.
+        ada.submit(&page.form("/do/verify_email").with("password", PASSWORD)).await.leads_to("/sign-in");
+        assert_eq!(portal.count("SELECT count(*) FROM accounts").await, 1);
+        assert_eq!(ada.cookie("session"), None);
+        ada.get("/sign-in").await.is(200).says("Your e-mail address is verified");
+        portal.sign_in_to(&ada, "ada@example.com", PASSWORD).await.leads_to("/getting-started");
+    }
+
+    async fn the_owner_of_an_address_signs_up_whoever_tried_before(portal) {
+        let (mallory, ada) = (portal.browser(), portal.browser());
+        mallory.submit(&sign_up_form(&mallory, "ada@example.com").await.with("password", OTHER_PASSWORD)).await.is(303);
+        let stolen = portal.link("ada@example.com", "/verify-email").await;
+        portal.sign_up_in(&ada, "ada@example.com", "Ada", "Real").await;
+        // Even who holds the earlier link and its browser gets nowhere: the address has an account now.
+        mallory.fill(&stolen, "/do/verify_email", &[]).await.is(410);
+        portal.sign_in_to(&portal.browser(), "ada@example.com", OTHER_PASSWORD).await.is(401);
+        portal.sign_in_to(&portal.browser(), "ada@example.com", PASSWORD).await.is(303);
+        ada.get("/account").await.is(200).says("Ada Real");
+    }
+
+    async fn a_verification_link_works_once_and_for_24_hours_and_what_is_over_answers_like_what_never_was(portal) {
+        let pages = |link: String| async move {
+            let browser = portal.browser();
+            let token = link.rsplit('=').next().unwrap().to_owned();
+            let page = browser.get(&link).await.is(410);
+            let pairs = [("form[token]", token.as_str()), ("form[password]", PASSWORD), ("drawn[page]", &link)];
+            let posted = browser.post("/do/verify_email", &pairs).await.is(410);
+            let call = browser.call("verify_email", &[("form[token]", &token), ("form[password]", PASSWORD)]).await.is(410);
+            let clean = |text: String| text.replace(&token, "TOKEN");
+            (clean(page.normalized()), page.normalized_headers(), clean(posted.normalized()), posted.normalized_headers(), call.text)
+        };
+        let unknown = pages("/verify-email?token=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned()).await;
+        assert!(unknown.0.contains("This link no longer works"));
+
+        let ada = portal.browser();
+        ada.submit(&sign_up_form(&ada, "ada@example.com").await).await.is(303);
+        let used = portal.link("ada@example.com", "/verify-email").await;
+        ada.fill(&used, "/do/verify_email", &[]).await.is(303);
+        assert_alike(&pages(used).await, &unknown, "a used link is told apart");
+
+        let bob = portal.browser();
+        bob.submit(&sign_up_form(&bob, "bob@example.com").await).await.is(303);
+        let expired = portal.link("bob@example.com", "/verify-email").await;
+        portal.clock.advance(DAY - MINUTE);
+        bob.get(&expired).await.is(200);
+        let form = bob.get(&expired).await.form("/do/verify_email");
+        portal.clock.advance(MINUTE);
+        bob.submit(&form).await.is(410);
+        assert_alike(&pages(expired).await, &unknown, "an expired link is told apart");
+        assert_eq!(portal.count("SELECT count(*) FROM accounts").await, 1);
+    }
+
+    async fn a_forgotten_password_is_chosen_anew_and_ends_every_session(portal) {
+        let ada = portal.sign_up("ada").await;
+        let elsewhere = portal.sign_in("ada").await;
+        let browser = portal.browser();
+        browser.fill("/forgot-password", "/do/forgot_password", &[("email", "ADA@example.com")]).await.leads_to("/check-your-mail");
+        let link = portal.link("ada@example.com", "/reset-password").await;
+        let page = browser.get(&link).await.is(200).says("ada@example.com");
+        browser.submit(&page.form("/do/reset_password").with("password", OTHER_PASSWORD)).await.leads_to("/sign-in");
+        browser.get("/sign-in").await.is(200).says("every session was ended");
+        assert_eq!(browser.cookie("session"), None, "a reset signs nobody in");
+        for old in [&ada, &elsewhere] {
+            old.get("/account").await.leads_to("/sign-in?to=%2Faccount");
+        }
+        portal.sign_in_to(&browser, "ada@example.com", PASSWORD).await.is(401);
+        portal.sign_in_to(&browser, "ada@example.com", OTHER_PASSWORD).await.leads_to("/getting-started");
+        let told = portal.mails_to("ada@example.com").await.pop().unwrap();
+        assert!(told.subject.contains("password") && told.subject.contains("changed"), "{told:?}");
+    }
+
+    /// CVE-2026-28268 (Vikunja): a reset token that works twice.
+    async fn a_reset_link_works_once_and_for_an_hour_and_what_is_over_answers_like_what_never_was(portal) {
+        portal.sign_up("ada").await;
+        let ask = || async move {
+            portal.browser().fill("/forgot-password", "/do/forgot_password", &[("email", "ada@example.com")]).await.is(303);
+            portal.link("ada@example.com", "/reset-password").await
+        };
+        let pages = |link: String| async move {
+            let browser = portal.browser();
+            let token = link.rsplit('=').next().unwrap().to_owned();
+            let page = browser.get(&link).await.is(410);
+            let pairs = [("form[token]", token.as_str()), ("form[password]", OTHER_PASSWORD), ("drawn[page]", &link)];
+            let posted = browser.post("/do/reset_password", &pairs).await.is(410);
+            let call = browser.call("reset_password", &[("form[token]", &token), ("form[password]", OTHER_PASSWORD)]).await.is(410);
+            let clean = |text: String| text.replace(&token, "TOKEN");
+            (clean(page.normalized()), page.normalized_headers(), clean(posted.normalized()), posted.normalized_headers(), call.text)
+        };
+        let unknown = pages("/reset-password?token=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned()).await;
+        assert!(unknown.0.contains("This link no longer works"));
+        // One that was asked for earlier dies with the one that is used.
+        let (earlier, used) = (ask().await, ask().await);
+        assert_ne!(earlier, used);
+        portal.browser().fill(&used, "/do/reset_password", &[("password", OTHER_PASSWORD)]).await.is(303);
+        assert_alike(&pages(used).await, &unknown, "a used link is told apart");
+        assert_alike(&pages(earlier).await, &unknown, "an earlier link outlives the reset");
+        let expired = ask().await;
+        portal.clock.advance(HOUR - MINUTE);
+        let browser = portal.browser();
+        let form = browser.get(&expired).await.is(200).form("/do/reset_password").with("password", PASSWORD);
+        portal.clock.advance(MINUTE);
+        browser.submit(&form).await.is(410);
+        assert_alike(&pages(expired).await, &unknown, "an expired link is told apart");
+        portal.sign_in_to(&portal.browser(), "ada@example.com", OTHER_PASSWORD).await.is(303);
+    }
+
+    async fn a_reset_with_a_poor_password_is_refused_and_the_link_still_works(portal) {
+        portal.sign_up("ada").await;
+        let browser = portal.browser();
+        browser.fill("/forgot-password", "/do/forgot_password", &[("email", "ada@example.com")]).await.is(303);
+        let link = portal.link("ada@example.com", "/reset-password").await;
+        for password in ["", "short", "passwordpassword", "ada ada ada ada example"] {
+            let page = browser.fill(&link, "/do/reset_password", &[("password", password)]).await.is(422);
+            assert!(page.error_of("password").is_some(), "{password:?}: {}", page.sketch());
+        }
+        portal.sign_in_to(&portal.browser(), "ada@example.com", PASSWORD).await.is(303);
+        browser.fill(&link, "/do/reset_password", &[("password", OTHER_PASSWORD)]).await.leads_to("/sign-in");
+    }
+
+    /// CVE-2026-115933 (Postiz), CVE-2026-4282 (Keycloak): one secret for several purposes.
+    async fn a_links_secret_serves_its_own_purpose_alone(portal) {
+        let [ada] = portal.organization_with("Acme", [("ada", org_portal::permissions::Role::Admin)]).await;
+        portal.invite(&ada, "bob@example.com", org_portal::permissions::Role::Admin).await.is(303);
+        let eve = portal.browser();
+        eve.submit(&sign_up_form(&eve, "eve@example.com").await).await.is(303);
+        ada.fill("/account", "/do/change_name", &[("first_name", "Ada")]).await.is(303);
+        portal.browser().fill("/forgot-password", "/do/forgot_password", &[("email", "ada@example.com")]).await.is(303);
+        let links = [
+            ("/verify-email", portal.link("eve@example.com", "/verify-email").await),
+            ("/reset-password", portal.link("ada@example.com", "/reset-password").await),
+            ("/invitation", portal.link("bob@example.com", "/invitation").await),
+        ];
+        let before = portal.state().await;
+        for (own, link) in &links {
+            let token = link.rsplit('=').next().unwrap();
+            for page in ["/verify-email", "/reset-password", "/invitation"] {
+                let answer = portal.browser().get(&format!("{page}?token={token}")).await;
+                assert_eq!(answer.status, if page == *own { 200 } else { 410 }, "the secret of {own} at {page}");
+            }
+            let browser = portal.browser();
+            if *own != "/verify-email" {
+                browser.call("verify_email", &[("form[token]", token), ("form[password]", PASSWORD)]).await.is(410);
+            }
+            if *own != "/reset-password" {
+                browser.call("reset_password", &[("form[token]", token), ("form[password]", OTHER_PASSWORD)]).await.is(410);
+            }
+            if *own != "/invitation" {
+                let pairs = [("form[email]", "bob@example.com"), ("form[first_name]", "B"), ("form[password]", PASSWORD), ("form[invitation]", token)];
+                browser.call("sign_up", &pairs).await.is(410);
+            }
+        }
+        assert_eq!(portal.state().await, before);
+    }
+
+    async fn changing_the_password_needs_the_old_one_ends_the_others_and_tells_the_owner(portal) {
+        let ada = portal.sign_up("ada").await;
+        let elsewhere = portal.sign_in("ada").await;
+        portal.browser().fill("/forgot-password", "/do/forgot_password", &[("email", "ada@example.com")]).await.is(303);
+        let reset = portal.link("ada@example.com", "/reset-password").await;
+        let before = portal.state().await;
+        for (current, new, wrong) in [
+            ("", OTHER_PASSWORD, "current_password"),
+            (OTHER_PASSWORD, OTHER_PASSWORD, "current_password"),
+            (PASSWORD, "short", "new_password"),
+            (PASSWORD, "", "new_password"),
+        ] {
+            let fields = [("current_password", current), ("new_password", new)];
+            let page = ada.fill("/account", "/do/change_password", &fields).await.is(422);
+            assert!(page.error_of(wrong).is_some(), "{wrong}: {}", page.sketch());
+            for field in ["current_password", "new_password"] {
+                assert_eq!(page.value_of(field), "", "{field}");
+            }
+            assert!(!page.html().contains(PASSWORD) && !page.html().contains(OTHER_PASSWORD));
+        }
+        assert_eq!(portal.state().await, before);
+        elsewhere.get("/account").await.is(200);
+        let fields = [("current_password", PASSWORD), ("new_password", OTHER_PASSWORD)];
+        ada.fill("/account", "/do/change_password", &fields).await.leads_to("/account");
+        ada.get("/account").await.is(200).says("Your password is changed");
+        elsewhere.get("/account").await.leads_to("/sign-in?to=%2Faccount");
+        portal.browser().get(&reset).await.is(410);
+        let told = portal.mails_to("ada@example.com").await.pop().unwrap();
+        assert!(told.subject.contains("was changed"), "{told:?}");
+        portal.sign_in_to(&portal.browser(), "ada@example.com", PASSWORD).await.is(401);
+        portal.sign_in_to(&portal.browser(), "ada@example.com", OTHER_PASSWORD).await.is(303);
+    }
+
+    async fn a_changed_name_is_shown_everywhere_at_once(portal) {
+        let [ada, bob] = portal.organization_with("Acme", [("ada", org_portal::permissions::Role::Admin), ("bob", org_portal::permissions::Role::TechnicalUser)]).await;
+        let page = ada.fill("/account", "/do/change_name", &[("first_name", ""), ("last_name", "Byron")]).await.is(422);
+        assert!(page.error_of("first_name").is_some());
+        assert_eq!(page.value_of("last_name"), "Byron", "what was typed stays");
+        bob.get("/organization/members").await.is(200).says("Ada Example");
+        ada.fill("/account", "/do/change_name", &[("first_name", "Augusta"), ("last_name", "Byron")]).await.leads_to("/account");
+        ada.get("/account").await.is(200).says("Your name is changed").says("Augusta Byron");
+        bob.get("/organization/members").await.is(200).says("Augusta Byron").never_says("Ada Example");
+        bob.get("/organization/members?q=byron").await.is(200).says("Augusta Byron");
+    }
+
+    async fn an_address_is_the_same_in_upper_and_lower_case(portal) {
+        let ada = portal.browser();
+        portal.sign_up_in(&ada, "Ada.Lovelace@Example.COM", "Ada", "").await;
+        portal.sign_in_to(&portal.browser(), "ada.lovelace@example.com", PASSWORD).await.leads_to("/getting-started");
+        portal.sign_in_to(&portal.browser(), "  ADA.LOVELACE@EXAMPLE.COM ", PASSWORD).await.leads_to("/getting-started");
+        let again = portal.browser();
+        again.submit(&sign_up_form(&again, "ada.lovelace@example.com").await).await.is(303);
+        assert!(portal.mails_to("ada.lovelace@example.com").await.last().unwrap().subject.contains("already have an account"));
+    }
+
+    async fn who_is_signed_in_needs_no_sign_up_and_finds_the_form_for_passwords_where_managers_look(portal) {
+        let ada = portal.sign_up("ada").await;
+        ada.get("/sign-up").await.leads_to("/getting-started");
+        ada.get("/.well-known/change-password").await.leads_to("/account#change-password");
+        assert_eq!(ada.get("/account").await.is(200).count("#change-password form[action='/do/change_password']"), 1);
+    }
+
+    async fn no_table_holds_a_password_or_the_secret_of_a_link_or_cookie(portal) {
+        let [ada] = portal.organization_with("Acme", [("ada", org_portal::permissions::Role::Admin)]).await;
+        portal.invite(&ada, "bob@example.com", org_portal::permissions::Role::Admin).await.is(303);
+        let eve = portal.browser();
+        eve.submit(&sign_up_form(&eve, "eve@example.com").await).await.is(303);
+        ada.fill("/forgot-password", "/do/forgot_password", &[("email", "ada@example.com")]).await.is(303);
+        let mut secrets = vec![PASSWORD.to_owned(), ada.cookie("session").unwrap(), ada.cookie("known_browser").unwrap()];
+        for (to, path) in [("eve", "/verify-email"), ("ada", "/reset-password"), ("bob", "/invitation")] {
+            let link = portal.link(&format!("{to}@example.com"), path).await;
+            secrets.push(link.rsplit('=').next().unwrap().to_owned());
+        }
+        // The development mailbox is what it is for; the outbox forgets what it sent.
+        let everything = portal.snapshot(&["kept_mails"]).await;
+        for secret in secrets {
+            for (table, rows) in &everything {
+                assert!(!rows.iter().flatten().any(|value| value.contains(&secret)), "{table} holds a secret");
+            }
+        }
+        assert!(everything["credentials"].iter().flatten().any(|value| value.starts_with("$argon2id$v=19$m=19456,t=2,p=1$")));
+    }
+}
+
+/// Posts a form twice, as a double click or a reload does, and says how it was answered.
+async fn twice(browser: &Browser, form: &Form) -> ((u16, String), (u16, String)) {
+    let first = browser.submit(form).await;
+    let second = browser.submit(form).await;
+    ((first.status, first.location().to_owned()), (second.status, second.location().to_owned()))
+}
+
+on_both! {
+    async fn a_sign_up_posted_twice_stands_once_and_is_answered_alike(portal) {
+        let ada = portal.browser();
+        let (first, second) = twice(&ada, &sign_up_form(&ada, "ada@example.com").await).await;
+        assert_eq!(first, (303, "/check-your-mail".to_owned()));
+        assert_eq!(second, first);
+        assert_eq!(portal.mails_to("ada@example.com").await.len(), 1);
+        assert_eq!(portal.count("SELECT count(*) FROM sign_ups").await, 1);
+        ada.fill(&portal.link("ada@example.com", "/verify-email").await, "/do/verify_email", &[]).await.leads_to("/getting-started");
+    }
+
+    async fn a_verification_posted_twice_stands_once_and_is_answered_alike(portal) {
+        let ada = portal.browser();
+        ada.submit(&sign_up_form(&ada, "ada@example.com").await).await.is(303);
+        let link = portal.link("ada@example.com", "/verify-email").await;
+        let form = ada.get(&link).await.form("/do/verify_email");
+        // A double click: the second request has the cookies of the first.
+        let (one, two) = (ada.copy(), ada.copy());
+        let (first, second) = (one.submit(&form).await, two.submit(&form).await);
+        first.clone().leads_to("/getting-started");
+        second.leads_to("/getting-started");
+        one.get("/getting-started").await.is(200);
+        assert_eq!(portal.count("SELECT count(*) FROM accounts").await, 1);
+    }
+
+    async fn a_request_for_a_new_password_posted_twice_sends_one_mail(portal) {
+        portal.sign_up("ada").await;
+        let before = portal.mails_to("ada@example.com").await.len();
+        let browser = portal.browser();
+        let form = browser.get("/forgot-password").await.form("/do/forgot_password").with("email", "ada@example.com");
+        let (first, second) = twice(&browser, &form).await;
+        assert_eq!(first, (303, "/check-your-mail".to_owned()));
+        assert_eq!(second, first);
+        assert_eq!(portal.mails_to("ada@example.com").await.len(), before + 1);
+    }
+
+    async fn a_reset_posted_twice_stands_once_and_is_answered_alike(portal) {
+        portal.sign_up("ada").await;
+        let browser = portal.browser();
+        browser.fill("/forgot-password", "/do/forgot_password", &[("email", "ada@example.com")]).await.is(303);
+        let link = portal.link("ada@example.com", "/reset-password").await;
+        let before = portal.mails_to("ada@example.com").await.len();
+        let form = browser.get(&link).await.form("/do/reset_password").with("password", OTHER_PASSWORD);
+        let (first, second) = twice(&browser, &form).await;
+        assert_eq!(first, (303, "/sign-in".to_owned()));
+        assert_eq!(second, first);
+        assert_eq!(portal.mails_to("ada@example.com").await.len(), before + 1);
+    }
+
+    async fn a_change_of_password_or_name_posted_twice_stands_once_and_is_answered_alike(portal) {
+        let ada = portal.sign_up("ada").await;
+        let before = portal.mails_to("ada@example.com").await.len();
+        let page = ada.get("/account").await;
+        let form = page.form("/do/change_name").with("first_name", "Augusta");
+        let (first, second) = twice(&ada, &form).await;
+        assert_eq!(first, (303, "/account".to_owned()));
+        assert_eq!(second, first);
+        let form = page.form("/do/change_password").with("current_password", PASSWORD).with("new_password", OTHER_PASSWORD);
+        let (first, second) = twice(&ada, &form).await;
+        assert_eq!(first, (303, "/account".to_owned()));
+        assert_eq!(second, first);
+        assert_eq!(portal.mails_to("ada@example.com").await.len(), before + 1);
+        let changes = portal.count("SELECT count(*) FROM audit_events WHERE action IN ('account.change_name', 'password.change') AND outcome = 'success'").await;
+        assert_eq!(changes, 2);
+    }
+
+    /// The key belongs to who posts it: nobody is answered with what somebody else did.
+    async fn a_key_of_somebody_elses_form_does_nothing_for_another(portal) {
+        let (ada, bob) = (portal.sign_up("ada").await, portal.sign_up("bob").await);
+        let form = ada.get("/account").await.form("/do/change_name").with("first_name", "Augusta");
+        ada.submit(&form).await.is(303);
+        bob.submit(&form.with("first_name", "Robert")).await.is(303);
+        bob.get("/account").await.is(200).says("Robert");
+        ada.get("/account").await.is(200).says("Augusta");
+    }
+}
