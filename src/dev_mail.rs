@@ -2,6 +2,7 @@
 //!
 //! It shows the secrets of links to whoever asks, so it trusts nothing that came through a proxy.
 
+use axum::http::header::HOST;
 use leptos::prelude::*;
 use uuid::Uuid;
 
@@ -10,17 +11,24 @@ use crate::{
     form::Refusal,
     sql,
     ui::{Icon, Moment, icons},
-    visit::{Answer, Page, Visit},
+    visit::{self, Answer, Page, Visit},
     words::Timestamp,
 };
 
-/// Headers by which a proxy gives itself away.
-const FORWARDED: [&str; 6] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via"];
-
-/// Whether the mailbox is there for a visit: mails are kept, and the request came without a detour.
+/// Whether the mailbox is there for a visit: mails are kept, the request came without a detour, and it names this
+/// machine. A foreign name that leads here by its owner's DNS is somebody else's page, reading.
 #[must_use]
 pub fn allowed(visit: &Visit) -> bool {
-    visit.portal.config.keeps_mail() && !FORWARDED.iter().any(|name| visit.headers.contains_key(*name))
+    visit.portal.config.keeps_mail()
+        && !visit::forwarded(&visit.headers)
+        && visit.headers.get(HOST).is_none_or(|host| is_loopback(host.to_str().unwrap_or("?")))
+}
+
+/// Whether a `Host` names this machine.
+fn is_loopback(host: &str) -> bool {
+    let name = host.rsplit_once(':').filter(|(_, port)| port.chars().all(|c| c.is_ascii_digit())).map_or(host, |(name, _)| name);
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    name == "localhost" || name.ends_with(".localhost") || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// A mail in the list.
@@ -200,6 +208,16 @@ fn push_text(pieces: &mut Vec<Piece>, plain: &mut String) {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn only_this_machine_is_loopback() {
+        for host in ["localhost", "localhost:3000", "127.0.0.1:3000", "[::1]:3000", "a.localhost"] {
+            assert!(super::is_loopback(host), "{host}");
+        }
+        for host in ["evil.example", "evil.example:3000", "10.0.0.1", "localhost.evil.example", ""] {
+            assert!(!super::is_loopback(host), "{host}");
+        }
+    }
+
     use super::{Piece, pieces};
 
     const BASE: &str = "http://127.0.0.1:3000";

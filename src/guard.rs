@@ -70,7 +70,8 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// The right to write in one organization. Sealed: a [`Grant`], an [`Acceptance`], or the portal's own [`System`].
+/// The right to write in one organization. Sealed: a [`Grant`], an [`Acceptance`], a [`Founding`], or the portal's own
+/// [`System`].
 pub trait Authority<P: Permit>: sealed::Sealed {
     /// In which organization.
     fn organization(&self) -> OrganizationId;

@@ -41,7 +41,7 @@ pub async fn once(portal: &Portal) -> Result<(), Failure> {
     tx.commit().await?;
     let mut tx = portal.db.begin().await?;
     forgotten += sql!(execute &mut tx, "DELETE FROM idempotency_keys WHERE created_at < $1", now.plus(-DAY))?;
-    forgotten += outbox::forget_done(&mut tx, now.plus(-30 * DAY)).await?;
+    forgotten += outbox::forget(&mut tx, now.plus(-30 * DAY)).await?;
     forgotten += audit::forget(&mut tx, now.plus(-portal.config.audit_days * DAY)).await?;
     tx.commit().await?;
     if forgotten > 0 {

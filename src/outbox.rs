@@ -12,9 +12,9 @@ use crate::{
 };
 
 /// How long a worker may take for one row before another may take it.
-pub const LEASE: i64 = 2 * MINUTE;
+pub const LEASE: i64 = 4 * MINUTE;
 /// After so many attempts (about two days) a row is dead.
-pub const ATTEMPTS: i64 = 16;
+pub const ATTEMPTS: i64 = 20;
 
 /// Puts a mail into the outbox.
 ///
@@ -47,7 +47,7 @@ pub async fn claim(db: &mut impl Connected, now: Timestamp) -> Result<Vec<Claime
     // The conditions stand twice: of two workers that choose the same rows, the second finds them taken.
     sql!(all as Claimed, db, "UPDATE outbox SET lease_until = $2, attempts = attempts + 1
         WHERE done_at IS NULL AND dead_at IS NULL AND due_at <= $1 AND (lease_until IS NULL OR lease_until <= $1)
-          AND id IN (SELECT id FROM outbox WHERE done_at IS NULL AND dead_at IS NULL AND due_at <= $1 AND (lease_until IS NULL OR lease_until <= $1) ORDER BY due_at, id LIMIT 20)
+          AND id IN (SELECT id FROM outbox WHERE done_at IS NULL AND dead_at IS NULL AND due_at <= $1 AND (lease_until IS NULL OR lease_until <= $1) ORDER BY due_at, id LIMIT 5)
         RETURNING id, payload, attempts, created_at", now, now.plus(LEASE))
 }
 
@@ -98,12 +98,14 @@ pub async fn backlog(db: &mut impl Connected) -> Result<(i64, i64), sqlx::Error>
     Ok((waiting, dead))
 }
 
-/// Forgets rows done before a moment.
+/// Forgets rows that were done, or given up, before a moment.
 ///
 /// # Errors
 /// The database's.
-pub async fn forget_done(db: &mut impl Connected, before: Timestamp) -> Result<u64, sqlx::Error> {
-    sql!(execute db, "DELETE FROM outbox WHERE done_at IS NOT NULL AND done_at < $1", before)
+pub async fn forget(db: &mut impl Connected, before: Timestamp) -> Result<u64, sqlx::Error> {
+    let done = sql!(execute db, "DELETE FROM outbox WHERE done_at IS NOT NULL AND done_at < $1", before)?;
+    let dead = sql!(execute db, "DELETE FROM outbox WHERE dead_at IS NOT NULL AND dead_at < $1", before)?;
+    Ok(done + dead)
 }
 
 #[cfg(test)]

@@ -153,6 +153,25 @@ impl Portal {
         Ok(outcome)
     }
 
+    /// The outcome of an earlier unit under the same idempotency key, if there was one. Asked before checks that the
+    /// earlier unit made fail: the link is used by now, the password is another.
+    ///
+    /// # Errors
+    /// 503 where the database is away.
+    pub async fn earlier<T: DeserializeOwned>(&self, caller: &Caller, action: Action) -> Result<Option<T>, Refusal> {
+        let Some(key) = caller.idempotency_key(action) else { return Ok(None) };
+        let found = async {
+            let outcome: Option<(String,)> = sql!(
+                optional as (String,),
+                &mut self.read().await?,
+                "SELECT outcome FROM idempotency_keys WHERE key_hash = $1",
+                key.as_slice()
+            )?;
+            outcome.map(|(outcome,)| serde_json::from_str(&outcome).map_err(|e| Failure::Fault(e.to_string()))).transpose()
+        };
+        found.await.map_err(|failure| self.refuse(failure))
+    }
+
     /// Turns a failure into what the user sees; faults are logged here, once, with the reference that is shown.
     #[must_use]
     pub fn refuse(&self, failure: Failure) -> Refusal {
@@ -174,9 +193,13 @@ impl Portal {
 
     /// Notes a refused attempt in the audit log. Mistyped fields and what is away are no attempts.
     async fn note_refusal(&self, caller: &Caller, action: Action, refusal: &Refusal) {
-        if matches!(refusal, Refusal::Invalid(_) | Refusal::Unavailable | Refusal::Fault(_) | Refusal::TooLarge) {
-            return;
+        if !matches!(refusal, Refusal::Invalid(_) | Refusal::Unavailable | Refusal::Fault(_) | Refusal::TooLarge) {
+            self.note(caller, action, refusal.code()).await;
         }
+    }
+
+    /// Notes an attempt that came to nothing in the audit log, with its outcome.
+    pub async fn note(&self, caller: &Caller, action: Action, outcome: &'static str) {
         let organization = match &caller.actor {
             Some(actor) => match self.read().await {
                 Ok(mut db) => crate::guard::organization_of(&mut db, actor.account).await.unwrap_or(None),
@@ -184,21 +207,15 @@ impl Portal {
             },
             None => None,
         };
-        let event = Event {
-            action,
-            organization,
-            objects: Vec::new(),
-            before: serde_json::Value::Null,
-            after: serde_json::Value::Null,
-            outcome: refusal.code(),
-        };
+        let event =
+            Event { action, organization, objects: Vec::new(), before: serde_json::Value::Null, after: serde_json::Value::Null, outcome };
         let written = async {
             let mut tx = self.db.begin().await?;
             audit::write(&mut tx, caller, self.random, self.clock.now(), event).await?;
             tx.commit().await
         };
         if let Err(error) = written.await {
-            tracing::error!(%error, action = action.code(), refusal = refusal.code(), "a refusal could not be noted in the audit log");
+            tracing::error!(%error, action = action.code(), outcome, "an attempt could not be noted in the audit log");
         }
     }
 }

@@ -66,6 +66,12 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// A text made of another one that does not tell it: safe in a cookie, whatever the other holds.
+#[must_use]
+pub fn fingerprint(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(hash(text))
+}
+
 /// The SHA-256 of a secret. A random secret of 256 bits needs no salt and no slowness.
 #[must_use]
 pub fn hash(secret: &str) -> Vec<u8> {

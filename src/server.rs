@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
@@ -13,8 +14,12 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
 };
+use axum_server::accept::Accept;
 use futures::FutureExt as _;
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 use tokio_util::sync::CancellationToken;
 use tower_http::{compression::CompressionLayer, csrf::CsrfLayer};
 use tracing::Instrument as _;
@@ -86,7 +91,11 @@ pub async fn start(portal: Portal, transport: Transport) -> Result<Running, Stri
     let app = app(&portal)?;
     let handle = axum_server::Handle::new();
     let listener = listener.into_std().map_err(|e| e.to_string())?;
-    let mut server = axum_server::from_tcp(listener).map_err(|e| e.to_string())?.handle(handle.clone());
+    let mut server = axum_server::from_tcp(listener)
+        .map_err(|e| e.to_string())?
+        .handle(handle.clone())
+        .first_request_timeout(HEADER_TIMEOUT)
+        .acceptor(Capped(Arc::new(Semaphore::new(CONNECTIONS))));
     server.http_builder().http1().header_read_timeout(HEADER_TIMEOUT).max_buf_size(64 * 1024).keep_alive(true);
     server
         .http_builder()
@@ -99,6 +108,49 @@ pub async fn start(portal: Portal, transport: Transport) -> Result<Running, Stri
     Ok(Running { address, portal, stop, handle, server })
 }
 
+/// Takes connections up to a number, and closes what comes beyond it: a crowd that only connects cannot use up what the
+/// process may open.
+#[derive(Clone)]
+struct Capped(Arc<Semaphore>);
+
+impl<I: Send + 'static, S: Send + 'static> Accept<I, S> for Capped {
+    type Stream = I;
+    type Service = Permitted<S>;
+    type Future = std::future::Ready<std::io::Result<(I, Permitted<S>)>>;
+
+    fn accept(&self, stream: I, service: S) -> Self::Future {
+        std::future::ready(match Arc::clone(&self.0).try_acquire_owned() {
+            Ok(permit) => Ok((stream, Permitted { service, permit: Arc::new(permit) })),
+            Err(_) => {
+                metrics::counter!("org_portal_connections_refused_total").increment(1);
+                Err(std::io::Error::other("too many connections"))
+            }
+        })
+    }
+}
+
+/// A connection's service, which holds its place as long as it lives.
+#[derive(Clone)]
+struct Permitted<S> {
+    service: S,
+    permit: Arc<OwnedSemaphorePermit>,
+}
+
+impl<R, S: tower::Service<R>> tower::Service<R> for Permitted<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, context: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), S::Error>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&mut self, request: R) -> S::Future {
+        let _ = &self.permit;
+        self.service.call(request)
+    }
+}
+
 /// The layers around the routes; the first named is the outermost.
 fn app(portal: &Portal) -> Result<Router, String> {
     let routes = Routes::new(portal.clone());
@@ -107,7 +159,6 @@ fn app(portal: &Portal) -> Result<Router, String> {
     let layers = tower::ServiceBuilder::new()
         .layer(middleware::from_fn_with_state(routes.clone(), observe))
         .layer(middleware::from_fn_with_state(portal.clone(), headers))
-        .layer(tower::limit::GlobalConcurrencyLimitLayer::new(CONNECTIONS))
         .layer(CompressionLayer::new().quality(tower_http::CompressionLevel::Fastest))
         .layer(csrf)
         .layer(middleware::from_fn_with_state(routes.clone(), session));
@@ -144,14 +195,23 @@ async fn observe(State(routes): State<Routes>, mut request: Request, next: Next)
     };
     let status = response.status();
     let elapsed = began.elapsed();
-    metrics::counter!("org_portal_requests_total", "method" => method.as_str().to_owned(), "status" => status.as_u16().to_string())
-        .increment(1);
+    metrics::counter!("org_portal_requests_total", "method" => method_label(&method), "status" => status.as_u16().to_string()).increment(1);
     metrics::histogram!("org_portal_request_seconds").record(elapsed.as_secs_f64());
     span.in_scope(|| tracing::info!(status = status.as_u16(), ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX), "answered"));
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
     }
     response
+}
+
+/// The method as a label: a client may write anything there, and a label must not grow without end.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        _ => "other",
+    }
 }
 
 /// The headers that every answer has.
@@ -188,6 +248,11 @@ async fn session(State(routes): State<Routes>, mut request: Request, next: Next)
     let path = request.uri().path();
     if ["/assets/", "/pkg/"].iter().any(|prefix| path.starts_with(prefix)) || crate::routes::OTHERS.contains(&path) {
         return next.run(request).await;
+    }
+    // Cookies without TLS are for this machine alone. Mails kept here answer for themselves.
+    if !routes.portal.config.secure() && crate::visit::forwarded(request.headers()) && !path.starts_with("/dev/") {
+        let text = "This portal is set up for its own machine alone. Behind a proxy, ORG_PORTAL_PUBLIC_URL has to be its https address.\n";
+        return (StatusCode::FORBIDDEN, text).into_response();
     }
     // A page is drawn from its head alone: a body with GET is not read.
     if request.method() == Method::GET || request.method() == Method::HEAD {

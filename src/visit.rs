@@ -160,6 +160,14 @@ pub fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
         .map(|(_, value)| value)
 }
 
+/// Whether a proxy gives itself away.
+#[must_use]
+pub fn forwarded(headers: &HeaderMap) -> bool {
+    ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via"]
+        .iter()
+        .any(|name| headers.contains_key(*name))
+}
+
 /// In which frame a page stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Frame {

@@ -52,6 +52,9 @@ pub async fn sign_up(portal: &Portal, caller: &Caller, form: SignUpForm) -> Resu
     errors.take("password", passwords::judge(&form.password, &words));
     let (Some(sign_up), true) = (parsed, errors.0.is_empty()) else { return Err(errors.into()) };
     debug_assert!(email.is_some());
+    if let Some(outcome) = portal.earlier(caller, if form.invitation.is_empty() { Action::SignUp } else { Action::VerifyEmail }).await? {
+        return Ok(outcome);
+    }
     if form.invitation.is_empty() {
         count_mail(portal, caller, &sign_up.email).await?;
     } else {
@@ -69,7 +72,8 @@ pub async fn sign_up(portal: &Portal, caller: &Caller, form: SignUpForm) -> Resu
 async fn sign_up_by_mail(portal: &Portal, caller: &Caller, sign_up: SignUp, password: String) -> Result<(), Refusal> {
     // The form's own key, which only this browser knows, tells it later as the one that signed up; a form posted twice
     // has one key, and so one cookie.
-    let browser = if caller.drawn.key.is_empty() { portal.random.tag() } else { caller.drawn.key.clone() };
+    let key = if caller.drawn.key.is_empty() { portal.random.tag() } else { caller.drawn.key.clone() };
+    let browser = secrets::fingerprint(&key);
     let waiting = Waiting {
         browser_hash: secrets::hash(&browser),
         email: sign_up.email,
@@ -141,6 +145,9 @@ async fn create(unit: &mut Unit, sign_up: &SignUp, password: &str) -> Result<Opt
 /// # Errors
 /// 410 for a link that no longer works, 422 for a wrong password.
 pub async fn verify_email(portal: &Portal, caller: &Caller, form: VerifyEmailForm) -> Result<(AccountId, bool), Refusal> {
+    if let Some(outcome) = portal.earlier(caller, Action::VerifyEmail).await? {
+        return Ok(outcome);
+    }
     let browser = sessions::browser_cookie(portal, SIGN_UP_COOKIE);
     let token_hash = secrets::hash(&form.token);
     let found = async {
@@ -150,14 +157,15 @@ pub async fn verify_email(portal: &Portal, caller: &Caller, form: VerifyEmailFor
         if !same_browser {
             limits::count(portal, "verify", &waiting.email.key(), portal.config.sign_in_rate).await?;
             if !portal.hasher.verify(&form.password, Some(waiting.password.clone())).await? {
+                portal.note(caller, Action::VerifyEmail, "wrong_password").await;
                 return Err(FieldErrors::one("password", "This is not the password that was chosen at sign-up").into());
             }
         }
         Ok::<_, Failure>((waiting, same_browser))
     };
     let (waiting, same_browser) = found.await.map_err(|failure| portal.refuse(failure))?;
-    let account = portal
-        .write(caller, Action::VerifyEmail, (waiting, token_hash), |unit, (waiting, token_hash)| {
+    portal
+        .write(caller, Action::VerifyEmail, (waiting, token_hash, same_browser), |unit, (waiting, token_hash, same_browser)| {
             Box::pin(async move {
                 let now = unit.now;
                 if !store::use_sign_up(unit, token_hash, now).await? {
@@ -166,11 +174,11 @@ pub async fn verify_email(portal: &Portal, caller: &Caller, form: VerifyEmailFor
                 let sign_up =
                     SignUp { email: waiting.email.clone(), first_name: waiting.first_name.clone(), last_name: waiting.last_name.clone() };
                 // Another sign-up with the same address may have been verified since.
-                create(unit, &sign_up, &waiting.password).await?.ok_or(Failure::Refusal(Refusal::Gone(Gone::Link)))
+                let account = create(unit, &sign_up, &waiting.password).await?.ok_or(Refusal::Gone(Gone::Link))?;
+                Ok((account, *same_browser))
             })
         })
-        .await?;
-    Ok((account, same_browser))
+        .await
 }
 
 /// Sends a link to choose a new password, or, where the address has no account, word of that. Either way the same is
@@ -205,6 +213,9 @@ pub async fn forgot_password(portal: &Portal, caller: &Caller, form: ForgotPassw
 /// # Errors
 /// 410 for a link that no longer works, 422 for the password.
 pub async fn reset_password(portal: &Portal, caller: &Caller, form: ResetPasswordForm) -> Result<(), Refusal> {
+    if let Some(()) = portal.earlier(caller, Action::ResetPassword).await? {
+        return Ok(());
+    }
     let token_hash = secrets::hash(&form.token);
     let found = async {
         let account = store::reset(&mut portal.read().await?, &token_hash, portal.clock.now()).await?;
@@ -242,6 +253,9 @@ pub async fn reset_password(portal: &Portal, caller: &Caller, form: ResetPasswor
 /// 422 where the old one is wrong or the new one does not do, 429.
 pub async fn change_password(portal: &Portal, caller: &Caller, form: ChangePasswordForm) -> Result<(), Refusal> {
     let actor = caller.actor()?.clone();
+    if let Some(()) = portal.earlier(caller, Action::ChangePassword).await? {
+        return Ok(());
+    }
     let checked = async {
         limits::count(portal, "password", &actor.account.to_string(), portal.config.sign_in_rate).await?;
         let hash = store::password(&mut portal.read().await?, actor.account).await?;
@@ -249,6 +263,7 @@ pub async fn change_password(portal: &Portal, caller: &Caller, form: ChangePassw
     };
     let mut errors = FieldErrors::default();
     if !checked.await.map_err(|failure| portal.refuse(failure))? {
+        portal.note(caller, Action::ChangePassword, "wrong_password").await;
         errors.0.push(("current_password".to_owned(), "This is not your password".to_owned()));
     }
     if let Err(FieldErrors(more)) = judge(portal, "new_password", &form.new_password, &actor.email, &actor.first_name, &actor.last_name) {

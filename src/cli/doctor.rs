@@ -61,10 +61,14 @@ pub async fn run(config: &Config) -> Result<(), String> {
         },
         Err(error) => say(false, &format!("Mails cannot leave: {error}"), "Set ORG_PORTAL_SMTP_URL."),
     }
-    say(
-        config.sender().is_some_and(|sender| sender.email.domain() != "localhost") || config.on_loopback(),
-        "The sender of mails is an address of yours.",
-        "Set ORG_PORTAL_MAIL_FROM.",
-    );
+    if config.sender().is_some_and(|sender| sender.email.domain() != "localhost") || config.on_loopback() {
+        say(true, "Mails have a sender.", "");
+    } else {
+        say(
+            false,
+            "Mails are sent from an address at localhost, which other mail servers refuse.",
+            "Set ORG_PORTAL_MAIL_FROM to an address of yours.",
+        );
+    }
     if wrong == 0 { Ok(()) } else { Err(format!("{wrong} thing(s) to mend")) }
 }

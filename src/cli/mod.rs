@@ -123,7 +123,11 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, String>, String> {
 fn log(config: &Config) {
     use tracing_subscriber::{EnvFilter, fmt};
     let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let builder = fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
     // A second start in one process, as in tests, keeps the first one's log.
     let _ = if config.log_format == "json" { builder.json().try_init() } else { builder.compact().try_init() };
 }

@@ -4,8 +4,9 @@ use crate::{clock::Clock, config::Config, mail::Transport, portal::Portal, serve
 
 /// Serves the portal until it is told to stop.
 pub async fn run(config: Config) -> Result<(), String> {
-    if let Some(problem) = config.problems().first() {
-        return Err(problem.clone());
+    let problems = config.problems();
+    if !problems.is_empty() {
+        return Err(problems.join("\norg-portal: "));
     }
     let transport = Transport::open(&config)?;
     if let Some(listen) = config.metrics_listen {

@@ -52,7 +52,7 @@ impl From<sqlx::Error> for Failure {
             // PostgreSQL: serialization failure, deadlock, lock not available. SQLite: busy in its variants.
             "40001" | "40P01" | "55P03" | "5" | "261" | "517" | "773" => return Self::Retry(error),
             // PostgreSQL: shut down, starting up, too many connections, read-only standby, out of disk. SQLite: I/O, full.
-            "57P01" | "57P02" | "57P03" | "53300" | "53100" | "25006" | "13" | "10" | "778" | "1034" | "1546" | "8" => {
+            "57014" | "25P03" | "57P01" | "57P02" | "57P03" | "53300" | "53100" | "25006" | "13" | "10" | "778" | "1034" | "1546" | "8" => {
                 return Self::Unavailable(error);
             }
             _ => {}

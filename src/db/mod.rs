@@ -116,6 +116,18 @@ impl Db {
     /// # Errors
     /// Where the URL is of neither kind, or the database cannot be reached.
     pub async fn open(url: &str) -> Result<Self, sqlx::Error> {
+        Self::open_with(url, true).await
+    }
+
+    /// The same, but a missing SQLite file stays missing.
+    ///
+    /// # Errors
+    /// Where the URL is of neither kind, or the database cannot be reached.
+    pub async fn open_existing(url: &str) -> Result<Self, sqlx::Error> {
+        Self::open_with(url, false).await
+    }
+
+    async fn open_with(url: &str, create: bool) -> Result<Self, sqlx::Error> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             // A session left in a transaction must not hold its locks for long, and no statement may run away.
             let options = PgConnectOptions::from_str(url)?.application_name("org-portal").options([
@@ -136,7 +148,7 @@ impl Db {
             SqliteConnectOptions::from_str(url)?.foreign_keys(true).busy_timeout(Duration::from_secs(5)).pragma("trusted_schema", "OFF");
         let writing = options
             .clone()
-            .create_if_missing(true)
+            .create_if_missing(create)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .auto_vacuum(SqliteAutoVacuum::Incremental)

@@ -73,8 +73,6 @@ pub enum Notice {
     InvitationDeclined,
     /// Joined the organization.
     Joined,
-    /// Whoever follows the link of an invitation again is a member already.
-    AlreadyMember,
     /// The role was changed.
     RoleChanged,
     /// The member was removed.
@@ -86,7 +84,7 @@ pub enum Notice {
 }
 
 impl Notice {
-    const ALL: [(Self, &'static str, &'static str); 18] = [
+    const ALL: [(Self, &'static str, &'static str); 17] = [
         (Self::SignedOut, "signed-out", "You are signed out."),
         (Self::Verified, "verified", "Your e-mail address is verified. Sign in to go on."),
         (Self::PasswordReset, "password-reset", "Your password is changed and every session was ended. Sign in with the new one."),
@@ -100,7 +98,6 @@ impl Notice {
         (Self::InvitationRevoked, "invitation-revoked", "The invitation was revoked. Its link no longer works."),
         (Self::InvitationDeclined, "invitation-declined", "You declined the invitation."),
         (Self::Joined, "joined", "Welcome. You are a member now."),
-        (Self::AlreadyMember, "already-member", "You are a member of this organization already."),
         (Self::RoleChanged, "role-changed", "The role was changed."),
         (Self::MemberRemoved, "member-removed", "The member was removed from the organization."),
         (Self::Left, "left", "You left the organization."),

@@ -68,6 +68,26 @@ pub async fn list(
     Ok(rows.into_iter().map(|row| InvitationRow::of(row, viewer, membership.role, now)).collect())
 }
 
+/// A pending invitation of a member's organization that this member may manage.
+///
+/// # Errors
+/// 404 where there is none of that id.
+pub async fn manageable(
+    db: &mut impl Connected,
+    membership: &Membership,
+    viewer: AccountId,
+    id: &str,
+    now: Timestamp,
+) -> Result<InvitationRow, Failure> {
+    let id: InvitationId = id.parse().map_err(|_| Refusal::NotFound)?;
+    let row = store::get(db, id)
+        .await?
+        .filter(|row| row.organization_id == membership.organization && row.state == "pending")
+        .ok_or(Refusal::NotFound)?;
+    let row = InvitationRow::of(row, viewer, membership.role, now);
+    if row.manageable { Ok(row) } else { Err(Refusal::NotFound.into()) }
+}
+
 /// The invitations that wait for an account.
 ///
 /// # Errors
@@ -85,11 +105,11 @@ pub async fn by_link(portal: &Portal, token: &str) -> Result<Option<InvitationVi
     Ok(row.filter(|row| row.open(portal.clock.now())).map(InvitationView::from))
 }
 
-/// Whether the link's invitation was accepted, by this account, into the organization it is in now.
+/// Whether a link is an invitation of this account into the organization that it is a member of already.
 ///
 /// # Errors
 /// The database's.
-pub async fn accepted_by(portal: &Portal, token: &str, membership: &Membership, actor: &Actor) -> Result<bool, Failure> {
+pub async fn leads_home(portal: &Portal, token: &str, membership: &Membership, actor: &Actor) -> Result<bool, Failure> {
     let row = store::by_token(&mut portal.read().await?, &secrets::hash(token)).await?;
     Ok(row.is_some_and(|row| row.organization_id == membership.organization && row.email_key == actor.email.key()))
 }
@@ -126,18 +146,12 @@ async fn count(portal: &Portal, organization: OrganizationId, email: &str) -> Re
     counted.await.map_err(|failure| portal.refuse(failure))
 }
 
-/// Who asks, looked at before anything is counted against their organization or an address.
-async fn check(portal: &Portal, caller: &Caller) -> Result<(OrganizationId, Membership), Refusal> {
-    let checked = async {
-        let actor = caller.actor()?;
-        let organization = caller.organization()?;
-        let membership = guard::membership(&mut portal.read().await?, actor.account, portal.clock.now()).await?.ok_or(Refusal::NotFound)?;
-        if membership.organization != organization {
-            return Err(Conflict::OtherOrganization.into());
-        }
-        Ok::<_, Failure>((organization, membership))
-    };
-    checked.await.map_err(|failure| portal.refuse(failure))
+/// The membership of who asks, looked at before anything is counted against an organization or an address. Where there
+/// is none in this organization, nothing is counted, and the unit refuses.
+async fn membership(portal: &Portal, actor: &Actor, organization: OrganizationId) -> Result<Option<Membership>, Refusal> {
+    let looked_up = async { guard::membership(&mut portal.read().await?, actor.account, portal.clock.now()).await };
+    let membership = looked_up.await.map_err(|failure| portal.refuse(failure))?;
+    Ok(membership.filter(|membership| membership.organization == organization))
 }
 
 /// Invites an address with a role no higher than the inviter's. An address whose account is in another organization
@@ -148,8 +162,10 @@ async fn check(portal: &Portal, caller: &Caller) -> Result<(OrganizationId, Memb
 pub async fn invite(portal: &Portal, caller: &Caller, form: InviteForm) -> Result<InvitationId, Refusal> {
     let actor = caller.actor()?.clone();
     let invite = form.parse()?;
-    let (organization, _) = check(portal, caller).await?;
-    count(portal, organization, &invite.email.key()).await?;
+    let organization = caller.organization()?;
+    if membership(portal, &actor, organization).await?.is_some() {
+        count(portal, organization, &invite.email.key()).await?;
+    }
     portal
         .write(caller, Action::InviteMember, (actor, organization, invite), |unit, (actor, organization, invite)| {
             Box::pin(async move {
@@ -207,10 +223,14 @@ async fn managed(unit: &mut Unit, id: InvitationId, grant: &Grant<InviteMembers>
 /// 404, 403 for a colleague's, 409 where it is not pending, 429.
 pub async fn resend(portal: &Portal, caller: &Caller, invitation: InvitationId) -> Result<(), Refusal> {
     let actor = caller.actor()?.clone();
-    let (organization, membership) = check(portal, caller).await?;
+    let organization = caller.organization()?;
+    let membership = membership(portal, &actor, organization).await?;
     let looked_up = async { Ok::<_, Failure>(store::get(&mut portal.read().await?, invitation).await?) };
     let found = looked_up.await.map_err(|failure| portal.refuse(failure))?;
-    if let Some(row) = found.filter(|row| row.organization_id == organization && may_manage(row, actor.account, membership.role)) {
+    if let (Some(row), Some(membership)) = (found, membership)
+        && row.organization_id == organization
+        && may_manage(&row, actor.account, membership.role)
+    {
         count(portal, organization, &row.email_key).await?;
     }
     portal

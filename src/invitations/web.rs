@@ -2,10 +2,9 @@
 
 use axum::http::StatusCode;
 
-use super::{InvitationRow, Standing, actions, pages};
+use super::{actions, pages};
 use crate::{
     db::Failure,
-    form::Refusal,
     ui::Checked,
     visit::{Answer, Page, Visit, sign_in_address},
 };
@@ -26,11 +25,8 @@ pub async fn invite(visit: &Visit) -> Result<Answer, Failure> {
 /// 404 for one that is not pending there, or not the visitor's to revoke.
 pub async fn revoke(visit: &Visit) -> Result<Answer, Failure> {
     let (actor, membership) = (visit.actor()?, visit.member()?);
-    let id = visit.path.split('/').nth(3).unwrap_or_default().parse().map_err(|_| Refusal::NotFound)?;
-    let list: Vec<InvitationRow> =
-        actions::list(&mut visit.portal.read().await?, membership, actor.account, visit.portal.clock.now()).await?;
-    let invitation = list.into_iter().find(|row| row.id == id && row.manageable).ok_or(Refusal::NotFound)?;
-    debug_assert!(matches!(invitation.standing, Standing::Pending | Standing::Expired));
+    let id = visit.path.split('/').nth(3).unwrap_or_default();
+    let invitation = actions::manageable(&mut visit.portal.read().await?, membership, actor.account, id, visit.portal.clock.now()).await?;
     let (checked, drawn) = (Checked(visit.state_of("revoke_invitation")), visit.drawn());
     Ok(Page::narrow("Revoke invitation", move || pages::revoke(invitation, checked, drawn)).into())
 }
@@ -46,7 +42,7 @@ pub async fn invitation(visit: &Visit) -> Result<Answer, Failure> {
     let Some(invitation) = found else {
         // A member who follows the link again is taken to the organization.
         if let (Some(actor), Some(membership)) = (&visit.caller.actor, &visit.membership)
-            && actions::accepted_by(&visit.portal, &token, membership, actor).await?
+            && actions::leads_home(&visit.portal, &token, membership, actor).await?
         {
             return Ok(Answer::SeeOther("/organization".to_owned()));
         }
@@ -64,7 +60,7 @@ pub async fn invitation(visit: &Visit) -> Result<Answer, Failure> {
             .into());
     }
     if let Some(membership) = &visit.membership {
-        if actions::accepted_by(&visit.portal, &token, membership, actor).await? {
+        if actions::leads_home(&visit.portal, &token, membership, actor).await? {
             return Ok(Answer::SeeOther("/organization".to_owned()));
         }
         let (own, decline) = (membership.organization_name.clone(), visit.drawn());

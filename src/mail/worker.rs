@@ -11,6 +11,9 @@ use crate::{
     words::{SECOND, Timestamp},
 };
 
+/// How long one mail may take to leave.
+const PATIENCE: Duration = Duration::from_secs(40);
+
 /// Delivers mails until it is told to stop: when the outbox rings, and when a row falls due.
 pub async fn run(portal: Portal, transport: Transport, stop: CancellationToken) {
     loop {
@@ -66,7 +69,10 @@ async fn deliver(portal: &Portal, transport: &Transport, row: &Claimed) -> Resul
     let sent = async {
         let mail: Mail = serde_json::from_str(&row.payload).map_err(|e| TransportError::Hopeless(e.to_string()))?;
         let rendered = mail.message.render(config).map_err(|e| TransportError::Hopeless(e.to_string()))?;
-        transport.send(config, &mail.to, &message_id, &rendered).await?;
+        // A lease holds for all rows of one claim: a slow server must not outlast it.
+        tokio::time::timeout(PATIENCE, transport.send(config, &mail.to, &message_id, &rendered))
+            .await
+            .map_err(|_| TransportError::Later("the mail server took too long".to_owned()))??;
         Ok::<_, TransportError>((mail, rendered))
     };
     let outcome = sent.await;

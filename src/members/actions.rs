@@ -11,11 +11,11 @@ use crate::{
     audit::{Action, Object},
     db::{Connected, Failure},
     form::{Conflict, Drawn, FieldErrors, Refusal},
-    guard::{self, Membership, System},
+    guard::{self, Authority, Membership, System},
     invitations::{InvitationRow, actions as invitations},
     list::ListQuery,
     organizations::store as organizations,
-    permissions::{ChangeRole, ManageMembers, Permission, Role, ViewMembers},
+    permissions::{ChangeRole, ManageMembers, Permission, Permit, Role, ViewMembers},
     portal::{Portal, Unit},
     secrets::Random,
     words::{AccountId, MemberId, OrganizationId},
@@ -129,10 +129,11 @@ pub async fn get(db: &mut impl Connected, organization: OrganizationId, viewer: 
 /// Moves what the organization points at away from an account that will be its Admin no more.
 ///
 /// The question is asked here for the good answer; behind it stands the foreign key, which no race gets past.
-async fn let_go_of_admin(unit: &mut Unit, organization: OrganizationId, account: AccountId) -> Result<(), Failure> {
+async fn let_go_of_admin<P: Permit>(unit: &mut Unit, authority: &impl Authority<P>, account: AccountId) -> Result<(), Failure> {
+    let organization = authority.organization();
     let Some(other) = store::another_admin(unit, organization, account).await? else { return Err(Conflict::LastAdmin.into()) };
     if organizations::admin(unit, organization).await? == account {
-        organizations::set_admin(unit, organization, other).await?;
+        organizations::set_admin(unit, authority, other).await?;
     }
     Ok(())
 }
@@ -157,7 +158,7 @@ pub async fn change_role(portal: &Portal, caller: &Caller, form: RoleForm) -> Re
                 let before = row.role();
                 if before != role {
                     if before == Role::Admin {
-                        let_go_of_admin(unit, organization, row.account_id).await?;
+                        let_go_of_admin(unit, &grant, row.account_id).await?;
                     }
                     store::set_role(unit, &grant, member, role).await?;
                     unit.audit(
@@ -213,15 +214,15 @@ pub async fn leave(portal: &Portal, caller: &Caller) -> Result<(), Refusal> {
         .await
 }
 
-async fn end<P: crate::permissions::Permit>(
+async fn end<P: Permit>(
     unit: &mut Unit,
-    authority: &impl guard::Authority<P>,
+    authority: &impl Authority<P>,
     row: Row,
     by: AccountId,
     reason: &'static str,
 ) -> Result<(), Failure> {
     if row.role() == Role::Admin {
-        let_go_of_admin(unit, authority.organization(), row.account_id).await?;
+        let_go_of_admin(unit, authority, row.account_id).await?;
     }
     let now = unit.now;
     store::delete(unit, authority, &row, by, reason, now).await?;

@@ -65,7 +65,7 @@ mod client {
     use web_sys::{Element, Event, FormData, HtmlDialogElement, HtmlElement, HtmlFormElement, HtmlInputElement, MouseEvent};
 
     use crate::{
-        form::{Drawn, FieldErrors, Notice, Refusal},
+        form::{Conflict, Drawn, FieldErrors, Notice, Refusal},
         invitations::{InviteForm, functions as invitations},
         members::{RoleForm, functions as members},
         ui::localize,
@@ -115,6 +115,15 @@ mod client {
         if closest(event, "[data-close]").is_some() {
             event.prevent_default();
             close_dialogs();
+            return;
+        }
+        if let Some(id) = closest(event, "[data-resend]").and_then(|button| button.get_attribute("data-resend")) {
+            close_dialogs();
+            // Its row in the list of pending invitations has the form.
+            let field = document().query_selector(&format!("#members input[name=invitation][value='{id}']")).ok().flatten();
+            if let Some(form) = field.and_then(|field| field.dyn_into::<HtmlInputElement>().ok()).and_then(|field| field.form()) {
+                let _ = form.request_submit();
+            }
             return;
         }
         // A click that opens another tab is the browser's.
@@ -368,11 +377,24 @@ mod client {
         for (field, message) in &errors.0 {
             show_one(form, field, message);
         }
+        if let Refusal::Conflict(Conflict::AlreadyInvited(id)) = refusal {
+            offer_resend(form, &id.to_string());
+        }
         if let Ok(Some(first)) = form.query_selector("[aria-invalid]") {
             if let Some(first) = first.dyn_ref::<HtmlElement>() {
                 let _ = first.focus();
             }
         }
+    }
+
+    /// What waits already can be sent again.
+    fn offer_resend(form: &HtmlFormElement, id: &str) {
+        let (Ok(Some(error)), Ok(button)) = (form.query_selector("[data-error]"), document().create_element("button")) else { return };
+        button.set_class_name("link-button");
+        button.set_text_content(Some("Resend"));
+        let _ = button.set_attribute("type", "button");
+        let _ = button.set_attribute("data-resend", id);
+        let _ = error.append_child(&button);
     }
 
     fn show_one(form: &HtmlFormElement, field: &str, message: &str) {
@@ -413,8 +435,7 @@ mod client {
 
     /// A refusal that belongs to no open form. Who is signed out or was removed is shown what a visit shows them now.
     fn fail(refusal: &Refusal, said: Said) {
-        if matches!(refusal, Refusal::Unauthenticated(_) | Refusal::NotFound | Refusal::Conflict(crate::form::Conflict::OtherOrganization))
-        {
+        if matches!(refusal, Refusal::Unauthenticated(_) | Refusal::NotFound | Refusal::Conflict(Conflict::OtherOrganization)) {
             let _ = window().location().reload();
         }
         said.set(Some(refusal.message()));

@@ -4,7 +4,7 @@ use crate::{
     actor::Actor,
     db::Connected,
     guard::Authority,
-    permissions::{InviteMembers, ManageMembers},
+    permissions::{InviteMembers, ManageMembers, Permit},
     sql,
     words::{AccountId, OrganizationId, OrganizationName, Timestamp},
 };
@@ -68,8 +68,8 @@ pub async fn admin(db: &mut impl Connected, id: OrganizationId) -> Result<Accoun
 ///
 /// # Errors
 /// The database's; at commit where that account is no Admin of this organization.
-pub async fn set_admin(db: &mut impl Connected, organization: OrganizationId, admin: AccountId) -> Result<(), sqlx::Error> {
-    sql!(execute db, "UPDATE organizations SET admin_account_id = $2 WHERE id = $1", organization, admin)?;
+pub async fn set_admin<P: Permit>(db: &mut impl Connected, authority: &impl Authority<P>, admin: AccountId) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE organizations SET admin_account_id = $2 WHERE id = $1", authority.organization(), admin)?;
     Ok(())
 }
 
@@ -77,11 +77,7 @@ pub async fn set_admin(db: &mut impl Connected, organization: OrganizationId, ad
 ///
 /// # Errors
 /// The database's.
-pub async fn count_members<P: crate::permissions::Permit>(
-    db: &mut impl Connected,
-    authority: &impl Authority<P>,
-    more: i64,
-) -> Result<(), sqlx::Error> {
+pub async fn count_members<P: Permit>(db: &mut impl Connected, authority: &impl Authority<P>, more: i64) -> Result<(), sqlx::Error> {
     sql!(execute db, "UPDATE organizations SET members_count = members_count + $2 WHERE id = $1", authority.organization(), more)?;
     Ok(())
 }

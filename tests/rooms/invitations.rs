@@ -511,6 +511,7 @@ on_both! {
         let theirs = portal.invitation_of("bob@example.com").await;
         let unknown = uuid::Uuid::from_u128(theirs.as_u128() ^ 1);
         let own = portal.organization_of("zed").await;
+        zed.get("/organization").await.is(200).says("has been created");
         let (before, mut seen) = (portal.state().await, Vec::new());
         for id in [theirs, unknown] {
             let id = id.to_string();

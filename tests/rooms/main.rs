@@ -12,6 +12,7 @@
 
 mod accounts;
 mod getting_started;
+mod house;
 mod invitations;
 mod members;
 mod organizations;

@@ -28,12 +28,18 @@ async fn crowd(portal: &TestPortal, organization: OrganizationId, n: u64) {
         let id = portal.engine.literal(uuid::Uuid::from_u128(base + u128::from(i)));
         let organization = portal.engine.literal(organization.0);
         // In each column another order.
-        let (mail, at, active) = ((i * 7919) % 1009, START.0 + i64::try_from((i * 104_729) % 7919).unwrap(), START.0 + i64::try_from((i * 1299) % 331).unwrap());
+        let (mail, at, active) =
+            ((i * 7919) % 1009, START.0 + i64::try_from((i * 104_729) % 7919).unwrap(), START.0 + i64::try_from((i * 1299) % 331).unwrap());
         let role = if i % 3 == 0 { "Admin" } else { "Technical user" };
         portal.execute(&format!("INSERT INTO accounts (id, email, email_key, first_name, last_name, created_at) VALUES ({id}, 'm{mail:04}.{i}@crowd.example', 'm{mail:04}.{i}@crowd.example', 'Person', '{i:03}', {at})")).await;
         portal.execute(&format!("INSERT INTO members (id, organization_id, account_id, role, source, joined_at, name, name_key, email, email_key, last_active_at) VALUES ({id}, {organization}, {id}, '{role}', 'invitation', {at}, 'Person {i:03}', 'person {i:03}', 'm{mail:04}.{i}@crowd.example', 'm{mail:04}.{i}@crowd.example', {active})")).await;
     }
-    portal.execute(&format!("UPDATE organizations SET members_count = members_count + {n} WHERE id = {}", portal.engine.literal(organization.0))).await;
+    portal
+        .execute(&format!(
+            "UPDATE organizations SET members_count = members_count + {n} WHERE id = {}",
+            portal.engine.literal(organization.0)
+        ))
+        .await;
 }
 
 const PEOPLE: [(&str, Role); 3] = [("ada", Role::Admin), ("bob", Role::TechnicalUser), ("eve", Role::TechnicalUser)];
@@ -371,6 +377,7 @@ on_both! {
         let member = portal.member_of("bob").await.to_string();
         let stranger = portal.sign_up("zed").await;
         let [admin] = portal.organization_with("Other", [("yan", Role::Admin)]).await;
+        admin.get("/organization").await.is(200).says("has been created");
         let before = portal.state().await;
         for who in [&stranger, &admin] {
             let mut seen = Vec::new();

@@ -386,7 +386,8 @@ pub fn assert_alike<T: std::fmt::Debug>(left: &T, right: &T, what: &str) {
     let (left, right) = (format!("{left:?}"), format!("{right:?}"));
     if left != right {
         let part = left.bytes().zip(right.bytes()).position(|(l, r)| l != r).unwrap_or_else(|| left.len().min(right.len()));
-        let around = |text: &str| String::from_utf8_lossy(&text.as_bytes()[part.saturating_sub(200)..(part + 200).min(text.len())]).into_owned();
+        let around =
+            |text: &str| String::from_utf8_lossy(&text.as_bytes()[part.saturating_sub(200)..(part + 200).min(text.len())]).into_owned();
         panic!("{what}: they part at byte {part}\n  one: …{}…\nother: …{}…", around(&left), around(&right));
     }
 }
