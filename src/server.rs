@@ -181,6 +181,10 @@ async fn observe(State(routes): State<Routes>, mut request: Request, next: Next)
         .catch_unwind()
         .instrument(span.clone());
     let mut response = match run.await {
+        // The check for other sites answers with a bare status: people get a page.
+        Ok(Ok(response)) if response.extensions().get::<tower_http::csrf::ProtectionError>().is_some() => {
+            routes.error_for(again, Refusal::CrossSite).instrument(span.clone()).await
+        }
         Ok(Ok(response)) => response,
         Ok(Err(_)) => (StatusCode::REQUEST_TIMEOUT, "The request took too long.\n").into_response(),
         Err(panic) => {

@@ -52,6 +52,7 @@ pub async fn refused(visit: Visit, parts: Parts, refusal: Refusal) -> Response {
     let (title, text) = match &refusal {
         Refusal::NotFound => ("Page not found", "There is nothing at this address, or nothing that is there for you."),
         Refusal::Forbidden => ("Not allowed", "Your role does not allow this. An Admin of your organization can do it."),
+        Refusal::CrossSite => ("This came from another site", ""),
         Refusal::Unavailable => (
             "The portal is away for a moment",
             "Its database does not answer right now. What you saved before is safe, and what you just sent was not saved. Try again in a moment.",

@@ -39,6 +39,8 @@ pub enum Refusal {
     Unauthenticated(Unauthenticated),
     /// 403: you are known, and your role does not allow it.
     Forbidden,
+    /// 403: the request came from another site.
+    CrossSite,
     /// 404: no such thing, or not yours.
     NotFound,
     /// 409: not possible as things stand.
@@ -105,7 +107,7 @@ impl Refusal {
         match self {
             Self::Invalid(_) => 422,
             Self::Unauthenticated(_) => 401,
-            Self::Forbidden => 403,
+            Self::Forbidden | Self::CrossSite => 403,
             Self::NotFound => 404,
             Self::Conflict(_) => 409,
             Self::Gone(_) => 410,
@@ -124,6 +126,7 @@ impl Refusal {
             Self::Unauthenticated(Unauthenticated::SignInRequired) => "sign_in_required",
             Self::Unauthenticated(Unauthenticated::WrongCredentials) => "wrong_credentials",
             Self::Forbidden => "forbidden",
+            Self::CrossSite => "cross_site",
             Self::NotFound => "not_found",
             Self::Conflict(conflict) => match conflict {
                 Conflict::AlreadyInOrganization => "already_in_organization",
@@ -151,6 +154,7 @@ impl Refusal {
             Self::Unauthenticated(Unauthenticated::SignInRequired) => "You are not signed in any more. Sign in and try again.",
             Self::Unauthenticated(Unauthenticated::WrongCredentials) => "The e-mail address or the password is wrong.",
             Self::Forbidden => "Your role does not allow this. An Admin of your organization can do it.",
+            Self::CrossSite => "This came from another site, so nothing was changed. Open the page here and try again.",
             Self::NotFound => "This does not exist, or is not there for you.",
             Self::Conflict(conflict) => match conflict {
                 Conflict::AlreadyInOrganization => "You belong to an organization already. An account can be in one at a time.",

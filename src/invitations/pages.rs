@@ -19,7 +19,8 @@ pub fn InviteFields(
     roles: &'static [Role],
 ) -> impl IntoView {
     view! {
-        <TextField name="email" label="Corporate e-mail" kind="email" value=checked.value("email", "") error=checked.error("email") maxlength=Email::MAX/>
+        <TextField name="email" label="Corporate e-mail" kind="email"
+            autofocus=true value=checked.value("email", "") error=checked.error("email") maxlength=Email::MAX/>
         <SelectField
             name="role"
             label="Role"

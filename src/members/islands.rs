@@ -15,13 +15,20 @@ use leptos::prelude::*;
 
 use crate::ui::{Icon, icons, localize};
 
+/// What the island says, once.
+#[derive(Clone, Debug)]
+pub struct Saying {
+    text: String,
+    bad: bool,
+}
+
 /// Members and pending invitations of an organization; the content is drawn by the server.
 #[island]
 pub fn MembersRoom(
     /// The content.
     children: Children,
 ) -> impl IntoView {
-    let said = RwSignal::new(None::<String>);
+    let said = RwSignal::new(None::<Saying>);
     Effect::new(move |_| {
         localize();
         client::start(said);
@@ -37,10 +44,10 @@ pub fn MembersRoom(
         </div>
         <div role="status">
             {move || {
-                said.get().map(|text| {
+                said.get().map(|Saying { text, bad }| {
                     view! {
-                        <div class="notice">
-                            <Icon inner=icons::INFO large=true/>
+                        <div class=if bad { "notice bad" } else { "notice" }>
+                            <Icon inner=if bad { icons::ALERT } else { icons::CHECK_CIRCLE } large=true/>
                             <p>{text}</p>
                             <button class="icon-button" type="button" on:click=move |_| said.set(None)>
                                 <Icon inner=icons::X/>
@@ -61,9 +68,10 @@ mod client {
     use std::cell::Cell;
 
     use leptos::{ev, prelude::*, task::spawn_local};
-    use wasm_bindgen::{JsCast as _, JsValue};
+    use wasm_bindgen::{JsCast as _, JsValue, prelude::Closure};
     use web_sys::{Element, Event, FormData, HtmlDialogElement, HtmlElement, HtmlFormElement, HtmlInputElement, MouseEvent};
 
+    use super::Saying;
     use crate::{
         form::{Conflict, Drawn, FieldErrors, Notice, Refusal},
         invitations::{InviteForm, functions as invitations},
@@ -71,7 +79,7 @@ mod client {
         ui::localize,
     };
 
-    type Said = RwSignal<Option<String>>;
+    type Said = RwSignal<Option<Saying>>;
 
     thread_local! {
         /// Counts what was asked for, so that an answer that was overtaken is dropped.
@@ -89,7 +97,7 @@ mod client {
 
     /// `/` leads to the search where nothing else is typed into. Dialogs close by a click beside them while nothing is
     /// typed into them.
-    pub fn start(_: Said) {
+    pub fn start(said: Said) {
         let handle = window_event_listener(ev::keydown, |event| {
             let typing =
                 document().active_element().is_some_and(|element| matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT"));
@@ -98,6 +106,19 @@ mod client {
                 event.prevent_default();
                 let _ = search.focus();
             }
+        });
+        on_cleanup(move || handle.remove());
+        let handle = window_event_listener(ev::popstate, move |_| {
+            let q = window()
+                .location()
+                .search()
+                .ok()
+                .and_then(|search| web_sys::UrlSearchParams::new_with_str(&search).ok())
+                .and_then(|query| query.get("q"));
+            if let Some(search) = by_id::<HtmlInputElement>("q") {
+                search.set_value(&q.unwrap_or_default());
+            }
+            reload(said);
         });
         on_cleanup(move || handle.remove());
         if let Some(body) = document().body() {
@@ -143,17 +164,21 @@ mod client {
                     search.set_value("");
                 }
             }
-            load(query, said);
+            load(query, History::Push, said);
         }
     }
 
+    /// Whether anything in a dialog is otherwise than it was when it opened.
     fn has_typed(dialog: &HtmlDialogElement) -> bool {
-        dialog
-            .query_selector("input:not([type=hidden])")
-            .ok()
-            .flatten()
-            .and_then(|input| input.dyn_into::<HtmlInputElement>().ok())
-            .is_some_and(|input| !input.value().is_empty())
+        let typed = Cell::new(false);
+        each(dialog, "input:not([type=hidden])", |input| {
+            typed.set(typed.get() || input.dyn_ref::<HtmlInputElement>().is_some_and(|input| !input.value().is_empty()));
+        });
+        each(dialog, "select", |select| {
+            let value = js_sys::Reflect::get(&select, &JsValue::from_str("value")).ok().and_then(|value| value.as_string());
+            typed.set(typed.get() || value != select.get_attribute("data-was"));
+        });
+        typed.get()
     }
 
     /// Search as one types, a moment after the last key.
@@ -168,7 +193,7 @@ mod client {
         }
         let search = move || {
             if let Some(query) = searching(input.value().trim()) {
-                load(query, said);
+                load(query, History::Replace, said);
             }
         };
         TIMER.set(set_timeout_with_handle(search, std::time::Duration::from_millis(200)).ok());
@@ -189,8 +214,19 @@ mod client {
         Some(String::from(next.to_string()))
     }
 
+    /// What becomes of the address.
+    #[derive(Clone, Copy)]
+    enum History {
+        /// A step that the back button takes back.
+        Push,
+        /// The same place, otherwise.
+        Replace,
+        /// It says so already.
+        Keep,
+    }
+
     /// Asks for a page of the list, draws it, and keeps the address in step.
-    fn load(query: String, said: Said) {
+    fn load(query: String, step: History, said: Said) {
         let turn = TURN.get() + 1;
         TURN.set(turn);
         spawn_local(async move {
@@ -202,9 +238,14 @@ mod client {
             match answer {
                 Ok(html) => {
                     draw(&html);
+                    let mark = if query.is_empty() { "" } else { "?" };
+                    let address = format!("/organization/members{mark}{query}");
                     if let Ok(history) = window().history() {
-                        let mark = if query.is_empty() { "" } else { "?" };
-                        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&format!("/organization/members{mark}{query}")));
+                        let _ = match step {
+                            History::Push => history.push_state_with_url(&JsValue::NULL, "", Some(&address)),
+                            History::Replace => history.replace_state_with_url(&JsValue::NULL, "", Some(&address)),
+                            History::Keep => Ok(()),
+                        };
                     }
                 }
                 Err(refusal) => fail(&refusal, said),
@@ -229,7 +270,7 @@ mod client {
             }
         }
         if !focused.is_empty() {
-            if let Some(element) = by_id::<HtmlElement>(&focused) {
+            if let Some(element) = by_id::<HtmlElement>(&focused).or_else(|| by_id("members")) {
                 let _ = element.focus();
             }
         }
@@ -239,7 +280,7 @@ mod client {
     /// The same page of the list once more.
     fn reload(said: Said) {
         let query = window().location().search().unwrap_or_default();
-        load(query.trim_start_matches('?').to_owned(), said);
+        load(query.trim_start_matches('?').to_owned(), History::Keep, said);
     }
 
     /// Opens the dialog that a link names, and fills it from the link's `data-…`.
@@ -256,6 +297,32 @@ mod client {
                 });
             }
         }
+        each(&dialog, "select", |select| {
+            if let Some(value) = js_sys::Reflect::get(&select, &JsValue::from_str("value")).ok().and_then(|value| value.as_string()) {
+                let _ = select.set_attribute("data-was", &value);
+            }
+        });
+        // Esc does not throw away what was typed.
+        let typed = dialog.clone();
+        let cancel = Closure::<dyn Fn(Event)>::new(move |event: Event| {
+            if has_typed(&typed) {
+                event.prevent_default();
+            }
+        });
+        dialog.set_oncancel(Some(cancel.into_js_value().unchecked_ref()));
+        // On the phone the link stood in a menu that has closed: its button gets the focus back.
+        let opener = link
+            .closest("[popover]")
+            .ok()
+            .flatten()
+            .and_then(|menu| document().query_selector(&format!("[popovertarget='{}']", menu.id())).ok().flatten());
+        let opener = opener.and_then(|button| button.dyn_into::<HtmlElement>().ok()).filter(|button| button.offset_width() > 0);
+        let close = opener.map(|button| {
+            Closure::once_into_js(move || {
+                let _ = button.focus();
+            })
+        });
+        dialog.set_onclose(close.as_ref().map(|close| close.unchecked_ref()));
         let _ = dialog.show_modal();
     }
 
@@ -342,7 +409,7 @@ mod client {
             match answer {
                 Ok(notice) => {
                     close_dialogs();
-                    said.set(Some(notice.text().to_owned()));
+                    said.set(Some(Saying { text: notice.text().to_owned(), bad: false }));
                     reload(said);
                 }
                 Err(refusal)
@@ -401,7 +468,13 @@ mod client {
         let Ok(error) = document().create_element("p") else { return };
         error.set_class_name("field-error");
         let _ = error.set_attribute("data-error", "");
-        error.set_text_content(Some(message));
+        error.set_inner_html(concat!(
+            r#"<svg class="icon" viewBox="0 0 20 20" aria-hidden="true">"#,
+            r#"<circle cx="10" cy="10" r="7.25"/><path d="M10 6.25v4.5M10 13.5v.01"/></svg><span></span>"#
+        ));
+        if let Ok(Some(text)) = error.query_selector("span") {
+            text.set_text_content(Some(message));
+        }
         match form.query_selector(&format!("[name='form[{field}]']")) {
             Ok(Some(input)) if !field.is_empty() => {
                 let id = format!("{}-error", input.id());
@@ -438,7 +511,7 @@ mod client {
         if matches!(refusal, Refusal::Unauthenticated(_) | Refusal::NotFound | Refusal::Conflict(Conflict::OtherOrganization)) {
             let _ = window().location().reload();
         }
-        said.set(Some(refusal.message()));
+        said.set(Some(Saying { text: refusal.message(), bad: true }));
     }
 }
 

@@ -31,7 +31,7 @@ pub fn members(region: Region, refusal: Option<Refusal>, drawn: Drawn) -> AnyVie
             <ErrorSummary refusal/>
             <div class="section">
                 {search(query)}
-                <div class="section" id="members" data-organization=organization>{self::region(region)}</div>
+                <div class="section" id="members" tabindex="-1" data-organization=organization>{self::region(region)}</div>
             </div>
             {dialogs(viewer.role, viewer.organization_name, drawn)}
         </MembersRoom>
@@ -148,7 +148,7 @@ fn member(row: MemberRow, edits: bool, removes: bool) -> AnyView {
         let (name, email) = (row.name.clone(), row.email.clone());
         let edit = edits.then(|| {
             view! {
-                <a class="icon-button" href=format!("/organization/members/{id}/edit") title="Edit" data-dialog="edit" data-id=id.clone() data-name=name.clone() data-email=email.clone() data-role=row.role.name()>
+                <a class="icon-button" href=format!("/organization/members/{id}/edit") title="Edit" id=format!("edit-{id}") data-dialog="edit" data-id=id.clone() data-name=name.clone() data-email=email.clone() data-role=row.role.name()>
                     <Icon inner=icons::EDIT/><span class="label">"Edit " <bdi>{name.clone()}</bdi></span>
                 </a>
             }
@@ -257,7 +257,8 @@ fn dialogs(role: Role, organization: String, drawn: Drawn) -> AnyView {
                 <Hidden drawn=drawn.clone()/>
                 <input type="hidden" name="form[member]" data-field="id"/>
                 <p><strong><bdi data-slot="name"></bdi></strong><br/><span class="quiet-text"><bdi data-slot="email"></bdi></span></p>
-                <SelectField name="role" id="edit-role" label="Role" hint="An Admin manages members and sees customer data." options=Role::ALL.map(Role::name).to_vec() value=""/>
+                <SelectField name="role" id="edit-role"
+                autofocus=true label="Role" hint="An Admin manages members and sees customer data." options=Role::ALL.map(Role::name).to_vec() value=""/>
                 <p class="hint"><a href="/roles">"Compare roles"</a></p>
                 <div class="actions"><a class="button" href="/organization/members" data-close="">"Cancel"</a><button class="button primary">"Save"</button></div>
             </form>
@@ -371,7 +372,7 @@ pub fn remove(member: MemberRow, organization: String, checked: Checked, drawn: 
                         "Remove " <strong><bdi>{member.name}</bdi></strong> " (" <bdi>{member.email}</bdi> ") from " <bdi>{organization}</bdi>
                         "? They lose access at once, in every session. To come back, they have to be invited again."
                     </p>
-                    <div class="actions"><a class="button" href="/organization/members" autofocus=true>"Cancel"</a><button class="button danger">"Remove " <bdi>{name}</bdi></button></div>
+                    <div class="actions"><a class="button" href="/organization/members" autofocus=true>"Cancel"</a><button class="button danger"><span>"Remove " <bdi>{name}</bdi></span></button></div>
                 }.into_any()
             }}
         </form>
@@ -408,7 +409,7 @@ pub fn leave(organization: String, only_admin: bool, alone: bool, checked: Check
             <Hidden drawn/>
             <ErrorSummary refusal=checked.refusal()/>
             <p>"Leave " <strong><bdi>{organization}</bdi></strong> "? You lose access at once, in every session. To come back, somebody has to invite you again."</p>
-            <div class="actions"><a class="button" href="/organization" autofocus=true>"Cancel"</a><button class="button danger">"Leave " <bdi>{name}</bdi></button></div>
+            <div class="actions"><a class="button" href="/organization" autofocus=true>"Cancel"</a><button class="button danger"><span>"Leave " <bdi>{name}</bdi></span></button></div>
         </form>
     }
     .into_any()

@@ -72,6 +72,9 @@ pub fn TextField(
     /// Whether it is shown and not changed.
     #[prop(optional)]
     readonly: bool,
+    /// Whether the page or the dialog begins here.
+    #[prop(optional)]
+    autofocus: bool,
     /// A link at the end of the label's line: address and words.
     #[prop(optional)]
     link: Option<(&'static str, &'static str)>,
@@ -95,6 +98,7 @@ pub fn TextField(
                 autocomplete=autocomplete
                 required=!optional
                 readonly=readonly
+                autofocus=autofocus
                 maxlength=maxlength.map(|n| n.to_string())
                 aria-invalid=invalid
                 aria-describedby=described
@@ -147,6 +151,9 @@ pub fn SelectField(
     /// What helps to choose.
     #[prop(optional)]
     hint: &'static str,
+    /// Whether the page or the dialog begins here.
+    #[prop(optional)]
+    autofocus: bool,
     /// Its id, where the name alone is not unique on the page.
     #[prop(optional)]
     id: Option<&'static str>,
@@ -159,7 +166,7 @@ pub fn SelectField(
         <div class="field">
             <label for=id>{label}</label>
             {hint_id.map(|hint_id| view! { <p class="hint" id=hint_id>{hint}</p> })}
-            <select id=id name=format!("form[{name}]") aria-invalid=invalid aria-describedby=described>
+            <select id=id autofocus=autofocus name=format!("form[{name}]") aria-invalid=invalid aria-describedby=described>
                 {options.into_iter().map(|option| view! { <option value=option selected=option == value>{option}</option> }).collect_view()}
             </select>
             <FieldError name=id error/>

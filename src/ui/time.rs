@@ -8,7 +8,7 @@ pub fn Date(
     /// Which.
     at: Timestamp,
 ) -> impl IntoView {
-    view! { <time datetime=at.rfc3339() data-local="date">{at.date()}</time> }
+    view! { <time datetime=at.rfc3339() data-local="date">{at.short_date()}</time> }
 }
 
 /// A moment: date and time.
@@ -26,7 +26,7 @@ pub fn Ago(
     /// Which.
     at: Timestamp,
 ) -> impl IntoView {
-    view! { <time datetime=at.rfc3339() data-local="ago">{at.date_time()}</time> }
+    view! { <time datetime=at.rfc3339() data-local="ago" title=at.date_time()>{at.short_date()}</time> }
 }
 
 /// Puts every time of the page into the reader's zone and language once the browser's side runs. Without it, times

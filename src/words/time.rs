@@ -62,6 +62,13 @@ impl Timestamp {
         format!("{day} {} {year}", MONTHS[usize::from(month - 1) % 12])
     }
 
+    /// The same, short enough for a table: `24 Nov 2026`.
+    #[must_use]
+    pub fn short_date(self) -> String {
+        let (year, month, day, ..) = self.civil();
+        format!("{day} {} {year}", &MONTHS[usize::from(month - 1) % 12][..3])
+    }
+
     /// Date and time in UTC, said so: `24 November 2026, 14:05 UTC`.
     #[must_use]
     pub fn date_time(self) -> String {

@@ -96,6 +96,7 @@ on_both! {
     async fn a_body_over_the_limit_is_refused_with_413_at_every_function(portal) {
         let [ada] = portal.organization_with("Acme", [("ada", Role::Admin)]).await;
         let before = portal.state().await;
+        let mut others = Vec::new();
         for function in FUNCTIONS {
             let path = format!("/do/{}", function.endpoint);
             for size in [70_000, 1_048_576] {
@@ -104,7 +105,9 @@ on_both! {
                     for accept in ["text/html", "application/json"] {
                         let headers = [("content-type", kind), ("accept", accept), ("sec-fetch-site", "same-origin")];
                         let answer = ada.send(Method::POST, &path, &headers, Some(body.clone().into_bytes())).await;
-                        assert_eq!(answer.status, 413, "{path} {kind} {accept} {size}: {}", answer.sketch());
+                        if answer.status != 413 {
+                            others.push(format!("{path} {kind} {accept} {size}: {}", answer.status));
+                        }
                         assert!(answer.body.len() < 60_000, "the big text comes back");
                     }
                 }
@@ -112,6 +115,7 @@ on_both! {
         }
         assert_eq!(portal.state().await, before);
         ada.get("/account").await.is(200);
+        assert!(others.is_empty(), "{others:#?}");
     }
 
     async fn a_body_that_is_no_form_is_refused_and_nothing_of_the_programs_inside_is_told(portal) {
@@ -186,8 +190,9 @@ on_both! {
         let invitation = portal.link("inv@example.com", "/invitation").await;
         let token = invitation.rsplit('=').next().unwrap().to_owned();
         let anyone = portal.browser();
-        anyone.fill("/forgot-password", "/do/forgot_password", &[("email", "ada@example.com")]).await.is(303);
-        let reset = portal.link("ada@example.com", "/reset-password").await;
+        portal.sign_up("forgetful").await;
+        anyone.fill("/forgot-password", "/do/forgot_password", &[("email", "forgetful@example.com")]).await.is(303);
+        let reset = portal.link("forgetful@example.com", "/reset-password").await;
         let waiting = portal.browser();
         let form = waiting.get("/sign-up").await.form("/do/sign_up").with("email", "wait@example.com").with("first_name", "W").with("password", PASSWORD);
         waiting.submit(&form).await.is(303);
@@ -362,7 +367,7 @@ on_both! {
         let [ada] = portal.organization_with("Acme", [("ada", Role::Admin)]).await;
         let organization = portal.organization_of("ada").await;
         let form = ada.get("/organization/members/invite").await.form("/do/invite_member").with("email", "bob@example.com");
-        portal.execute("ALTER TABLE invitations RENAME TO hidden").await;
+        portal.execute("ALTER TABLE invitations RENAME TO laid_aside").await;
         let mut answers = vec![
             ada.get("/getting-started").await.is(500),
             ada.submit(&form).await.is(500),
@@ -378,11 +383,11 @@ on_both! {
         answers.push(page);
         for answer in &answers {
             let text = answer.html();
-            for inside in ["invitations WHERE", "SELECT", "no such table", "relation", "sqlx", "hidden", "panicked", "src/", "42P01"] {
+            for inside in ["invitations WHERE", "SELECT", "no such table", "relation", "sqlx", "laid_aside", "panicked", "src/", "42P01"] {
                 assert!(!text.contains(inside), "{}: {inside}", answer.request);
             }
         }
-        portal.execute("ALTER TABLE hidden RENAME TO invitations").await;
+        portal.execute("ALTER TABLE laid_aside RENAME TO invitations").await;
         ada.submit(&form).await.leads_to("/organization/members");
     }
 
@@ -481,7 +486,6 @@ on_both! {
         }
         portal.sign_in_to(&mallory, "ada@example.com", "guess").await.is(429);
         // And a known browser is limited, too.
-        portal.sign_in_to(&ada.copy(), "ada@example.com", PASSWORD).await;
         let stolen = ada.copy();
         stolen.drop_cookie("session");
         let mut last = 0;
@@ -810,7 +814,7 @@ mod smtp {
 
     #[derive(Clone)]
     pub struct Server {
-        pub port: u16,
+        
         pub letters: Arc<Mutex<Vec<Letter>>>,
         pub answer: Arc<Mutex<String>>,
     }
@@ -818,7 +822,7 @@ mod smtp {
     pub async fn start(port: u16) -> Server {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("a port");
         let server = Server {
-            port: listener.local_addr().unwrap().port(),
+            
             letters: Arc::default(),
             answer: Arc::new(Mutex::new("250 taken".to_owned())),
         };
@@ -950,10 +954,11 @@ async fn the_mail_server_is_away(engine: Engine) {
 }
 
 async fn the_mail_server_refuses_for_good(engine: Engine) {
-    let server = smtp::start(0).await;
-    let portal = with_mail_server(engine, server.port).await;
+    let port = smtp::free_port().await;
+    let portal = with_mail_server(engine, port).await;
     let ada = organization_without_mails(&portal).await;
-    server.letters.lock().unwrap().clear();
+    let server = smtp::start(port).await;
+    
     *server.answer.lock().unwrap() = "550 no such mailbox".to_owned();
     portal.invite(&ada, "bob@example.com", Role::TechnicalUser).await.leads_to("/organization/members");
     until("the mail is laid aside", || async { portal.count("SELECT count(*) FROM outbox WHERE dead_at IS NOT NULL").await == 1 }).await;

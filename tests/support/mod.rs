@@ -9,7 +9,7 @@
 //!     }
 //! }
 //! ```
-#![allow(dead_code, reason = "each test program uses its part")]
+#![allow(dead_code, unused_imports, reason = "each test program uses its part")]
 
 mod browser;
 mod database;

@@ -1,0 +1,299 @@
+//! The access matrix: every page and every server function × everybody who may come, from the one table
+//! (`routes.rs`). A path without an entry fails, and so does an entry whose path is not walked.
+#![cfg(feature = "ssr")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use org_portal::{
+    permissions::Role,
+    routes::{Access, FUNCTIONS, FunctionRoute, OTHERS, PAGES},
+    words::OrganizationId,
+};
+use support::{Browser, Engine, Options, TestPortal};
+
+/// Who comes.
+struct Actor {
+    name: &'static str,
+    browser: Browser,
+    signed_in: bool,
+    /// The role in the organization that the calls are about.
+    role: Option<Role>,
+    /// Whether in another organization.
+    elsewhere: bool,
+}
+
+struct Place {
+    organization: OrganizationId,
+    member: String,
+    invitation: String,
+    session: String,
+    mail: String,
+}
+
+async fn actors(portal: &TestPortal) -> (Vec<Actor>, Place) {
+    let [admin, technical, removed, _] = portal
+        .organization_with(
+            "Acme",
+            [("admin", Role::Admin), ("tech", Role::TechnicalUser), ("removed", Role::Admin), ("bystander", Role::TechnicalUser)],
+        )
+        .await;
+    let [other] = portal.organization_with("Other", [("other", Role::Admin)]).await;
+    let nowhere = portal.sign_up("nowhere").await;
+    // Signed in, and ended from another browser.
+    let ended = portal.sign_in("admin").await;
+    admin.fill("/account", "/do/end_other_sessions", &[]).await.is(303);
+    portal.invite(&admin, "invited@example.com", Role::TechnicalUser).await.is(303);
+    let of_removed = portal.member_of("removed").await;
+    admin.fill(&format!("/organization/members/{of_removed}/remove"), "/do/remove_member", &[]).await.is(303);
+    let place = Place {
+        organization: portal.organization_of("admin").await,
+        member: portal.member_of("bystander").await.to_string(),
+        invitation: portal.invitation_of("invited@example.com").await.to_string(),
+        session: portal
+            .text(&format!(
+                "SELECT {} FROM sessions s JOIN accounts a ON a.id = s.account_id WHERE a.email_key = 'other@example.com'",
+                portal.engine.hex("s.id")
+            ))
+            .await,
+        mail: {
+            portal.deliver().await;
+            portal.text(&format!("SELECT {} FROM kept_mails ORDER BY id LIMIT 1", portal.engine.hex("id"))).await
+        },
+    };
+    let actor = |name, browser, signed_in, role, elsewhere| Actor { name, browser, signed_in, role, elsewhere };
+    let actors = vec![
+        actor("anonymous", portal.browser(), false, None, false),
+        actor("Admin", admin, true, Some(Role::Admin), false),
+        actor("Technical user", technical, true, Some(Role::TechnicalUser), false),
+        actor("member of another organization", other, true, None, true),
+        actor("account without organization", nowhere, true, None, false),
+        actor("removed member", removed, true, None, false),
+        actor("signed out elsewhere", ended, false, None, false),
+    ];
+    (actors, place)
+}
+
+/// What a page's path is for this walk.
+fn path_of(path: &str, place: &Place) -> String {
+    path.replace("{member}", &place.member).replace("{invitation}", &place.invitation).replace("{mail}", &place.mail)
+}
+
+/// A call that does no harm: its arguments are there and wrong, so that who gets past the guard meets 422, or 404 of an
+/// object that does not exist.
+fn arguments(endpoint: &str, place: &Place) -> Vec<(&'static str, String)> {
+    let nobody = uuid::Uuid::nil().to_string();
+    match endpoint {
+        "sign_up" => vec![("form[email]", String::new()), ("form[first_name]", String::new()), ("form[password]", String::new())],
+        "verify_email" => vec![("form[token]", "x".into())],
+        "forgot_password" => vec![("form[email]", String::new())],
+        "reset_password" => vec![("form[token]", "x".into()), ("form[password]", String::new())],
+        "change_password" => vec![("form[current_password]", String::new()), ("form[new_password]", String::new())],
+        "change_name" => vec![("form[first_name]", String::new())],
+        "sign_in" => vec![("form[email]", String::new()), ("form[password]", String::new())],
+        "end_session" => vec![("session", place.session.clone())],
+        "choose_theme" => vec![("theme", "dark".into())],
+        "add_organization" => vec![("form[name]", String::new())],
+        "list_members" => vec![("query", String::new())],
+        "change_role" => vec![("form[member]", nobody), ("form[role]", "Admin".into())],
+        "remove_member" => vec![("form[member]", nobody)],
+        "invite_member" => vec![("form[email]", "new@example.com".into()), ("form[role]", "Technical user".into())],
+        "resend_invitation" | "revoke_invitation" | "accept_invitation" | "decline_invitation" => vec![("invitation", nobody)],
+        // These change something for who may; they come last and have rules of their own below.
+        "sign_out" | "end_other_sessions" | "leave_organization" => vec![],
+        other => panic!("the access matrix does not know how to call {other}: add its arguments"),
+    }
+}
+
+/// What the refusal of a call may be.
+fn status_of(access: Access, actor: &Actor) -> &'static [u16] {
+    match access {
+        Access::Anyone | Access::Loopback => &[200, 422, 410],
+        Access::SignedIn if !actor.signed_in => &[401],
+        Access::SignedIn => &[200, 422, 404, 409],
+        Access::Member(_) if !actor.signed_in => &[401],
+        Access::Member(permission) => match actor.role {
+            Some(role) if role.may(permission) => &[200, 404, 409],
+            Some(_) => &[403],
+            // In another organization now: the form was drawn for one that is not theirs.
+            None if actor.elsewhere => &[409],
+            None => &[404],
+        },
+    }
+}
+
+async fn walk(engine: Engine) {
+    let portal = TestPortal::start(engine, Options::default()).await;
+    let (actors, place) = actors(&portal).await;
+    let (mut cells, mut wrong) = (0, Vec::new());
+
+    // Pages.
+    let nothing: Vec<_> = {
+        let mut all = Vec::new();
+        for actor in &actors {
+            all.push(actor.browser.get("/no-such-page").await.is(404));
+        }
+        all
+    };
+    for page in PAGES {
+        for (actor, nothing) in actors.iter().zip(&nothing) {
+            cells += 1;
+            let path = path_of(page.path, &place);
+            let answer = actor.browser.get(&path).await;
+            let to_sign_in = answer.status == 303 && answer.location().starts_with("/sign-in?to=");
+            let as_if_not_there = answer.status == 404
+                && answer.normalized() == nothing.normalized()
+                && answer.normalized_headers() == nothing.normalized_headers();
+            let seen = answer.status == 200 || (answer.status == 303 && !to_sign_in);
+            let right = match page.access {
+                // A link without its secret is over.
+                Access::Anyone => {
+                    seen || (answer.status == 410 && ["/verify-email", "/reset-password", "/invitation"].contains(&page.path))
+                }
+                Access::Loopback => seen,
+                Access::SignedIn => {
+                    if actor.signed_in {
+                        seen
+                    } else {
+                        to_sign_in
+                    }
+                }
+                Access::Member(permission) => match actor.role {
+                    _ if !actor.signed_in => to_sign_in,
+                    Some(role) if role.may(permission) => answer.status == 200,
+                    Some(_) => as_if_not_there,
+                    // Who is in another organization sees that one; an object of this one is none.
+                    None if actor.elsewhere && !page.path.contains('{') => answer.status == 200,
+                    None => as_if_not_there,
+                },
+            };
+            if !right {
+                wrong.push(format!("{path} for {}: {} {} {}", actor.name, answer.status, answer.location(), answer.sketch()));
+            }
+        }
+    }
+
+    // Server functions, as an island calls them; those that end something last.
+    let (ends, calls): (Vec<&FunctionRoute>, Vec<&FunctionRoute>) =
+        FUNCTIONS.iter().partition(|f| ["sign_out", "end_other_sessions", "leave_organization"].contains(&f.endpoint));
+    let before =
+        portal.snapshot(&["audit_events", "limits", "idempotency_keys", "outbox", "kept_mails", "invitations", "organizations"]).await;
+    for function in calls.iter().chain(&ends) {
+        for actor in &actors {
+            cells += 1;
+            
+            let arguments = arguments(function.endpoint, &place);
+            let arguments: Vec<(&str, &str)> = arguments.iter().map(|(k, v)| (*k, v.as_str())).collect();
+            let call = actor.browser.call_in(place.organization, function.endpoint, &arguments).await;
+            if !status_of(function.access, actor).contains(&call.status) {
+                wrong.push(format!("{} for {}: {} {}", function.endpoint, actor.name, call.status, call.text));
+            }
+            // And as a plain form.
+            cells += 1;
+            let organization = place.organization.to_string();
+            let mut pairs = arguments.clone();
+            pairs.extend([("drawn[organization]", organization.as_str()), ("drawn[page]", function.page)]);
+            if !ends.iter().any(|end| end.endpoint == function.endpoint) {
+                let answer = actor.browser.post(&format!("/do/{}", function.endpoint), &pairs).await;
+                let expected = status_of(function.access, actor);
+                // Done leads on; what is refused on a page that is not there for the actor is not there.
+                let right = expected.contains(&answer.status)
+                    || (answer.status == 303 && expected.contains(&200))
+                    || (answer.status == 404 && actor.signed_in && actor.role.is_none());
+                if !right {
+                    wrong.push(format!("{} as a form for {}: {} {}", function.endpoint, actor.name, answer.status, answer.sketch()));
+                }
+            }
+        }
+        if !ends.iter().any(|end| end.endpoint == function.endpoint) {
+            let after = portal
+                .snapshot(&["audit_events", "limits", "idempotency_keys", "outbox", "kept_mails", "invitations", "organizations"])
+                .await;
+            assert_eq!(after, before, "{} changed something", function.endpoint);
+        }
+    }
+    // Only the Admin and the Technical user could invite: nobody else left a row.
+    let invited = portal.rows("SELECT DISTINCT invited_by_name FROM invitations WHERE email_key = 'new@example.com'").await.concat();
+    assert_eq!(invited, ["Admin Example"]);
+    println!("access matrix on {engine:?}: {cells} cells, {} pages, {} functions, {} actors", PAGES.len(), FUNCTIONS.len(), actors.len());
+    assert!(wrong.is_empty(), "{} of {cells} cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    portal.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_gets_what_the_table_says_on_sqlite() {
+    walk(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_gets_what_the_table_says_on_postgres() {
+    walk(Engine::Postgres).await;
+}
+
+#[test]
+fn every_server_function_has_an_entry_and_every_entry_a_function() {
+    let registered: BTreeSet<String> =
+        leptos::server_fn::axum::server_fn_paths().map(|(path, method)| format!("{method} {path}")).collect();
+    let listed: BTreeSet<String> = FUNCTIONS.iter().map(|function| format!("POST /do/{}", function.endpoint)).collect();
+    assert_eq!(registered, listed);
+    assert_eq!(FUNCTIONS.len(), listed.len(), "an entry stands twice");
+}
+
+#[test]
+fn no_page_stands_twice_and_every_functions_page_is_one() {
+    let paths: BTreeSet<&str> = PAGES.iter().map(|page| page.path).collect();
+    assert_eq!(paths.len(), PAGES.len());
+    for function in FUNCTIONS {
+        assert!(paths.contains(function.page), "{} names {}", function.endpoint, function.page);
+    }
+    assert!(OTHERS.iter().all(|other| !paths.contains(other)));
+}
+
+/// No address answers beside the table: neither the library's own one for server functions nor a file of the server's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_answers_beside_the_table() {
+    let portal = TestPortal::start(Engine::Sqlite, Options::default()).await;
+    let browser = portal.browser();
+    for path in [
+        "/api/sign_in",
+        "/do",
+        "/do/",
+        "/do/sign_in/",
+        "/do/Sign_in",
+        "/do/sign_in/x",
+        "//do/sign_in",
+        "/organization/",
+        "/account/",
+        "/admin",
+        "/metrics",
+        "/.git/config",
+        "/.env",
+        "/Cargo.toml",
+        "/v1",
+        "/api",
+        "/assets/../Cargo.toml",
+        "/assets/%2e%2e/Cargo.toml",
+        "/pkg/../../Cargo.toml",
+        "/pkg/%2e%2e%2f%2e%2e%2fCargo.toml",
+        "/dev",
+        "/dev/mail/",
+        "/organization/members/x",
+        "/index.html",
+    ] {
+        for method in [reqwest::Method::GET, reqwest::Method::POST] {
+            let answer = browser.send(method, path, &[("sec-fetch-site", "same-origin"), ("accept", "text/html")], None).await;
+            assert!([404, 405, 400].contains(&answer.status), "{}: {} {}", answer.request, answer.status, answer.sketch());
+        }
+    }
+    portal.close().await;
+}
