@@ -18,12 +18,7 @@ if [ "$PROFILE" = debug ]; then
   cargo leptos build --frontend-only
   cargo build --features ssr --bin org-portal
 else
-  versions=("$(rustc --version)" "$CARGO_LEPTOS_VERSION" "$WASM_BINDGEN_VERSION" "$BINARYEN_VERSION")
-  if ! ORG_PORTAL_SITE=$(node scripts/site.mjs find "$CACHE/site" "${versions[@]}"); then
-    cargo leptos build --release --frontend-only
-    depinfo="$CARGO_TARGET_DIR/front/$WASM_TARGET/wasm-release/org_portal.d"
-    ORG_PORTAL_SITE=$(node scripts/site.mjs pack "$CACHE/site" "${versions[@]}" -- target/site "$depinfo")
-  fi
+  ORG_PORTAL_SITE=$(node scripts/site.mjs "$CACHE/site" "$(rustc --version)" "$CARGO_LEPTOS_VERSION" "$WASM_BINDGEN_VERSION" "$BINARYEN_VERSION")
   export ORG_PORTAL_SITE
   printf '%s\n' "$ORG_PORTAL_SITE" > target/site.path
   cargo build --release --features ssr --bin org-portal

@@ -1,21 +1,19 @@
-// The browser's files as the server carries them, kept in a folder of the cache whose name is a hash of their sources.
+// Prints a folder with the browser's files as the server carries them: `site.mjs CACHE VERSION…`.
 //
-//   site.mjs find CACHE VERSIONS…                   prints the folder, if the sources as they are were built before
-//   site.mjs pack CACHE VERSIONS… -- SITE DEPINFO   makes it of what cargo-leptos built, and prints it
-//
-// The sources of the browser's side are those that the compiler said it read the last time (most of src/ is the
-// server's alone); all, where there was no last time. What it reads is determined by what it read: no other file comes
-// in without being named by one of these.
+// The folder lies in the cache, and its name is a hash of the files' sources and of the tools' versions; where these
+// were never built before, cargo-leptos builds them now. The sources are those that the compiler said it read the last
+// time (most of src/ is the server's alone); all of src/, where there was no last time. What it reads is determined by
+// what it read: no other file comes in without being named by one of these.
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 
 const KEPT = 30;
-const [command, cache, ...rest] = process.argv.slice(2);
-const end = rest.includes('--') ? rest.indexOf('--') : rest.length;
-const versions = rest.slice(0, end);
-const [site, depinfo] = rest.slice(end + 1);
+const SITE = 'target/site';
+const DEPINFO = join(process.env.CARGO_TARGET_DIR, 'front/wasm32-unknown-unknown/wasm-release/org_portal.d');
+const [cache, ...versions] = process.argv.slice(2);
 const list = join(cache, 'sources');
 
 const below = (folder) =>
@@ -23,20 +21,24 @@ const below = (folder) =>
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name));
 
-function folder() {
-  const sources = existsSync(list) ? readFileSync(list, 'utf8').trim().split('\n') : below('src');
+/** The hash of each file that can be a source, by name. */
+function hashes() {
   const others = ['Cargo.toml', 'Cargo.lock', 'build.rs', 'scripts/env.sh', 'scripts/build.sh', 'scripts/site.mjs'];
-  const hash = createHash('sha256').update(versions.join('\0'));
-  for (const name of [...sources, ...below('style'), ...below('public'), ...others].sort()) {
-    const bytes = existsSync(name) ? readFileSync(name) : Buffer.from('\0none');
-    hash.update(`\0${name}\0${bytes.length}\0`).update(bytes);
-  }
-  return join(cache, hash.digest('hex').slice(0, 32));
+  const names = [...below('src'), ...below('style'), ...below('public'), ...others];
+  return new Map(names.map((name) => [name, createHash('sha256').update(readFileSync(name)).digest('hex')]));
 }
 
-// What the compiler read, in make's syntax: `target: file file`, a space in a name behind a backslash.
+/** The sources among these, with their hashes. */
+function sources(all) {
+  const read = existsSync(list) ? new Set(readFileSync(list, 'utf8').trim().split('\n')) : undefined;
+  return [...all].filter(([name]) => !read || !name.startsWith('src/') || read.has(name)).sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+const folder = (all) => join(cache, createHash('sha256').update(JSON.stringify([versions, sources(all)])).digest('hex').slice(0, 32));
+
+/** What the compiler read, in make's syntax: `target: file file`, a space in a name behind a backslash. */
 function read() {
-  const line = readFileSync(depinfo, 'utf8').split('\n').find((line) => line.includes('.wasm: '));
+  const line = readFileSync(DEPINFO, 'utf8').split('\n').find((line) => line.includes('.wasm: '));
   return line
     .slice(line.indexOf('.wasm: ') + 7)
     .split(/(?<!\\) /)
@@ -44,19 +46,20 @@ function read() {
     .filter((name) => name.startsWith('src/'));
 }
 
+/** Lays out what was built, each file also compressed where that makes it smaller, and the hash of all contents. */
 function pack(to) {
   const half = `${to}.new`;
   rmSync(half, { recursive: true, force: true });
   const files = new Map();
-  for (const path of below(site)) {
+  for (const path of below(SITE)) {
     // The folder `pkg` goes away: its files and the public ones lie side by side.
-    const name = relative(site, path).replace(/^pkg\//, '');
+    const name = relative(SITE, path).replace(/^pkg\//, '');
     if (name.endsWith('.d.ts')) continue;
     if (files.has(name)) throw new Error(`${name}: a public file has the name of a built one`);
     files.set(name, path);
   }
   for (const name of ['org-portal.js', 'org-portal.wasm', 'org-portal.css']) {
-    if (!files.has(name)) throw new Error(`${site}: no ${name}`);
+    if (!files.has(name)) throw new Error(`${SITE}: no ${name}`);
   }
   const hash = createHash('sha256');
   for (const [name, path] of [...files].sort(([a], [b]) => (a < b ? -1 : 1))) {
@@ -75,7 +78,7 @@ function pack(to) {
   renameSync(half, to);
 }
 
-// What is older than the newest thirty is built again, if it is ever needed.
+/** What is older than the newest thirty is built again, if it is ever needed. */
 function forget() {
   const folders = readdirSync(cache, { withFileTypes: true }).filter((entry) => entry.isDirectory());
   const aged = folders.map(({ name }) => ({ path: join(cache, name), time: statSync(join(cache, name)).mtimeMs })).sort((a, b) => b.time - a.time);
@@ -83,11 +86,18 @@ function forget() {
 }
 
 mkdirSync(cache, { recursive: true });
-if (command === 'pack') {
-  writeFileSync(list, `${read().sort().join('\n')}\n`);
-  pack(folder());
+let all = hashes();
+if (!existsSync(join(folder(all), 'hash'))) {
+  for (;;) {
+    execFileSync('cargo', ['leptos', 'build', '--release', '--frontend-only'], { stdio: ['ignore', 2, 2] });
+    writeFileSync(list, `${read().sort().join('\n')}\n`);
+    const now = hashes();
+    const same = folder(all) === folder(now);
+    all = now;
+    if (same) break;
+    console.error('A source of the browser\'s side was changed meanwhile: once more.');
+  }
+  pack(folder(all));
   forget();
 }
-const found = folder();
-if (!existsSync(join(found, 'hash'))) process.exit(1);
-console.log(found);
+console.log(folder(all));

@@ -53,7 +53,8 @@ async fn actors(portal: &TestPortal) -> (Vec<Actor>, Place) {
     // Signed in, and ended from another browser.
     let ended = portal.sign_in("admin").await;
     admin.fill("/account", "/do/end_other_sessions", &[]).await.is(303);
-    portal.invite(&admin, "invited@example.com", Role::TechnicalUser).await.is(303);
+    // By the one with the lower role, so that it is theirs to manage as well as an Admin's.
+    portal.invite(&technical, "invited@example.com", Role::TechnicalUser).await.is(303);
     let of_removed = portal.member_of("removed").await;
     admin.fill(&format!("/organization/members/{of_removed}/remove"), "/do/remove_member", &[]).await.is(303);
     let place = Place {
@@ -62,7 +63,7 @@ async fn actors(portal: &TestPortal) -> (Vec<Actor>, Place) {
         invitation: portal.invitation_of("invited@example.com").await.to_string(),
         session: portal
             .text(&format!(
-                "SELECT {} FROM sessions s JOIN accounts a ON a.id = s.account_id WHERE a.email_key = 'other@example.com'",
+                "SELECT {} FROM sessions s JOIN accounts a ON a.id = s.account_id WHERE a.email_key = 'bystander@example.com'",
                 portal.engine.hex("s.id")
             ))
             .await,
@@ -184,14 +185,15 @@ async fn walk(engine: Engine) {
     }
 
     // Server functions, as an island calls them; those that end something last.
-    let (ends, calls): (Vec<&FunctionRoute>, Vec<&FunctionRoute>) =
+    let (mut ends, calls): (Vec<&FunctionRoute>, Vec<&FunctionRoute>) =
         FUNCTIONS.iter().partition(|f| ["sign_out", "end_other_sessions", "leave_organization"].contains(&f.endpoint));
+    ends.sort_by_key(|end| end.endpoint == "sign_out");
     let before =
         portal.snapshot(&["audit_events", "limits", "idempotency_keys", "outbox", "kept_mails", "invitations", "organizations"]).await;
     for function in calls.iter().chain(&ends) {
         for actor in &actors {
             cells += 1;
-            
+
             let arguments = arguments(function.endpoint, &place);
             let arguments: Vec<(&str, &str)> = arguments.iter().map(|(k, v)| (*k, v.as_str())).collect();
             let call = actor.browser.call_in(place.organization, function.endpoint, &arguments).await;

@@ -170,7 +170,7 @@ fn member(row: MemberRow, edits: bool, removes: bool) -> AnyView {
             <th scope="row" role="rowheader"><bdi>{row.name.clone()}</bdi>{own.then(|| view! { " " <span class="badge accent">"You"</span> })}</th>
             <td role="cell" class="break"><bdi>{row.email.clone()}</bdi></td>
             <td role="cell" class="nowrap" data-label="Role">{row.role.name()}</td>
-            <td role="cell" class="nowrap" data-label="Joined"><Date at=row.joined_at/></td>
+            <td role="cell" class="nowrap" data-label="Joined"><Date at=row.joined_at short=true/></td>
             <td role="cell" class="nowrap" data-label="Last active"><Ago at=row.last_active_at/></td>
             <td role="cell" class="actions-cell">{actions}</td>
         </tr>
@@ -231,7 +231,7 @@ fn invitation(row: InvitationRow, drawn: Drawn) -> AnyView {
             <td role="cell" data-label="State">{badge}</td>
             <td role="cell" class="nowrap" data-label="Role">{row.role.name()}</td>
             <td role="cell" data-label="Invited by"><bdi>{row.inviter.clone()}</bdi></td>
-            <td role="cell" class="nowrap" data-label="Valid until"><Date at=row.expires_at/></td>
+            <td role="cell" class="nowrap" data-label="Valid until"><Date at=row.expires_at short=true/></td>
             <td role="cell" class="actions-cell">{actions}</td>
         </tr>
     }

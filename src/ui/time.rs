@@ -7,8 +7,11 @@ use crate::words::Timestamp;
 pub fn Date(
     /// Which.
     at: Timestamp,
+    /// Whether short enough for a table.
+    #[prop(optional)]
+    short: bool,
 ) -> impl IntoView {
-    view! { <time datetime=at.rfc3339() data-local="date">{at.short_date()}</time> }
+    view! { <time datetime=at.rfc3339() data-local="date">{if short { at.short_date() } else { at.date() }}</time> }
 }
 
 /// A moment: date and time.

@@ -564,7 +564,7 @@ on_both! {
 
 on_both! {
     async fn kept_mails_are_shown_on_loopback_and_to_nobody_behind_a_proxy(portal) {
-        portal.sign_up("ada").await;
+        let ada = portal.sign_up("ada").await;
         let browser = portal.browser();
         let list = browser.get("/dev/mail").await.is(200).says("Verify your e-mail address");
         let mail = list.attributes("main a", "href").into_iter().find(|href| href.starts_with("/dev/mail/")).unwrap();
@@ -576,10 +576,44 @@ on_both! {
                 let answer = browser.send(Method::GET, path, &[(name, value), ("accept", "text/html")], None).await.is(404);
                 assert_alike(&(answer.normalized(), answer.normalized_headers()), &(nothing.normalized(), nothing.normalized_headers()), path);
             }
-            let page = browser.send(Method::GET, "/check-your-mail", &[(name, value), ("accept", "text/html")], None).await.is(200);
-            assert!(!page.has_link("/dev/mail"), "{name}");
+            // Nor anything else: a cookie without TLS is for this machine alone.
+            for path in ["/check-your-mail", "/sign-in", "/account", "/do/sign_in"] {
+                let page = ada.send(Method::GET, path, &[(name, value), ("accept", "text/html")], None).await.is(403);
+                assert!(!page.html().contains("/dev/mail") && page.set_cookies().is_empty(), "{name}");
+            }
+            let body = encode(&[("form[email]", "ada@example.com"), ("form[password]", PASSWORD), ("drawn[page]", "/sign-in")]);
+            let headers = [(name, value), ("content-type", FORM), ("accept", "text/html"), ("sec-fetch-site", "same-origin")];
+            browser.send(Method::POST, "/do/sign_in", &headers, Some(body)).await.is(403);
         }
         assert!(browser.get("/check-your-mail").await.is(200).has_link("/dev/mail"));
+        // A foreign name that leads to this machine (DNS rebinding) reads no mails.
+        for host in ["evil.example", "evil.example:3000", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.1:3000", ""] {
+            browser.clone().with_host(host).get("/dev/mail").await.is(404);
+        }
+        browser.clone().with_host("localhost:3000").get("/dev/mail").await.is(200);
+    }
+
+    /// What was answered as done was done: a page that comes back from the browser's memory carries the key of the form
+    /// that was sent, and something else is typed into it.
+    async fn a_key_that_was_used_is_never_answered_as_done_for_something_else(portal) {
+        let anyone = portal.browser();
+        let form = anyone.get("/sign-up").await.form("/do/sign_up").with("first_name", "A").with("password", PASSWORD);
+        anyone.submit(&form.clone().with("email", "mistyped@example.com")).await.leads_to("/check-your-mail");
+        let again = anyone.submit(&form.with("email", "right@example.com")).await;
+        assert!(again.status != 303 || !portal.mails_to("right@example.com").await.is_empty(), "answered as sent, and never sent");
+        let form = anyone.get("/forgot-password").await.form("/do/forgot_password");
+        anyone.submit(&form.clone().with("email", "mistyped@example.com")).await.leads_to("/check-your-mail");
+        let again = anyone.submit(&form.with("email", "correct@example.com")).await;
+        assert!(again.status != 303 || !portal.mails_to("correct@example.com").await.is_empty(), "answered as sent, and never sent");
+        let [ada] = portal.organization_with("Acme", [("ada", Role::Admin)]).await;
+        let form = ada.get("/organization/members/invite").await.form("/do/invite_member").with("role", "Admin");
+        ada.submit(&form.clone().with("email", "bob@example.com")).await.leads_to("/organization/members");
+        let again = ada.submit(&form.with("email", "eve@example.com")).await;
+        assert!(again.status != 303 || !portal.mails_to("eve@example.com").await.is_empty(), "answered as invited, and never invited");
+        let form = ada.get("/account").await.form("/do/change_name");
+        ada.submit(&form.clone().with("first_name", "Augusta")).await.is(303);
+        let again = ada.submit(&form.with("first_name", "Ada Augusta")).await;
+        assert!(again.status != 303 || portal.text("SELECT first_name FROM accounts WHERE email_key = 'ada@example.com'").await == "Ada Augusta", "answered as changed, and never changed");
     }
 
     async fn with_a_mail_server_there_is_no_mailbox(portal, Options::default().with("smtp_url", "smtp://127.0.0.1:1")) {
@@ -621,7 +655,7 @@ on_both! {
         assert_eq!(portal.text(&format!("SELECT action FROM audit_events WHERE request_id = '{id}'")).await, "account.change_name");
     }
 
-    async fn a_clients_address_is_its_own_and_only_a_named_proxy_is_believed(portal) {
+    async fn a_clients_address_is_its_own_and_only_a_named_proxy_is_believed(portal, Options::default().with("public_url", "https://portal.example.com")) {
         let ada = portal.sign_up("ada").await;
         let body = encode(&[("form[first_name]", "A"), ("drawn[page]", "/account")]);
         let post = |browser: Browser, value: &'static str| {
@@ -634,7 +668,7 @@ on_both! {
             }
         };
         assert_eq!(post(ada.clone(), "203.0.113.7").await, "127.0.0.1");
-        let proxied = TestPortal::second_with(portal, Options::default().with("trusted_proxies", "127.0.0.1, 10.0.0.1")).await;
+        let proxied = TestPortal::second_with(portal, Options::default().with("public_url", "https://portal.example.com").with("trusted_proxies", "127.0.0.1, 10.0.0.1")).await;
         for (value, address) in [
             ("203.0.113.7", "203.0.113.7"),
             ("198.51.100.1, 203.0.113.7", "203.0.113.7"),
@@ -814,18 +848,13 @@ mod smtp {
 
     #[derive(Clone)]
     pub struct Server {
-        
         pub letters: Arc<Mutex<Vec<Letter>>>,
         pub answer: Arc<Mutex<String>>,
     }
 
     pub async fn start(port: u16) -> Server {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("a port");
-        let server = Server {
-            
-            letters: Arc::default(),
-            answer: Arc::new(Mutex::new("250 taken".to_owned())),
-        };
+        let server = Server { letters: Arc::default(), answer: Arc::new(Mutex::new("250 taken".to_owned())) };
         let serving = server.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -958,7 +987,7 @@ async fn the_mail_server_refuses_for_good(engine: Engine) {
     let portal = with_mail_server(engine, port).await;
     let ada = organization_without_mails(&portal).await;
     let server = smtp::start(port).await;
-    
+
     *server.answer.lock().unwrap() = "550 no such mailbox".to_owned();
     portal.invite(&ada, "bob@example.com", Role::TechnicalUser).await.leads_to("/organization/members");
     until("the mail is laid aside", || async { portal.count("SELECT count(*) FROM outbox WHERE dead_at IS NOT NULL").await == 1 }).await;

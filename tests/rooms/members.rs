@@ -454,6 +454,46 @@ on_both! {
         assert!(page.main().contains("as Technical user only"));
     }
 
+    async fn a_change_on_one_replica_holds_on_the_other_at_once(portal) {
+        let [ada, bob, _eve] = portal.organization_with("Acme", PEOPLE).await;
+        let second = TestPortal::second(portal).await;
+        let (of_bob, of_eve) = (portal.member_of("bob").await, portal.member_of("eve").await);
+        let organization = portal.organization_of("ada").await;
+        let edit = format!("/organization/members/{of_eve}/edit");
+        bob.at(&second).get(&edit).await.is(404);
+        ada.call_in(organization, "change_role", &[("form[member]", &of_bob.to_string()), ("form[role]", "Admin")]).await.is(200);
+        bob.at(&second).get(&edit).await.is(200);
+        ada.at(&second).call_in(organization, "remove_member", &[("form[member]", &of_bob.to_string())]).await.is(200);
+        bob.get("/organization/members").await.is(404);
+        bob.call_in(organization, "remove_member", &[("form[member]", &of_eve.to_string())]).await.is(404);
+        second.stop().await;
+    }
+
+    /// The last two Admins end at the same moment, in every pair of ways, on two replicas: one of them stays.
+    async fn two_admins_who_end_at_the_same_moment_leave_one(portal) {
+        let second = TestPortal::second(portal).await;
+        for round in 0..6 {
+            let names = [format!("one{round}"), format!("two{round}")];
+            let [one, two] = portal.organization_with("Acme", [(names[0].as_str(), Role::Admin), (names[1].as_str(), Role::Admin)]).await;
+            let organization = portal.organization_of(&names[0]).await;
+            let ids = [portal.member_of(&names[0]).await.to_string(), portal.member_of(&names[1]).await.to_string()];
+            let act = |who: Browser, other: String, way: usize| async move {
+                match way {
+                    0 => who.call_in(organization, "leave_organization", &[]).await,
+                    1 => who.call_in(organization, "remove_member", &[("form[member]", &other)]).await,
+                    _ => who.call_in(organization, "change_role", &[("form[member]", &other), ("form[role]", "Technical user")]).await,
+                }
+            };
+            let ways = [(0, 0), (1, 1), (2, 2), (0, 1), (1, 2), (2, 0)][round];
+            let (left, right) = tokio::join!(act(one, ids[1].clone(), ways.0), act(two.at(&second), ids[0].clone(), ways.1));
+            let statuses = [left.status, right.status];
+            assert!(statuses.contains(&200) && statuses.iter().all(|s| [200, 403, 404, 409].contains(s)), "{ways:?}: {} {}", left.text, right.text);
+            let admins = portal.count(&format!("SELECT count(*) FROM members WHERE role = 'Admin' AND organization_id = {}", portal.engine.literal(organization.0))).await;
+            assert_eq!(admins, 1, "{ways:?}: {} {}", left.text, right.text);
+        }
+        second.stop().await;
+    }
+
     async fn the_counters_are_in_step_with_the_rows(portal) {
         let [ada, bob, eve] = portal.organization_with("Acme", PEOPLE).await;
         portal.invite(&bob, "one@example.com", Role::TechnicalUser).await.is(303);

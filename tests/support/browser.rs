@@ -86,6 +86,12 @@ impl Browser {
         self
     }
 
+    /// The same browser, as if the portal had another name for it.
+    pub fn with_host(mut self, host: &str) -> Self {
+        host.clone_into(&mut self.host);
+        self
+    }
+
     /// The same cookies at another server (a second replica).
     pub fn at(&self, portal: &super::TestPortal) -> Self {
         Self { base: portal.base(), ..self.clone() }
@@ -164,7 +170,7 @@ impl Browser {
             if answer.status != 303 {
                 return answer;
             }
-            answer = self.get(&answer.location().to_owned()).await;
+            answer = self.get(answer.location()).await;
         }
         panic!("{path} leads on and on");
     }

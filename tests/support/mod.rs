@@ -26,7 +26,7 @@ use std::{
 };
 
 pub use browser::{Browser, Call, encode};
-pub use database::Engine;
+pub use database::{Engine, TABLES};
 use org_portal::{
     clock::Clock,
     config::Config,

@@ -33,7 +33,7 @@ fn start() -> String {
         let id = std::process::id().to_string();
         fs::write(users.join(&id), "").expect("a user's mark");
         // A test program has no last word: another one waits for its end.
-        let watch = "while kill -0 \"$1\" 2>/dev/null; do sleep 1; done
+        let watch = "(while kill -0 \"$1\" 2>/dev/null; do sleep 1; done
             exec 9>\"$2\"; if command -v flock >/dev/null; then flock 9; fi
             rm -f \"$3/$1\"
             for user in \"$3\"/*; do
@@ -41,7 +41,7 @@ fn start() -> String {
                 if kill -0 \"${user##*/}\" 2>/dev/null; then exit 0; fi
                 rm -f \"$user\"
             done
-            exec \"$4\" stop 9>&-";
+            exec \"$4\" stop 9>&-) &";
         use std::os::unix::process::CommandExt as _;
         Command::new("sh")
             .args(["-c", watch, "watch", &id])
@@ -50,7 +50,7 @@ fn start() -> String {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .process_group(0)
-            .spawn()
+            .status()
             .expect("a watcher");
     }
     String::from_utf8(started.stdout).expect("a URL").trim().to_owned()

@@ -1,0 +1,218 @@
+//! What must hold whatever happens at the same moment: two replicas on one database, 100 rounds each.
+//!
+//! The portal takes an organization's lock before it decides, and behind that stand the database's constraints. The last
+//! tests go past the portal and show that the constraints alone refuse, and that without them the harm is done: so a
+//! race that this file runs can be seen at all.
+#![cfg(feature = "ssr")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, missing_docs, reason = "tests")]
+
+mod support;
+
+use org_portal::{
+    db::{Conn, Connected as _, Tx},
+    permissions::Role,
+};
+use sqlx::AssertSqlSafe;
+use support::*;
+
+const ROUNDS: usize = 100;
+
+/// Statements in one transaction of their own, past the portal.
+async fn script(portal: &TestPortal, statements: &[String]) {
+    let mut tx = portal.db.begin().await.expect("a transaction");
+    send(&mut tx, statements).await.expect("the statements");
+    tx.commit().await.expect("the commit");
+}
+
+async fn send(tx: &mut Tx, statements: &[String]) -> Result<(), sqlx::Error> {
+    for statement in statements {
+        match tx.conn() {
+            Conn::Sqlite(c) => sqlx::query(AssertSqlSafe(statement.clone())).execute(c).await.map(drop)?,
+            Conn::Postgres(c) => sqlx::query(AssertSqlSafe(statement.clone())).execute(c).await.map(drop)?,
+        }
+    }
+    Ok(())
+}
+
+/// Two Admins, again as at the start, whatever the round did.
+async fn two_admins(portal: &TestPortal, organization: &str, ada: &str, bob: &str) {
+    let mut statements = vec![
+        format!("DELETE FROM former_members WHERE organization_id = {organization}"),
+        format!("DELETE FROM members WHERE organization_id = {organization}"),
+    ];
+    for (account, name) in [(ada, "ada"), (bob, "bob")] {
+        statements.push(format!(
+            "INSERT INTO members (id, organization_id, account_id, role, source, joined_at, name, name_key, email, email_key, last_active_at) VALUES ({account}, {organization}, {account}, 'Admin', 'creation', 1, '{name}', '{name}', '{name}@example.com', '{name}@example.com', 1)"
+        ));
+    }
+    statements.push(format!("UPDATE organizations SET members_count = 2, admin_account_id = {ada} WHERE id = {organization}"));
+    script(portal, &statements).await;
+}
+
+async fn account(portal: &TestPortal, name: &str) -> uuid::Uuid {
+    let column = portal.engine.hex("id");
+    uuid(&portal.text(&format!("SELECT {column} FROM accounts WHERE email_key = '{name}@example.com'")).await)
+}
+
+async fn admins(portal: &TestPortal) -> i64 {
+    portal.count("SELECT count(*) FROM members WHERE role = 'Admin'").await
+}
+
+on_both! {
+    async fn two_admins_who_go_or_demote_or_remove_each_other_at_once_leave_one(portal) {
+        let [ada, bob] = portal.organization_with("Acme", [("ada", Role::Admin), ("bob", Role::Admin)]).await;
+        let other = TestPortal::second(portal).await;
+        let bob = bob.at(&other);
+        let organization = portal.organization_of("ada").await;
+        let (a, b) = (account(portal, "ada").await, account(portal, "bob").await);
+        let (o, ada_id, bob_id) = (portal.engine.literal(organization.0), portal.engine.literal(a), portal.engine.literal(b));
+        let (a, b) = (a.to_string(), b.to_string());
+        for round in 0..ROUNDS {
+            for kind in ["leave", "demote", "remove"] {
+                two_admins(portal, &o, &ada_id, &bob_id).await;
+                let demote = |who| [("form[member]", who), ("form[role]", "Technical user")];
+                let (demote_bob, demote_ada) = (demote(b.as_str()), demote(a.as_str()));
+                let (remove_bob, remove_ada) = ([("form[member]", b.as_str())], [("form[member]", a.as_str())]);
+                let (first, second) = match kind {
+                    "leave" => tokio::join!(ada.call_in(organization, "leave_organization", &[]), bob.call_in(organization, "leave_organization", &[])),
+                    "demote" => tokio::join!(
+                        ada.call_in(organization, "change_role", &demote_bob),
+                        bob.call_in(organization, "change_role", &demote_ada)
+                    ),
+                    _ => tokio::join!(
+                        ada.call_in(organization, "remove_member", &remove_bob),
+                        bob.call_in(organization, "remove_member", &remove_ada)
+                    ),
+                };
+                let statuses = [first.status, second.status];
+                assert_eq!(admins(portal).await, 1, "round {round}, {kind}: {statuses:?}");
+                assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "round {round}, {kind}: {statuses:?}");
+                assert!(statuses.iter().all(|status| [200, 403, 404, 409].contains(status)), "round {round}, {kind}: {statuses:?}");
+                let members = portal.count("SELECT count(*) FROM members").await;
+                assert_eq!(portal.count("SELECT members_count FROM organizations").await, members, "round {round}, {kind}");
+            }
+        }
+        other.stop().await;
+    }
+
+    async fn four_at_once_add_one_organization(portal) {
+        let ada = portal.sign_up("ada").await;
+        let other = TestPortal::second(portal).await;
+        let there = ada.at(&other);
+        for round in 0..ROUNDS {
+            let add = |browser: &Browser| { let browser = browser.copy(); async move { browser.call("add_organization", &[("form[name]", "Acme")]).await.status } };
+            let (w, x, y, z) = tokio::join!(add(&ada), add(&there), add(&ada), add(&there));
+            let mut statuses = [w, x, y, z];
+            statuses.sort_unstable();
+            assert_eq!(statuses, [200, 409, 409, 409], "round {round}");
+            assert_eq!(portal.count("SELECT count(*) FROM organizations").await, 1, "round {round}");
+            script(portal, &["DELETE FROM members".to_owned(), "DELETE FROM organizations".to_owned()]).await;
+        }
+        other.stop().await;
+    }
+
+    async fn ten_at_once_accept_an_invitation_once(portal) {
+        let [ada] = portal.organization_with("Acme", [("ada", Role::Admin)]).await;
+        let bob = portal.sign_up("bob").await;
+        let other = TestPortal::second(portal).await;
+        let there = bob.at(&other);
+        portal.invite(&ada, "bob@example.com", Role::TechnicalUser).await;
+        let invitation = portal.invitation_of("bob@example.com").await.to_string();
+        for round in 0..ROUNDS {
+            let accept = |n: usize| {
+                let (browser, invitation) = (if n % 2 == 0 { bob.copy() } else { there.copy() }, invitation.clone());
+                tokio::spawn(async move { browser.call("accept_invitation", &[("invitation", &invitation)]).await.status })
+            };
+            let tasks: Vec<_> = (0..10).map(accept).collect();
+            let mut accepted = 0;
+            for task in tasks {
+                let status = task.await.expect("a call");
+                assert!([200, 409, 410].contains(&status), "round {round}: {status}");
+                accepted += usize::from(status == 200);
+            }
+            assert_eq!(accepted, 1, "round {round}");
+            assert_eq!(portal.rows("SELECT members_count, invitations_count FROM organizations").await, [["2", "0"]], "round {round}");
+            assert_eq!(portal.count("SELECT count(*) FROM members").await, 2, "round {round}");
+            script(portal, &[
+                "DELETE FROM members WHERE email_key = 'bob@example.com'".to_owned(),
+                "UPDATE invitations SET state = 'pending', settled_at = NULL, settled_by = NULL".to_owned(),
+                "UPDATE organizations SET members_count = 1, invitations_count = 1".to_owned(),
+            ]).await;
+        }
+        other.stop().await;
+    }
+
+    async fn one_address_invited_three_times_at_once_is_invited_once(portal) {
+        let [ada, bob] = portal.organization_with("Acme", [("ada", Role::Admin), ("bob", Role::TechnicalUser)]).await;
+        let other = TestPortal::second(portal).await;
+        let bob = bob.at(&other);
+        let organization = portal.organization_of("ada").await;
+        for round in 0..ROUNDS {
+            script(portal, &[
+                "DELETE FROM invitations".to_owned(),
+                "DELETE FROM outbox".to_owned(),
+                "UPDATE organizations SET invitations_count = 0".to_owned(),
+            ]).await;
+            let invite = |browser: &Browser, email: &'static str| {
+                let browser = browser.copy();
+                async move { browser.call_in(organization, "invite_member", &[("form[email]", email), ("form[role]", "Technical user")]).await.status }
+            };
+            let (x, y, z) = tokio::join!(invite(&ada, "carol@example.com"), invite(&bob, "Carol@example.com"), invite(&ada, "carol@Example.com"));
+            let mut statuses = [x, y, z];
+            statuses.sort_unstable();
+            assert_eq!(statuses, [200, 409, 409], "round {round}");
+            assert_eq!(portal.count("SELECT count(*) FROM invitations WHERE state = 'pending'").await, 1, "round {round}");
+            assert_eq!(portal.count("SELECT invitations_count FROM organizations").await, 1, "round {round}");
+        }
+        other.stop().await;
+    }
+
+    async fn the_database_by_itself_keeps_an_admin_and_without_the_constraint_it_does_not(portal) {
+        let [_ada, _bob] = portal.organization_with("Acme", [("ada", Role::Admin), ("bob", Role::Admin)]).await;
+        let organization = portal.organization_of("ada").await;
+        let o = portal.engine.literal(organization.0);
+        let (a, b) = (portal.engine.literal(account(portal, "ada").await), portal.engine.literal(account(portal, "bob").await));
+        // Each demotes oneself and points at the other, as a careless program would.
+        let demote = |who: &str, other: &str| {
+            vec![
+                format!("UPDATE organizations SET admin_account_id = {other} WHERE id = {o}"),
+                format!("UPDATE members SET role = 'Technical user' WHERE account_id = {who}"),
+            ]
+        };
+        let attempt = async |statements: Vec<String>| {
+            let mut tx = portal.db.begin().await?;
+            send(&mut tx, &statements).await?;
+            tokio::task::yield_now().await;
+            tx.commit().await
+        };
+        for round in 0..ROUNDS {
+            two_admins(portal, &o, &a, &b).await;
+            let (first, second) = tokio::join!(attempt(demote(&a, &b)), attempt(demote(&b, &a)));
+            assert!(first.is_ok() != second.is_ok(), "round {round}: {first:?} {second:?}");
+            assert_eq!(admins(portal).await, 1, "round {round}");
+        }
+        // The control: without what guards it, the same attempts leave nobody. SQLite writes one after the other, and a
+        // foreign key cannot be dropped there.
+        if portal.engine == Engine::Postgres {
+            two_admins(portal, &o, &a, &b).await;
+            portal.execute("ALTER TABLE organizations DROP CONSTRAINT organizations_admin_fkey").await;
+            let (first, second) = tokio::join!(attempt(demote(&a, &b)), attempt(demote(&b, &a)));
+            assert!(first.is_ok() && second.is_ok(), "{first:?} {second:?}");
+            assert_eq!(admins(portal).await, 0, "the race can be seen");
+        }
+    }
+
+    async fn the_database_by_itself_keeps_one_organization_an_account_and_one_pending_invitation_an_address(portal) {
+        let [ada] = portal.organization_with("Acme", [("ada", Role::Admin)]).await;
+        portal.invite(&ada, "carol@example.com", Role::TechnicalUser).await;
+        let second_member = "INSERT INTO members (id, organization_id, account_id, role, source, joined_at, name, name_key, email, email_key, last_active_at) SELECT organization_id, organization_id, account_id, role, source, joined_at, name, name_key, email, email_key, last_active_at FROM members";
+        let second_invitation = "INSERT INTO invitations (id, organization_id, email, email_key, role, state, token_hash, invited_by_name, created_at, sent_at, expires_at) SELECT organization_id, organization_id, email, email_key, role, state, $1, invited_by_name, created_at, sent_at, expires_at FROM invitations";
+        let second_invitation = second_invitation.replace("$1", if portal.engine == Engine::Sqlite { "x'00'" } else { "'\\x00'" });
+        assert!(portal.try_execute(second_member).await.is_err());
+        assert!(portal.try_execute(&second_invitation).await.is_err());
+        // The control: another state, and the same row stands.
+        portal.execute("UPDATE invitations SET state = 'revoked'").await;
+        portal.execute(&second_invitation).await;
+        assert_eq!(portal.count("SELECT count(*) FROM invitations").await, 2);
+    }
+}
