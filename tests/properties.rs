@@ -1,0 +1,188 @@
+//! Properties that hold for whatever comes: reading what people type, walking through a list that changes meanwhile, and
+//! an organization that never loses its last Admin.
+#![cfg(feature = "ssr")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, missing_docs, reason = "tests")]
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use org_portal::{
+    form::is_own_path,
+    list::{Count, ListQuery},
+    members::actions,
+    permissions::Role,
+    words::{AccountId, Email, FirstName, OrganizationName, fold},
+};
+use proptest::{
+    prelude::*,
+    strategy::ValueTree as _,
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+};
+use support::*;
+
+proptest! {
+    #[test]
+    fn reading_never_panics_and_what_is_read_is_read_again(text in any::<String>()) {
+        if let Ok(email) = Email::parse(&text) {
+            prop_assert_eq!(Email::parse(email.as_str()), Ok(email.clone()));
+            prop_assert!(email.as_str().parse::<lettre::Address>().is_ok(), "{} can be sent to", email);
+        }
+        if let Ok(name) = OrganizationName::parse(&text) {
+            prop_assert_eq!(OrganizationName::parse(name.as_str()), Ok(name.clone()));
+            prop_assert!((1..=255).contains(&name.as_str().chars().count()));
+            prop_assert!(!name.as_str().chars().any(char::is_control));
+        }
+        let _ = (FirstName::parse(&text), fold(&text));
+        if is_own_path(&text) {
+            prop_assert!(text.starts_with('/') && !text.starts_with("//") && !text.contains(['\\', '\n', '\r']));
+            prop_assert!(text.parse::<http::Uri>().is_ok());
+        }
+    }
+
+    #[test]
+    fn addresses_of_the_common_kind_are_read(local in "[a-z0-9._%+-]{1,20}", host in "[a-z0-9]{1,12}(-[a-z0-9]{1,5})?", top in "[a-z]{2,10}") {
+        prop_assume!(!local.starts_with('.') && !local.ends_with('.') && !local.contains(".."));
+        let address = [local.as_str(), "@", &host, ".", &top].concat();
+        prop_assert!(Email::parse(&address).is_ok());
+    }
+
+    #[test]
+    fn a_query_is_written_and_read_alike(q in "[^\\p{C}]{0,40}", sort in "[a-z]{0,10}", descending in any::<bool>(), after in "[A-Za-z0-9_-]{0,60}") {
+        let query = ListQuery { q: q.trim().to_owned(), sort, descending, after, before: String::new() };
+        let url = query.to_url();
+        let read = ListQuery::parse(url::form_urlencoded::parse(url.trim_start_matches('?').as_bytes()).into_owned());
+        prop_assert_eq!(read, query);
+    }
+}
+
+/// A source of choices that is the same in each run.
+fn runner(seed: u8) -> TestRunner {
+    TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]))
+}
+
+fn any_of<S: Strategy>(runner: &mut TestRunner, strategy: S) -> S::Value {
+    strategy.new_tree(runner).expect("a value").current()
+}
+
+/// A member that is there only for the list; its account as well.
+fn member(portal: &TestPortal, organization: &str, n: u64, name: &str, role: &str) -> [String; 2] {
+    let id = portal.engine.literal(uuid::Uuid::from_u128(0xabc0_0000 + u128::from(n)));
+    let (key, email) = (fold(name), format!("member{n}@example.com"));
+    [
+        format!(
+            "INSERT INTO accounts (id, email, email_key, first_name, last_name, created_at) VALUES ({id}, '{email}', '{email}', 'x', '', 1)"
+        ),
+        format!(
+            "INSERT INTO members (id, organization_id, account_id, role, source, joined_at, name, name_key, email, email_key, last_active_at) VALUES ({id}, {organization}, {id}, '{role}', 'creation', {}, '{name}', '{key}', '{email}', '{email}', {})",
+            n % 7,
+            n % 5
+        ),
+    ]
+}
+
+on_both! {
+    async fn walking_through_a_list_meets_every_member_that_stays_exactly_once(portal) {
+        let [ada] = portal.organization_with("Acme", [("ada", Role::Admin)]).await;
+        drop(ada);
+        let organization = portal.organization_of("ada").await;
+        let literal = portal.engine.literal(organization.0);
+        let mut runner = runner(7);
+        for n in 0..170 {
+            // Names that are alike and names that sort oddly.
+            let name = any_of(&mut runner, prop_oneof!["[a-c]{0,2}", "[A-Z][a-zäöüéß]{1,8} [A-Z]{1,3}", Just("same".to_owned())]);
+            for statement in member(portal, &literal, n, &name, if n % 9 == 0 { "Admin" } else { "Technical user" }) {
+                portal.execute(&statement).await;
+            }
+        }
+        let stay: Vec<String> = portal.rows("SELECT email FROM members").await.into_iter().map(|row| row[0].clone()).collect();
+        let mut next = 1000;
+        for sort in ["name", "email", "role", "joined", "active"] {
+            for (descending, backward) in [(false, false), (true, false), (false, true)] {
+                let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+                let mut query = ListQuery { sort: sort.to_owned(), descending, ..ListQuery::default() };
+                if backward {
+                    // From the last page to the first.
+                    loop {
+                        let page = load(portal, organization, &query).await;
+                        match page.next { Some(cursor) => query.after = cursor, None => break }
+                    }
+                }
+                loop {
+                    let page = load(portal, organization, &query).await;
+                    for row in &page.rows {
+                        *seen.entry(row.email.clone()).or_default() += 1;
+                    }
+                    let cursor = if backward { page.previous } else { page.next };
+                    let Some(cursor) = cursor else { break };
+                    (query.after, query.before) = if backward { (String::new(), cursor) } else { (cursor, String::new()) };
+                    // Somebody comes, and somebody who came goes.
+                    let name = any_of(&mut runner, "[a-zA-Z]{1,6}");
+                    for statement in member(portal, &literal, next, &name, "Technical user") {
+                        portal.execute(&statement).await;
+                    }
+                    if next % 2 == 1 {
+                        portal.execute(&format!("DELETE FROM members WHERE email = 'member{}@example.com'", next - 1)).await;
+                    }
+                    next += 1;
+                }
+                for email in &stay {
+                    assert_eq!(seen.get(email), Some(&1), "{email} by {sort}, descending {descending}, backward {backward}");
+                }
+            }
+        }
+    }
+
+    async fn whatever_the_members_do_an_admin_stays_and_the_counters_count(portal) {
+        let [ada, bob, carol] = portal.organization_with("Acme", [("ada", Role::Admin), ("bob", Role::Admin), ("carol", Role::TechnicalUser)]).await;
+        let people = [("ada", &ada), ("bob", &bob), ("carol", &carol)];
+        let organization = portal.organization_of("ada").await;
+        let mut runner = runner(11);
+        for step in 0..60 {
+            let (who, whom, what) = (any_of(&mut runner, 0..3_usize), any_of(&mut runner, 0..3_usize), any_of(&mut runner, 0..5_usize));
+            let column = portal.engine.hex("m.id");
+            let target = portal.rows(&format!("SELECT {column} FROM members m WHERE m.email_key = '{}@example.com'", people[whom].0)).await;
+            let target = target.first().map_or_else(|| uuid::Uuid::nil().to_string(), |row| uuid(&row[0]).to_string());
+            let call = |endpoint, pairs: Vec<(&'static str, String)>| {
+                let browser = people[who].1;
+                async move {
+                    let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                    browser.call_in(organization, endpoint, &pairs).await.status
+                }
+            };
+            let status = match what {
+                0 => call("leave_organization", vec![]).await,
+                1 => call("remove_member", vec![("form[member]", target)]).await,
+                2 | 3 => {
+                    let role = if what == 2 { "Admin" } else { "Technical user" };
+                    call("change_role", vec![("form[member]", target), ("form[role]", role.to_owned())]).await
+                }
+                // Whoever went comes back, so that there is something left to do.
+                _ => {
+                    let inviter = if portal.count("SELECT count(*) FROM members WHERE email_key = 'ada@example.com'").await == 1 { &ada } else { people[who].1 };
+                    let email = format!("{}@example.com", people[whom].0);
+                    inviter.call_in(organization, "invite_member", &[("form[email]", &email), ("form[role]", "Technical user")]).await;
+                    let column = portal.engine.hex("id");
+                    let waiting = portal.rows(&format!("SELECT {column} FROM invitations WHERE email_key = '{email}' AND state = 'pending'")).await;
+                    match waiting.first() {
+                        Some(row) => people[whom].1.call("accept_invitation", &[("invitation", &uuid(&row[0]).to_string())]).await.status,
+                        None => 200,
+                    }
+                }
+            };
+            assert!(status < 500, "step {step}: {status}");
+            let members = portal.count("SELECT count(*) FROM members").await;
+            assert!(portal.count("SELECT count(*) FROM members WHERE role = 'Admin'").await >= 1, "step {step}: an Admin stays");
+            assert_eq!(portal.count("SELECT members_count FROM organizations").await, members, "step {step}");
+            let pending = portal.count("SELECT count(*) FROM invitations WHERE state = 'pending'").await;
+            assert_eq!(portal.count("SELECT invitations_count FROM organizations").await, pending, "step {step}");
+        }
+    }
+}
+
+async fn load(portal: &TestPortal, organization: org_portal::words::OrganizationId, query: &ListQuery) -> org_portal::members::MembersPage {
+    let mut db = portal.db.read().await.expect("a connection");
+    let page = actions::page(&mut db, organization, AccountId(uuid::Uuid::nil()), query, 0).await.expect("a page");
+    assert!(page.rows.len() <= org_portal::list::PAGE && matches!(page.count, Count::Exactly(_)));
+    page
+}
