@@ -116,13 +116,15 @@ pub struct Caller {
     pub origin: Origin,
     /// The circumstances of the form.
     pub drawn: Drawn,
+    /// A fingerprint of what was sent: an idempotency key stands for this and nothing else.
+    pub content: String,
 }
 
 impl Caller {
     /// The portal itself.
     #[must_use]
     pub fn system() -> Self {
-        Self { actor: None, kind: ActorKind::System, origin: Origin::default(), drawn: Drawn::default() }
+        Self { actor: None, kind: ActorKind::System, origin: Origin::default(), drawn: Drawn::default(), content: String::new() }
     }
 
     /// Who is signed in.

@@ -221,7 +221,8 @@ impl Portal {
 }
 
 impl Caller {
-    /// The hash under which the form's idempotency key is kept: the key belongs to one caller and one action.
+    /// The hash under which the form's idempotency key is kept: the key belongs to one caller, one action and what was
+    /// sent. A page that comes back from the browser's memory has the old key, and perhaps something else in its fields.
     fn idempotency_key(&self, action: Action) -> Option<Vec<u8>> {
         let key = self.drawn.key.as_str();
         if key.is_empty() || key.len() > 200 {
@@ -231,7 +232,7 @@ impl Caller {
             .actor
             .as_ref()
             .map_or_else(|| format!("{}\n{}", self.origin.address, self.origin.user_agent), |actor| actor.session().to_string());
-        Some(secrets::hash(&format!("{}\n{who}\n{key}", action.code())))
+        Some(secrets::hash(&format!("{}\n{who}\n{key}\n{}", action.code(), self.content)))
     }
 }
 

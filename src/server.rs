@@ -174,7 +174,13 @@ async fn observe(State(routes): State<Routes>, mut request: Request, next: Next)
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let origin = Origin { address: client_address(&portal.config, &request), user_agent: user_agent(&request), request_id: id.clone() };
     let span = tracing::info_span!("request", id = %id, method = %method, path = %path);
-    request.extensions_mut().insert(Caller { actor: None, kind: ActorKind::Browser, origin, drawn: Drawn::default() });
+    request.extensions_mut().insert(Caller {
+        actor: None,
+        kind: ActorKind::Browser,
+        origin,
+        drawn: Drawn::default(),
+        content: String::new(),
+    });
     let (parts, body) = request.into_parts();
     let again = parts.clone();
     let run = std::panic::AssertUnwindSafe(tokio::time::timeout(REQUEST_TIMEOUT, next.run(Request::from_parts(parts, body))))

@@ -115,7 +115,8 @@ pub async fn handle(State(routes): State<Routes>, request: Request) -> Response 
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     parts.headers.remove(header::REFERER);
-    let caller = parts.extensions.get::<Caller>().cloned().unwrap_or_else(Caller::system);
+    let mut caller = parts.extensions.get::<Caller>().cloned().unwrap_or_else(Caller::system);
+    caller.content = crate::secrets::fingerprint(&String::from_utf8_lossy(&arguments));
     let landing = Landing::default();
     let context = {
         let (portal, landing) = (portal.clone(), landing.clone());
@@ -179,12 +180,16 @@ async fn refuse(
         for name in [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::TRANSFER_ENCODING] {
             parts.headers.remove(name);
         }
+        let again = parts.clone();
         let mut response = match routes.pages().oneshot(Request::from_parts(parts, Body::empty())).await {
             Ok(response) => response,
             Err(never) => match never {},
         };
         if response.status() == StatusCode::OK {
             *response.status_mut() = status;
+        } else if response.status() != status {
+            // The page cannot be drawn, for a reason of its own: the refusal is what was asked about.
+            response = routes.error_for(again, refusal.clone()).await;
         }
         response
     } else {
