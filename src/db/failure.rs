@@ -57,6 +57,10 @@ impl From<sqlx::Error> for Failure {
             }
             _ => {}
         }
+        // PostgreSQL keeps no NUL in a text; what asks for one asks for nothing that is there.
+        if code == "22021" {
+            return Self::Refusal(Refusal::field("", "Leave out control characters"));
+        }
         match conflict(db.as_ref()) {
             Some(conflict) => Self::Refusal(Refusal::Conflict(conflict)),
             None => Self::Fault(error.to_string()),

@@ -116,7 +116,7 @@ pub async fn handle(State(routes): State<Routes>, request: Request) -> Response 
     parts.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     parts.headers.remove(header::REFERER);
     let mut caller = parts.extensions.get::<Caller>().cloned().unwrap_or_else(Caller::system);
-    caller.content = crate::secrets::fingerprint(&String::from_utf8_lossy(&arguments));
+    caller.content = content(&arguments);
     let landing = Landing::default();
     let context = {
         let (portal, landing) = (portal.clone(), landing.clone());
@@ -151,6 +151,15 @@ pub async fn handle(State(routes): State<Routes>, request: Request) -> Response 
         response.headers_mut().append(header::SET_COOKIE, value);
     }
     response
+}
+
+/// A fingerprint of what is asked for, whatever the circumstances it was drawn in.
+fn content(arguments: &[u8]) -> String {
+    let mut value: serde_json::Value = serde_json::from_slice(arguments).unwrap_or_default();
+    if let Some(fields) = value.as_object_mut() {
+        fields.remove("drawn");
+    }
+    crate::secrets::fingerprint(&value.to_string())
 }
 
 /// Answers a refusal: as a value for an island, as the page with the form for a person.

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::{MemberRow, actions::Region, islands::MembersRoom};
 use crate::{
-    form::{Drawn, Refusal},
+    form::{Conflict, Drawn, Refusal},
     invitations::{InvitationRow, Standing, pages::InviteFields},
     list::{ListQuery, MAX_SEARCH, thousands},
     organizations::pages::{Tab, tabs},
@@ -392,6 +392,7 @@ pub fn leave(organization: String, only_admin: bool, alone: bool, checked: Check
         };
         return view! {
             {head}
+            <ErrorSummary refusal=checked.refusal().filter(|refusal| *refusal != Refusal::Conflict(Conflict::LastAdmin))/>
             <div class="callout warn" role=checked.refusal().map(|_| "alert")>
                 <Icon inner=icons::WARNING/>
                 <div class="callout-body">

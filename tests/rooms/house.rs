@@ -151,9 +151,9 @@ on_both! {
             assert!(answer.error_of("first_name").is_some(), "{page:?}");
             assert!(!answer.html().contains("evil"), "{page:?} comes back");
         }
-        // Another own page is drawn, without the form; a page that is none of mine tells no more than a visit.
-        ada.submit(&form.clone().forged("drawn[page]", "/no-such-page")).await.is(404);
-        ada.submit(&form.clone().forged("drawn[page]", "/organization/members/00000000-0000-0000-0000-000000000000/edit")).await.is(404);
+        // A page that cannot be drawn does not hide the refusal, and tells nothing of itself.
+        ada.submit(&form.clone().forged("drawn[page]", "/no-such-page")).await.is(422);
+        ada.submit(&form.clone().forged("drawn[page]", "/organization/members/00000000-0000-0000-0000-000000000000/edit")).await.is(422);
         ada.get("/account").await.is(200);
     }
 }

@@ -168,7 +168,15 @@ impl TestPortal {
     }
 
     async fn on(database: Arc<database::Database>, config: Config, clock: Clock, transport: Transport) -> Self {
-        let db = Db::open(&config.database_url).await.expect("the database opens");
+        let mut tries = 0;
+        let db = loop {
+            // A machine that does much else may need more than the few seconds that users are asked to wait.
+            match Db::open(&config.database_url).await {
+                Ok(db) => break db,
+                Err(error) if tries > 4 => panic!("the database does not open: {error}"),
+                Err(_) => tries += 1,
+            }
+        };
         db.migrate().await.expect("the database is migrated");
         let portal = Portal::new(db.clone(), config.clone(), clock.clone());
         let running = server::start(portal.clone(), transport.clone()).await.expect("the server starts");
