@@ -120,7 +120,7 @@ on_both! {
         let invitation = portal.invitation_of("bob@example.com").await.to_string();
         for round in 0..ROUNDS {
             let accept = |n: usize| {
-                let (browser, invitation) = (if n % 2 == 0 { bob.copy() } else { there.copy() }, invitation.clone());
+                let (browser, invitation) = (if n.is_multiple_of(2) { bob.copy() } else { there.copy() }, invitation.clone());
                 tokio::spawn(async move { browser.call("accept_invitation", &[("invitation", &invitation)]).await.status })
             };
             let tasks: Vec<_> = (0..10).map(accept).collect();
