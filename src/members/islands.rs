@@ -159,10 +159,8 @@ mod client {
             event.prevent_default();
             let href = link.get_attribute("href").unwrap_or_default();
             let query = href.split_once('?').map(|(_, query)| query.to_owned()).unwrap_or_default();
-            if query.is_empty() {
-                if let Some(search) = by_id::<HtmlInputElement>("q") {
-                    search.set_value("");
-                }
+            if let Some(search) = by_id::<HtmlInputElement>("q").filter(|_| query.is_empty()) {
+                search.set_value("");
             }
             load(query, History::Push, said);
         }
@@ -269,10 +267,9 @@ mod client {
                 count.set_text_content(Some(&total));
             }
         }
-        if !focused.is_empty() {
-            if let Some(element) = by_id::<HtmlElement>(&focused).or_else(|| by_id("members")) {
-                let _ = element.focus();
-            }
+        let target = if focused.is_empty() { None } else { by_id::<HtmlElement>(&focused).or_else(|| by_id("members")) };
+        if let Some(element) = target {
+            let _ = element.focus();
         }
         localize();
     }
@@ -385,11 +382,9 @@ mod client {
         let invite = InviteForm { email: field("form[email]"), role: field("form[role]") };
         let member = RoleForm { member: field("form[member]"), role: field("form[role]") };
         let invitation = field("invitation");
-        if call == "invite_member" {
-            if let Err(errors) = invite.parse() {
-                show(&form, &Refusal::Invalid(errors));
-                return;
-            }
+        if let (true, Err(errors)) = (call == "invite_member", invite.parse()) {
+            show(&form, &Refusal::Invalid(errors));
+            return;
         }
         busy(&form, true);
         spawn_local(async move {
@@ -447,10 +442,9 @@ mod client {
         if let Refusal::Conflict(Conflict::AlreadyInvited(id)) = refusal {
             offer_resend(form, &id.to_string());
         }
-        if let Ok(Some(first)) = form.query_selector("[aria-invalid]") {
-            if let Some(first) = first.dyn_ref::<HtmlElement>() {
-                let _ = first.focus();
-            }
+        let first = form.query_selector("[aria-invalid]").ok().flatten();
+        if let Some(first) = first.as_ref().and_then(|first| first.dyn_ref::<HtmlElement>()) {
+            let _ = first.focus();
         }
     }
 
@@ -499,10 +493,8 @@ mod client {
             return;
         }
         let form = InviteForm { email: input.value(), role: crate::permissions::Role::Admin.name().to_owned() };
-        if form.parse().is_ok() {
-            if let Some(form) = input.form() {
-                clear_errors(&form);
-            }
+        if let (Ok(_), Some(form)) = (form.parse(), input.form()) {
+            clear_errors(&form);
         }
     }
 

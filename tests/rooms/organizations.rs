@@ -122,6 +122,8 @@ on_both! {
         for answer in answers {
             answer.leads_to("/organization");
         }
+        // Under another key it is another attempt.
+        bob.submit(&form.forged("drawn[key]", "another")).await.is(409);
         assert_eq!(portal.count("SELECT count(*) FROM organizations").await, 2);
     }
 
