@@ -74,9 +74,9 @@ async fn take(db: &mut impl Connected, key: &[u8], rate: Rate, now: Timestamp) -
     let taken: Option<(i64,)> = sql!(
         optional as (i64,),
         db,
-        "INSERT INTO limits (key, arrival_at) VALUES ($1, $2 + $3)
-        ON CONFLICT (key) DO UPDATE SET arrival_at = CASE WHEN limits.arrival_at > $2 THEN limits.arrival_at ELSE $2 END + $3
-        WHERE limits.arrival_at <= $4 RETURNING arrival_at",
+        "INSERT INTO limits (key, arrival_at) VALUES ($1, CAST($2 AS BIGINT) + CAST($3 AS BIGINT))
+        ON CONFLICT (key) DO UPDATE SET arrival_at = CASE WHEN limits.arrival_at > CAST($2 AS BIGINT) THEN limits.arrival_at ELSE CAST($2 AS BIGINT) END + CAST($3 AS BIGINT)
+        WHERE limits.arrival_at <= CAST($4 AS BIGINT) RETURNING arrival_at",
         key,
         now.0,
         interval,
