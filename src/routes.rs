@@ -153,7 +153,8 @@ impl Routes {
                 *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
                 response
             })
-            .with_state(routes.clone());
+            // A page needs the portal and no other page: holding the router itself would keep it alive for ever.
+            .with_state(Self { portal: routes.portal.clone(), pages: Arc::default() });
         let _ = routes.pages.set(pages);
         routes
     }
