@@ -258,7 +258,9 @@ mod client {
 
     /// Puts what the server drew in the place of what is there; what had the focus keeps it.
     fn draw(html: &str) {
-        let focused = document().active_element().map(|element| element.id()).unwrap_or_default();
+        let active = document().active_element();
+        let within = by_id::<Element>("members").is_some_and(|region| region.contains(active.as_deref()));
+        let focused = active.map(|element| element.id()).unwrap_or_default();
         if let Some(region) = by_id::<Element>("members") {
             region.set_inner_html(html);
             // The tab counts the members too.
@@ -267,7 +269,8 @@ mod client {
                 count.set_text_content(Some(&total));
             }
         }
-        let target = if focused.is_empty() { None } else { by_id::<HtmlElement>(&focused).or_else(|| by_id("members")) };
+        let same = if focused.is_empty() { None } else { by_id::<HtmlElement>(&focused) };
+        let target = same.or_else(|| by_id("members").filter(|_| within || !focused.is_empty()));
         if let Some(element) = target {
             let _ = element.focus();
         }

@@ -161,7 +161,7 @@ fn member(row: MemberRow, edits: bool, removes: bool) -> AnyView {
             }
         });
         view! {
-            <button class="icon-button row-menu" type="button" popovertarget=menu.clone()><Icon inner=icons::MORE large=true/><span class="vh">"Actions for " <bdi>{name.clone()}</bdi></span></button>
+            <button class="icon-button row-menu" type="button" id=format!("actions-{id}") popovertarget=menu.clone()><Icon inner=icons::MORE large=true/><span class="vh">"Actions for " <bdi>{name.clone()}</bdi></span></button>
             <div class="row-actions" id=menu popover="auto">{edit}{remove}</div>
         }
     });
@@ -212,7 +212,7 @@ fn invitation(row: InvitationRow, drawn: Drawn) -> AnyView {
     let actions = row.manageable.then(|| {
         let (id, menu, email) = (row.id.to_string(), format!("invitation-{}", row.id), row.email.clone());
         view! {
-            <button class="icon-button row-menu" type="button" popovertarget=menu.clone()><Icon inner=icons::MORE large=true/><span class="vh">"Actions for " <bdi>{email.clone()}</bdi></span></button>
+            <button class="icon-button row-menu" type="button" id=format!("actions-{id}") popovertarget=menu.clone()><Icon inner=icons::MORE large=true/><span class="vh">"Actions for " <bdi>{email.clone()}</bdi></span></button>
             <div class="row-actions" id=menu popover="auto">
                 <form method="post" action="/do/resend_invitation" data-call="resend_invitation">
                     <Hidden drawn/>
