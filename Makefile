@@ -3,10 +3,10 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help run dev test check docs clean
+.PHONY: help run dev test lighthouse check docs clean
 
 help: ## Say what can be done
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 run: ## Build what changed and serve the portal, with SQLite in ./data where DATABASE_URL does not say otherwise
 	@scripts/setup.sh build
@@ -24,6 +24,9 @@ dev: ## Serve a debug build, built again at every change
 
 test: ## Run every test
 	@scripts/test.sh
+
+lighthouse: ## Measure the release build with Lighthouse and print the scores
+	@scripts/lighthouse.sh
 
 check: ## Run the quick part: format, clippy on both sides, unit tests
 	@. scripts/env.sh

@@ -280,7 +280,7 @@ test('sessions are listed, and one that is ended is signed out on its next reque
   await page.goto('/account');
   const sessions = page.getByRole('region', { name: 'Sessions' }).getByRole('listitem');
   await expect(sessions).toHaveCount(3);
-  await expect(sessions.first()).toContainText('This device');
+  await expect(sessions.first()).toContainText('This browser');
   await expect(sessions.first().getByRole('button')).toHaveCount(0);
   await sessions.nth(1).getByRole('button', { name: /^End/ }).click();
   await expect(page.getByRole('status')).toContainText('The session was ended.');
@@ -345,4 +345,131 @@ test('the chosen theme comes with the page from the server, and stays', async ({
   await openAccountMenu(page);
   await page.getByRole('button', { name: 'Auto' }).click();
   await expect(page.locator('html')).not.toHaveAttribute('data-theme');
+});
+
+test('a new address is confirmed by its link, and the old one is told', async ({ page, portal, newAdmin, newPerson, newBrowser, signIn, axe, expectStatus }) => {
+  expectStatus(422);
+  const client = await newAdmin();
+  const { person } = client;
+  const { email } = newPerson('Augusta');
+  await client.takeOver(page);
+  const elsewhere = await newBrowser();
+  await signIn(elsewhere, person);
+  await page.goto('/account');
+  await page.getByRole('link', { name: 'Change e-mail address' }).click();
+  await expect(page).toHaveURL('/account/email');
+  await axe(page);
+  await page.getByLabel('New e-mail').fill(person.email.toUpperCase());
+  await page.getByLabel('Password', { exact: true }).fill('not this one, surely');
+  await page.getByRole('button', { name: 'Send link' }).click();
+  await expect(errorOf(page, 'email')).toHaveText('This is the address of your account already');
+  await expect(errorOf(page, 'password')).toHaveText('This is not your password');
+  await expect(page.getByLabel('New e-mail')).toHaveValue(person.email.toUpperCase());
+  await page.getByLabel('New e-mail').fill(email);
+  await page.getByLabel('Password', { exact: true }).fill(person.password);
+  await page.getByRole('button', { name: 'Send link' }).click();
+  await expect(page).toHaveURL('/account');
+  await expect(page.getByRole('status')).toContainText('We sent a link to the new address.');
+  await expect(page.getByRole('region', { name: 'E-mail' })).toContainText(`Waiting to be confirmed: ${email}`);
+  const told = await portal.mails.waitFor(person.email, 'Another e-mail address was asked for');
+  expect(told.text).toContain(email);
+  expect(told.text).toMatch(/with Chrome on \w+ from 127\.0\.0\.1/);
+  const { links } = await portal.mails.waitFor(email, 'Confirm your new e-mail address');
+
+  // In another browser one signs in first, as the account that asked.
+  const phone = await newBrowser();
+  await phone.goto(links[0]);
+  await expect(phone.getByRole('button', { name: 'Confirm e-mail address' })).toHaveCount(0);
+  await axe(phone);
+  await phone.getByRole('link', { name: 'Sign in' }).click();
+  await phone.getByLabel('E-mail', { exact: true }).fill(person.email);
+  await phone.getByLabel('Password', { exact: true }).fill(person.password);
+  await phone.getByRole('button', { name: 'Sign in' }).click();
+  await expect(phone.getByRole('button', { name: 'Confirm e-mail address' })).toBeVisible();
+
+  await page.goto(links[0]);
+  await page.goto(links[0]);
+  await axe(page);
+  await page.getByRole('button', { name: 'Confirm e-mail address' }).click();
+  await expect(page).toHaveURL('/account');
+  await expect(page.getByRole('status')).toContainText('Your e-mail address is changed.');
+  await expect(page.getByRole('region', { name: 'E-mail' })).toContainText(email);
+  await expect(page.getByText('Waiting to be confirmed')).toHaveCount(0);
+  await portal.mails.waitFor(person.email, 'was changed');
+  for (const browser of [elsewhere, phone]) {
+    await browser.goto('/account');
+    await expect(browser).toHaveURL('/sign-in?to=%2Faccount');
+  }
+  await page.goto('/organization/members');
+  await expect(page.getByRole('row').filter({ hasText: email })).toHaveCount(1);
+  await signIn(phone, { ...person, email });
+});
+
+test('the link to a new address works once, and says so afterwards', async ({ page, portal, newAccount, newPerson, expectStatus }) => {
+  expectStatus(410);
+  const client = await newAccount();
+  const { email } = newPerson('Augusta');
+  await client.done('/account/email', 'change_email', { 'form[email]': email, 'form[password]': client.person.password });
+  const link = await client.link('Confirm', '/confirm-email', email);
+  await client.done(link, 'confirm_email');
+  await client.takeOver(page);
+  const response = await page.goto(link);
+  expect(response?.status()).toBe(410);
+  await expect(page.getByRole('heading', { name: 'This link no longer works' })).toBeVisible();
+  await page.getByRole('link', { name: 'Go to Account' }).click();
+  await expect(page.getByRole('region', { name: 'E-mail' })).toContainText(email);
+});
+
+test('an account is deleted with address and password, and the address can sign up again', async ({ page, portal, newAdmin, newMember, signUp, axe, expectStatus }) => {
+  expectStatus(422);
+  const admin = await newAdmin('Analytical Engines');
+  const client = await newMember(admin, 'Grace');
+  const { person } = client;
+  await client.takeOver(page);
+  await page.goto('/account');
+  await page.getByRole('link', { name: 'Delete account' }).click();
+  await expect(page.getByText('You leave Analytical Engines; the others stay.')).toBeVisible();
+  await axe(page);
+  await page.getByRole('button', { name: 'Delete account' }).click();
+  await expect(errorOf(page, 'email')).toHaveText('Type the e-mail address of your account');
+  await expect(errorOf(page, 'password')).toHaveText('Enter your password');
+  await page.getByLabel('Your e-mail, to confirm').fill(person.email);
+  await page.getByLabel('Password', { exact: true }).fill(person.password);
+  await page.getByRole('button', { name: 'Delete account' }).click();
+  await expect(page).toHaveURL('/sign-in');
+  await expect(page.getByRole('status')).toContainText('Your account is deleted.');
+  await page.goto('/account');
+  await expect(page).toHaveURL('/sign-in?to=%2Faccount');
+  const told = await portal.mails.waitFor(person.email, 'is deleted');
+  expect(told.text).toContain('If that was not you');
+  expect((await admin.get('/organization/members')).html).not.toContain(person.email);
+  await signUp(page, person);
+  await expect(page.getByRole('link', { name: 'Add Organization' })).toBeVisible();
+});
+
+test('the only Admin among others does not delete the account, and who is alone deletes the organization with it', async ({ page, portal, newAdmin, newMember, expectStatus }) => {
+  expectStatus(422);
+  const admin = await newAdmin('Analytical Engines');
+  const grace = await newMember(admin, 'Grace');
+  await admin.takeOver(page);
+  await page.goto('/account/delete');
+  await expect(page.getByText('You are the only Admin')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Delete account' })).toHaveCount(0);
+  await page.getByRole('link', { name: 'View members' }).click();
+  await expect(page).toHaveURL('/organization/members');
+
+  await grace.done('/organization/leave', 'leave_organization');
+  await page.goto('/account/delete');
+  await expect(page.getByText('You are the only member of Analytical Engines')).toBeVisible();
+  await page.getByLabel('Your e-mail, to confirm').fill(admin.person.email);
+  await page.getByLabel('Password', { exact: true }).fill(admin.person.password);
+  await page.getByLabel('Name of the organization').fill('Analytical');
+  await page.getByRole('button', { name: 'Delete account' }).click();
+  await expect(errorOf(page, 'organization_name')).toHaveText('This is not the name of the organization');
+  await expect(page.getByLabel('Your e-mail, to confirm')).toHaveValue(admin.person.email);
+  await page.getByLabel('Name of the organization').fill('Analytical Engines');
+  await page.getByLabel('Password', { exact: true }).fill(admin.person.password);
+  await page.getByRole('button', { name: 'Delete account' }).click();
+  await expect(page).toHaveURL('/sign-in');
+  expect((await portal.mails.waitFor(admin.person.email, 'is deleted')).text).toContain('Analytical Engines, of which you were the only member');
 });

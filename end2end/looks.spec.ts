@@ -1,5 +1,6 @@
 // Every page and state, looked at: nothing that axe finds, nothing in the console, nothing wider than the smallest phone,
 // and a picture of each in end2end/shots, light and dark. The widths are those of the projects (1440 and 390).
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startPortal } from './support/server';
 import { expect, test, type Client, type Page } from './support/test';
@@ -8,7 +9,7 @@ type Scene = {
   /** The picture's name. */
   name: string;
   /** Who looks; nobody signed in where it is left out. */
-  as?: 'new' | 'leaver' | 'invited' | 'admin' | 'founder' | 'technical';
+  as?: 'new' | 'leaver' | 'mover' | 'invited' | 'admin' | 'founder' | 'technical';
   /** The page. */
   path?: string | ((stage: Stage) => string);
   /** What is done there, and what it needs JavaScript for. */
@@ -66,6 +67,10 @@ const SCENES: Scene[] = [
   { name: 'forgot-password', path: '/forgot-password' },
   { name: 'reset-password', path: ({ links }) => links.reset },
   { name: 'reset-password-gone', path: '/reset-password?token=unknown', statuses: [410] },
+  { name: 'confirm-email-signed-out', path: ({ links }) => links.confirm },
+  { name: 'confirm-email', as: 'mover', path: ({ links }) => links.confirm },
+  { name: 'confirm-email-other-account', as: 'new', path: ({ links }) => links.confirm, statuses: [403] },
+  { name: 'confirm-email-gone', path: '/confirm-email?token=unknown', statuses: [410] },
   { name: 'invitation-signed-out', path: ({ links }) => links.open },
   { name: 'invitation-ended', path: '/invitation?token=unknown', statuses: [410] },
   { name: 'invitation', as: 'invited', path: ({ links }) => links.invited },
@@ -189,8 +194,48 @@ const SCENES: Scene[] = [
   { name: 'revoke-invitation', as: 'admin', path: ({ pending }) => `/organization/invitations/${pending}/revoke` },
   { name: 'leave-organization', as: 'technical', path: '/organization/leave' },
   { name: 'leave-refused', as: 'admin', path: '/organization/leave' },
+  { name: 'leave-alone', as: 'founder', path: '/organization/leave' },
+  { name: 'organization-details-technical', as: 'technical', path: '/organization' },
+  { name: 'rename-organization', as: 'admin', path: '/organization/rename' },
+  { name: 'delete-organization', as: 'admin', path: '/organization/delete' },
+  {
+    name: 'delete-organization-refused',
+    as: 'admin',
+    path: '/organization/delete',
+    statuses: [422],
+    act: async (page) => {
+      await page.locator('#name').fill('Analytical');
+      await page.getByRole('button', { name: 'Delete organization' }).click();
+      await expect(page.getByRole('alert')).toBeVisible();
+    },
+  },
   { name: 'roles', as: 'admin', path: '/roles' },
   { name: 'account', as: 'admin', path: '/account' },
+  { name: 'account-waiting', as: 'mover', path: '/account' },
+  { name: 'change-email', as: 'admin', path: '/account/email' },
+  {
+    name: 'change-email-refused',
+    as: 'admin',
+    path: '/account/email',
+    statuses: [422],
+    act: async (page) => {
+      await page.locator('#email').fill('ada@');
+      await page.getByRole('button', { name: 'Send link' }).click();
+      await expect(page.getByRole('alert')).toBeVisible();
+    },
+  },
+  { name: 'delete-account', as: 'technical', path: '/account/delete' },
+  { name: 'delete-account-only-admin', as: 'admin', path: '/account/delete' },
+  {
+    name: 'delete-account-alone',
+    as: 'founder',
+    path: '/account/delete',
+    statuses: [422],
+    act: async (page) => {
+      await page.getByRole('button', { name: 'Delete account' }).click();
+      await expect(page.getByRole('alert')).toBeVisible();
+    },
+  },
   {
     name: 'account-refused',
     as: 'admin',
@@ -228,7 +273,12 @@ const looks = test.extend<{ stage: Stage }>({
         founder: await admin.invite(founder.person.email),
         verify: '',
         reset: '',
+        confirm: '',
       };
+      const mover = await newAccount('Mover');
+      const moved = newPerson('Moved');
+      await mover.done('/account/email', 'change_email', { 'form[email]': moved.email, 'form[password]': mover.person.password });
+      links.confirm = await mover.link('Confirm', '/confirm-email', moved.email);
       const waiting = newPerson('Waiting');
       const stranger = await newAccount('Forgetful');
       await stranger.done('/forgot-password', 'forgot_password', { 'form[email]': stranger.person.email });
@@ -239,7 +289,7 @@ const looks = test.extend<{ stage: Stage }>({
       const { html } = await admin.get('/organization/members');
       const member = /data-id="([^"]+)" data-name="Bob/.exec(html)![1];
       const pending = /\/organization\/invitations\/([^/"]+)\/revoke/.exec(html)![1];
-      return { links, member, pending, people: { new: fresh, leaver, invited, admin, founder, technical } };
+      return { links, member, pending, people: { new: fresh, leaver, mover, invited, admin, founder, technical } };
     })();
     await use(await staged);
   },
@@ -341,6 +391,171 @@ test('without a mail server, mails are found in the development mailbox', async 
     await page.locator('pre a').first().click();
     await page.getByRole('button', { name: 'Verify e-mail address' }).click();
     await expect(page).toHaveURL(`${portal.url}/getting-started`);
+  } finally {
+    await portal.stop();
+  }
+});
+
+/** Pairs of tokens: what is written or drawn, on what, and the least contrast (WCAG 2.2, 1.4.3 and 1.4.11). */
+const PAIRS: [string, string[], number][] = [
+  ['text', ['surface-0', 'surface-1', 'surface-2', 'accent-soft', 'good-soft', 'warn-soft', 'bad-soft'], 4.5],
+  ['text-quiet', ['surface-0', 'surface-1', 'surface-2', 'accent-soft'], 4.5],
+  ['accent-text', ['surface-0', 'surface-1', 'surface-2', 'accent-soft'], 4.5],
+  ['on-accent', ['accent', 'accent-hover'], 4.5],
+  ['on-bad', ['bad', 'bad-hover'], 4.5],
+  ['on-good', ['good'], 4.5],
+  ['on-warn', ['warn'], 4.5],
+  ...['good', 'warn', 'bad'].map((kind): [string, string[], number] => [`${kind}-text`, ['surface-0', 'surface-1', 'surface-2', `${kind}-soft`], 4.5]),
+  ['line-strong', ['surface-0', 'surface-1'], 3],
+  ['ring', ['surface-0', 'surface-1', 'surface-2'], 3],
+  ['accent', ['surface-0', 'surface-1'], 3],
+  ['bad', ['surface-0', 'surface-1'], 3],
+  ['good-text', ['line'], 3],
+  ...['chart-1', 'chart-2', 'chart-3', 'chart-4'].map((chart): [string, string[], number] => [chart, ['surface-0', 'surface-1'], 3]),
+];
+
+/** What of these is too weak, for each of these accents of the operator's. */
+const weak = (page: Page, pairs: typeof PAIRS, accents: string[]) =>
+  page.evaluate(
+    ([pairs, accents]) => {
+      const probe = document.body.appendChild(document.createElement('i'));
+      const canvas = document.createElement('canvas');
+      [canvas.width, canvas.height] = [1, 1];
+      const context = canvas.getContext('2d', { willReadFrequently: true })!;
+      /** WCAG's relative luminance of a token as the screen shows it. */
+      const luminance = (token: string) => {
+        probe.style.color = `var(--${token})`;
+        context.clearRect(0, 0, 1, 1);
+        context.fillStyle = getComputedStyle(probe).color;
+        context.fillRect(0, 0, 1, 1);
+        const [r, g, b] = [...context.getImageData(0, 0, 1, 1).data.slice(0, 3)].map((c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4));
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+      };
+      const found: string[] = [];
+      for (const accent of accents) {
+        if (accent) document.documentElement.style.setProperty('--brand-accent', accent);
+        for (const [front, backs, least] of pairs) {
+          for (const back of backs) {
+            const [light, dark] = [luminance(front), luminance(back)].sort((a, b) => b - a);
+            const is = (light + 0.05) / (dark + 0.05);
+            if (is < least) found.push(`${accent} ${front} on ${back}: ${is.toFixed(2)} of ${least}`);
+          }
+        }
+      }
+      document.documentElement.style.removeProperty('--brand-accent');
+      probe.remove();
+      return found;
+    },
+    [pairs, accents] as const,
+  );
+
+test('every pair of colours has the contrast it needs, whatever the accent of the operator', async ({ page }, info) => {
+  test.skip(info.project.name !== 'desktop', 'colours are the same everywhere');
+  await page.goto('/sign-in');
+  const steps = ['00', '33', '66', '99', 'cc', 'ff'];
+  const accents = steps.flatMap((r) => steps.flatMap((g) => steps.map((b) => `#${r}${g}${b}`)));
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    expect(await weak(page, PAIRS, ['']), colorScheme).toEqual([]);
+    const derived = PAIRS.filter(([front, backs]) => [front, ...backs].some((token) => /accent|ring/.test(token)));
+    expect(await weak(page, derived, accents), colorScheme).toEqual([]);
+  }
+  // The test sees what is wrong.
+  expect(await weak(page, [['line', ['surface-1'], 3]], [''])).toHaveLength(1);
+});
+
+const PLACES = ['/sign-in', '/getting-started', '/organization', '/organization/members', '/account', '/roles'];
+
+looks('pages do with forced colours, on paper, and at 400 % zoom', async ({ page, stage, axe }, info) => {
+  looks.setTimeout(120_000);
+  const shot = (path: string, kind: string, fullPage = true) =>
+    page.screenshot({ path: join(import.meta.dirname, 'shots', info.project.name, `${kind}${path.replaceAll('/', '-')}.png`), fullPage });
+  for (const path of PLACES) {
+    if (path === PLACES[1]) await stage.people.admin.takeOver(page);
+    await page.goto(path);
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ forcedColors: 'active', colorScheme, reducedMotion: 'reduce' });
+      await shot(path, `forced-${colorScheme}`);
+    }
+    // What can be pressed has an edge that is seen without any colour of ours.
+    const edgeless = await page.locator('.button:visible, .input:visible').evaluateAll((all) =>
+      all.filter((one) => getComputedStyle(one).borderTopStyle === 'none' || getComputedStyle(one).borderTopColor === getComputedStyle(one).backgroundColor).map((one) => one.outerHTML),
+    );
+    expect(edgeless).toEqual([]);
+    await page.emulateMedia({ forcedColors: 'none', colorScheme: 'dark', media: 'print' });
+    await shot(path, 'print');
+    const paper = await page.evaluate(() => {
+      const shown = (selector: string) => [...document.querySelectorAll(selector)].some((one) => one.getClientRects().length > 0);
+      return { heading: shown('h1'), tools: shown('.topbar, .sidenav, .tabs, .toolbar, .notice, .skip, .actions'), scheme: getComputedStyle(document.documentElement).colorScheme };
+    });
+    expect(paper, path).toEqual({ heading: true, tools: false, scheme: 'light' });
+    await page.emulateMedia({ media: 'screen', colorScheme: 'light', forcedColors: 'none' });
+    // 1280 × 1024 at 400 %.
+    await page.setViewportSize({ width: 320, height: 256 });
+    expect(await page.evaluate(() => document.documentElement.scrollWidth), path).toBeLessThanOrEqual(320);
+    for (let n = 0; n < 12; n += 1) await page.keyboard.press('Tab');
+    const focused = page.locator(':focus');
+    if (await focused.count()) await expect(focused, 'the focus is seen').toBeInViewport();
+    await shot(path, 'zoomed', false);
+    await axe(page);
+    await page.setViewportSize(info.project.use.viewport!);
+  }
+});
+
+test('what the pointer rests on is loaded ahead, and nothing is lost or done by it', async ({ page, newAdmin, js }, info) => {
+  test.skip(!js || info.project.name !== 'desktop', 'a browser with a mouse');
+  const admin = await newAdmin('Hover Works');
+  await admin.takeOver(page);
+  await page.goto('/organization');
+  const link = page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Roles and permissions' });
+  const ahead = () => page.evaluate(() => (performance.getEntriesByType('navigation')[0] as PerformanceNavigationTiming & { deliveryType: string }).deliveryType);
+  await expect(async () => {
+    await page.goto('/organization');
+    await link.hover();
+    await page.waitForTimeout(600);
+    await link.click();
+    await expect(page.getByRole('heading', { name: 'Roles and permissions' })).toBeVisible();
+    expect(await ahead()).toBe('navigational-prefetch');
+  }).toPass({ timeout: 30_000 });
+});
+
+test('the gallery shows every component in every state', async ({ page, axe, newAccount, portal, expectStatus }, info) => {
+  expectStatus(404);
+  test.setTimeout(60_000);
+  await (await newAccount('Curator')).takeOver(page);
+  const answer = await page.goto(`${portal.url}/dev/gallery`);
+  test.skip(answer?.status() === 404, 'debug builds alone have it');
+  for (const width of [info.project.use.viewport!.width, 320]) {
+    await page.setViewportSize({ width, height: 900 });
+    for (const media of [{ colorScheme: 'light' }, { colorScheme: 'dark' }, { forcedColors: 'active' }] as const) {
+      await page.emulateMedia({ colorScheme: 'light', forcedColors: 'none', reducedMotion: 'reduce', ...media });
+      await page.screenshot({ path: join(import.meta.dirname, 'shots', info.project.name, `gallery-${width}-${Object.values(media)[0]}.png`), fullPage: true });
+      if (!('forcedColors' in media)) await axe(page);
+    }
+    await page.emulateMedia({ colorScheme: 'light', forcedColors: 'none' });
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+  }
+});
+
+test("the operator's name, logo, colour and address for help are on every page", async ({ page, axe }, info) => {
+  const logo = info.outputPath('logo.svg');
+  writeFileSync(logo, '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 60 20"><rect width="60" height="20" rx="4" fill="#b5179e"/><circle cx="10" cy="10" r="6" fill="#fff"/></svg>');
+  const portal = await startPortal({ ORG_PORTAL_NAME: 'Vendor portal', ORG_PORTAL_LOGO: logo, ORG_PORTAL_ACCENT_COLOUR: '#b5179e', ORG_PORTAL_SUPPORT_EMAIL: 'help@vendor.example' });
+  try {
+    await page.goto(`${portal.url}/sign-in`);
+    await expect(page).toHaveTitle('Sign in · Vendor portal');
+    await expect(page.getByRole('link', { name: 'help@vendor.example' })).toBeVisible();
+    const mark = page.locator('img.brand-mark');
+    await expect(mark).toBeVisible();
+    expect(await mark.evaluate((img: HTMLImageElement) => img.naturalWidth > 0)).toBe(true);
+    const answer = await page.request.get(`${portal.url}${await mark.getAttribute('src')}`);
+    expect(answer.headers()['content-type']).toBe('image/svg+xml');
+    expect(answer.headers()['content-security-policy']).toContain("default-src 'none'");
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await page.screenshot({ path: join(import.meta.dirname, 'shots', info.project.name, `operator-${colorScheme}.png`) });
+      await axe(page);
+    }
   } finally {
     await portal.stop();
   }

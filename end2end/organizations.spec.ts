@@ -122,3 +122,77 @@ test('an organization that is not yours answers like none', async ({ page, newAc
   }
   expect(new Set(answers).size).toBe(1);
 });
+
+test('an Admin renames the organization, and a Technical user finds no way to', async ({ page, newAdmin, newMember, newBrowser, axe, expectStatus }) => {
+  expectStatus(404, 422);
+  const admin = await newAdmin('Analytical Engines');
+  const grace = await newMember(admin, 'Grace');
+  await admin.takeOver(page);
+  await page.goto('/organization');
+  await page.getByRole('link', { name: 'Rename' }).click();
+  await axe(page);
+  const name = page.getByLabel('Name');
+  await expect(name).toHaveValue('Analytical Engines');
+  await name.fill('  ');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(page.locator('#name-error')).toHaveText('Enter the name of your organization');
+  await name.fill('Difference Engines');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(page).toHaveURL('/organization');
+  await expect(page.getByRole('status')).toContainText('The organization has its new name.');
+  await expect(page.getByRole('heading', { level: 1, name: 'Difference Engines' })).toBeVisible();
+  await expect(page.locator('.topbar-org')).toHaveText('Difference Engines');
+
+  const hers = await newBrowser();
+  await grace.takeOver(hers);
+  await hers.goto('/organization');
+  await expect(hers.getByRole('heading', { level: 1, name: 'Difference Engines' })).toBeVisible();
+  await expect(hers.getByRole('link', { name: /Rename|Delete organization/ })).toHaveCount(0);
+  for (const path of ['/organization/rename', '/organization/delete']) expect((await hers.goto(path))?.status(), path).toBe(404);
+});
+
+test('an organization is deleted by typing its name; its members begin anew, and its invitations are dead', async ({ page, newAdmin, newMember, newPerson, newBrowser, axe, expectStatus }) => {
+  expectStatus(404, 410, 422);
+  const admin = await newAdmin('Analytical Engines');
+  const grace = await newMember(admin, 'Grace');
+  const link = await admin.invite(newPerson('Zoe').email);
+  await admin.takeOver(page);
+  await page.goto('/organization');
+  await page.getByRole('link', { name: 'Delete organization' }).click();
+  await expect(page.getByText('You and 1 other member lose access at once.')).toBeVisible();
+  await expect(page.getByText('1 pending invitation ends')).toBeVisible();
+  await axe(page);
+  await page.getByLabel('Name of the organization').fill('analytical engines');
+  const [response] = await Promise.all([page.waitForResponse('**/do/delete_organization'), page.getByRole('button', { name: 'Delete organization' }).click()]);
+  expect(response.status()).toBe(422);
+  await expect(page.locator('#name-error')).toHaveText('This is not the name of the organization');
+  await expect(page.getByLabel('Name of the organization')).toHaveValue('analytical engines');
+  await page.getByLabel('Name of the organization').fill('Analytical Engines');
+  await page.getByRole('button', { name: 'Delete organization' }).click();
+  await expect(page).toHaveURL('/getting-started');
+  await expect(page.getByRole('status')).toContainText('The organization is deleted.');
+  await expect(page.getByRole('link', { name: 'Add Organization' })).toBeVisible();
+
+  const hers = await newBrowser();
+  await grace.takeOver(hers);
+  expect((await hers.goto('/organization'))?.status()).toBe(404);
+  await hers.goto('/getting-started');
+  await expect(hers.getByRole('link', { name: 'Add Organization' })).toBeVisible();
+  const invited = await newBrowser();
+  expect((await invited.goto(link))?.status()).toBe(410);
+  await expect(invited.getByRole('heading', { name: 'This invitation cannot be used' })).toBeVisible();
+});
+
+test('who is alone leaves by typing the name, which deletes the organization', async ({ page, newAdmin, expectStatus }) => {
+  expectStatus(422);
+  await (await newAdmin('Analytical Engines')).takeOver(page);
+  await page.goto('/organization');
+  await page.getByRole('link', { name: 'Leave organization' }).click();
+  await expect(page.getByText('You are the only member of Analytical Engines.')).toBeVisible();
+  await page.getByRole('button', { name: 'Leave and delete' }).click();
+  await expect(page.locator('#name-error')).toHaveText('Type the name of the organization');
+  await page.getByLabel('Name of the organization').fill('Analytical Engines');
+  await page.getByRole('button', { name: 'Leave and delete' }).click();
+  await expect(page).toHaveURL('/getting-started');
+  await expect(page.getByRole('status')).toContainText('The organization is deleted.');
+});

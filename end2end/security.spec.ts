@@ -61,7 +61,7 @@ test('no page breaks its own policy', async ({ page, newAdmin, newMember, js, ex
   const asked: string[] = [];
   page.on('request', (request) => asked.push(request.url()));
   if (js) await page.addInitScript(() => addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`)));
-  for (const path of ['/getting-started', '/organization', '/organization/members', '/organization/members/invite', '/organization/leave', '/account', '/roles', '/no/such/page']) {
+  for (const path of ['/getting-started', '/organization', '/organization/members', '/organization/members/invite', '/organization/leave', '/organization/rename', '/organization/delete', '/account', '/account/email', '/account/delete', '/roles', '/no/such/page']) {
     await page.goto(path);
     // Nothing comes from anywhere else.
     await expect(page.locator('h1').first()).toBeVisible();

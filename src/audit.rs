@@ -50,12 +50,24 @@ actions!(
     ChangePassword = "password.change",
     /// The person's name was changed.
     ChangeName = "account.change_name",
+    /// Another address for an account was asked for.
+    RequestEmailChange = "account.request_email_change",
+    /// The account's address was changed.
+    ChangeEmail = "account.change_email",
+    /// The account was deleted.
+    DeleteAccount = "account.delete",
     /// An organization was added.
     AddOrganization = "organization.add",
+    /// An organization was given another name.
+    RenameOrganization = "organization.rename",
+    /// An organization was deleted.
+    DeleteOrganization = "organization.delete",
     /// Somebody was invited.
     InviteMember = "invitation.send",
     /// An invitation was sent again.
     ResendInvitation = "invitation.resend",
+    /// A pending invitation offers another role.
+    ChangeInvitationRole = "invitation.role",
     /// An invitation was revoked.
     RevokeInvitation = "invitation.revoke",
     /// An invitation was accepted.

@@ -9,7 +9,7 @@ use std::{
 
 use url::Url;
 
-use crate::{limits::Rate, words::Email};
+use crate::{limits::Rate, logo::Logo, words::Email};
 
 /// What an option is called in its three forms, and what it means.
 #[derive(Clone, Copy, Debug)]
@@ -116,12 +116,15 @@ options! {
     database_url: String = "DATABASE_URL", "sqlite:org-portal.db", "The database: `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/NAME`.", text, secret;
     listen: SocketAddr = "ORG_PORTAL_LISTEN", "127.0.0.1:3000", "The address and port to listen on.", parsed;
     public_url: Url = "ORG_PORTAL_PUBLIC_URL", "http://127.0.0.1:3000", "The address that people type, without a path. Links in mails are made from it; with https, cookies are sent over TLS alone.", public_url;
+    tls_cert: Option<PathBuf> = "ORG_PORTAL_TLS_CERT", "", "A PEM file with the certificate of the public address and the chain that leads to its authority. With it and the key the portal itself speaks TLS on the listen address, and takes up both files again when they change.", |t| maybe(t, parsed);
+    tls_key: Option<PathBuf> = "ORG_PORTAL_TLS_KEY", "", "A PEM file with the certificate's private key, not encrypted.", |t| maybe(t, parsed);
     smtp_url: Option<Url> = "ORG_PORTAL_SMTP_URL", "", "The mail server: `smtp://` (plain), `smtp+starttls://` or `smtps://`, with `USER:PASSWORD@` where it asks for them. Without it the portal starts only where everything is on loopback, and keeps mails at /dev/mail.", |t| maybe(t, smtp_url), secret;
     smtp_ca: Option<PathBuf> = "ORG_PORTAL_SMTP_CA", "", "A PEM file with the certificate authority of the mail server, where it is not a public one.", |t| maybe(t, parsed);
     mail_from: String = "ORG_PORTAL_MAIL_FROM", "Org Portal <portal@localhost>", "The sender of every mail: an address, or `Name <address>`.", |t| mailbox(t).map(|_| t.trim().to_owned());
     portal_name: String = "ORG_PORTAL_NAME", "Org Portal", "The portal's name, on every page and in every mail.", text;
     support_email: Option<Email> = "ORG_PORTAL_SUPPORT_EMAIL", "", "Where people can ask for help; shown on error pages and in mails.", |t| maybe(t, |t| Email::parse(t).map_err(str::to_owned));
     accent_colour: String = "ORG_PORTAL_ACCENT_COLOUR", "", "The accent colour, like `#2f6fde`; empty for the portal's own.", colour;
+    logo: Option<Logo> = "ORG_PORTAL_LOGO", "", "A picture file (SVG, PNG or WebP, at most 100 KiB) that takes the place of the portal's mark on every page. It is shown 24 to 32 pixels high; an SVG that does more than draw is refused.", |t| maybe(t, Logo::read);
     trusted_proxies: Vec<IpAddr> = "ORG_PORTAL_TRUSTED_PROXIES", "", "The addresses of the reverse proxies before the portal, separated by commas. Only they are believed when they name the client's address in X-Forwarded-For.", |t| t.split(',').map(str::trim).filter(|t| !t.is_empty()).map(parsed).collect();
     metrics_listen: Option<SocketAddr> = "ORG_PORTAL_METRICS_LISTEN", "", "An address and port of their own for Prometheus' metrics at /metrics; off where empty.", |t| maybe(t, parsed);
     log: String = "ORG_PORTAL_LOG", "info", "What is logged: a level (error, warn, info, debug, trace) or a filter like `info,org_portal=debug`.", text;
@@ -179,6 +182,20 @@ impl Config {
         self.public_url.as_str().trim_end_matches('/').to_owned()
     }
 
+    /// The contrast of white text on the accent colour as it was given: from 1 to 21 (WCAG 2.2, 1.4.3); nothing where
+    /// none was given. Pages derive their steps from the colour, each dark or light enough in both themes whatever was
+    /// given (a test tries hundreds); but one that is far from doing by itself does not look like itself any more.
+    #[must_use]
+    pub fn accent_contrast(&self) -> Option<f64> {
+        let channel = |at: usize| {
+            let value = u8::from_str_radix(self.accent_colour.get(at..at + 2)?, 16).ok()?;
+            let value = f64::from(value) / 255.0;
+            Some(if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) })
+        };
+        let luminance = 0.2126 * channel(1)? + 0.7152 * channel(3)? + 0.0722 * channel(5)?;
+        Some(1.05 / (luminance + 0.05))
+    }
+
     /// The sender of mails.
     #[must_use]
     pub fn sender(&self) -> Option<lettre::message::Mailbox> {
@@ -194,6 +211,14 @@ impl Config {
         }
         if !self.secure() && !self.on_loopback() {
             problems.push("ORG_PORTAL_PUBLIC_URL must begin with https:// except where both it and ORG_PORTAL_LISTEN are on loopback: without TLS anybody on the way could take a session.".to_owned());
+        }
+        if self.tls_cert.is_some() != self.tls_key.is_some() {
+            problems.push(
+                "ORG_PORTAL_TLS_CERT and ORG_PORTAL_TLS_KEY belong together: give both, or neither where a proxy does TLS.".to_owned(),
+            );
+        }
+        if self.tls_cert.is_some() && !self.secure() {
+            problems.push("ORG_PORTAL_PUBLIC_URL must begin with https:// where the portal has a certificate.".to_owned());
         }
         problems
     }
@@ -237,6 +262,16 @@ mod tests {
             let config = config(&[("listen", listen), ("public_url", url)]).expect("read");
             assert!(!config.keeps_mail(), "{listen} {url}");
             assert!(!config.problems().is_empty(), "{listen} {url}");
+        }
+    }
+
+    #[test]
+    fn the_contrast_of_white_on_the_accent_is_wcags() {
+        let contrast = |colour: &str| config(&[("accent_colour", colour)]).expect("read").accent_contrast();
+        assert_eq!(contrast(""), None);
+        for (colour, expected) in [("#000000", 21.0), ("#ffffff", 1.0), ("#767676", 4.54), ("#0969da", 5.19), ("#ffee00", 1.19)] {
+            let is = contrast(colour).expect("a colour");
+            assert!((is - expected).abs() < 0.02, "{colour}: {is}");
         }
     }
 

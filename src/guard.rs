@@ -6,7 +6,7 @@
 use crate::{
     actor::Actor,
     db::{Connected, Failure},
-    form::{Conflict, Refusal},
+    form::{Conflict, Refusal, Unauthenticated},
     permissions::{Permit, Role},
     portal::Unit,
     sql,
@@ -148,12 +148,33 @@ impl System {
     pub const fn keeping_in_step(organization: OrganizationId) -> Self {
         Self { organization }
     }
+
+    /// For the organization of an account that ends: its membership ends with it, whatever the role allows.
+    #[must_use]
+    pub const fn ending_account(organization: OrganizationId) -> Self {
+        Self { organization }
+    }
 }
 
 impl sealed::Sealed for System {}
 impl<P: Permit> Authority<P> for System {
     fn organization(&self) -> OrganizationId {
         self.organization
+    }
+}
+
+/// A database without a soul: whatever is put in there touches nobody's rights.
+#[derive(Debug)]
+pub struct Vacant(());
+
+impl Vacant {
+    /// Looks whether anybody is there.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn find(db: &mut impl Connected) -> Result<Option<Self>, sqlx::Error> {
+        let somebody: Option<(AccountId,)> = sql!(optional as (AccountId,), db, "SELECT id FROM accounts LIMIT 1")?;
+        Ok(somebody.is_none().then_some(Self(())))
     }
 }
 
@@ -184,6 +205,18 @@ impl Unit {
         }
         self.acts_in(organization);
         Ok(Grant { membership, permit: std::marker::PhantomData })
+    }
+
+    /// Takes the lock of an account's row: the account is there until this unit ends, and in no other unit that takes
+    /// the lock. Where an organization's lock is needed too, this one is taken first.
+    ///
+    /// # Errors
+    /// 401 where the account is gone: whoever asks has no session any more either.
+    pub async fn lock_account(&mut self, account: AccountId) -> Result<(), Failure> {
+        match sql!(execute self, "UPDATE accounts SET revision = revision + 1 WHERE id = $1", account)? {
+            0 => Err(Refusal::Unauthenticated(Unauthenticated::SignInRequired).into()),
+            _ => Ok(()),
+        }
     }
 
     /// Takes an organization's lock where the right comes from elsewhere than a membership.

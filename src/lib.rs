@@ -8,6 +8,8 @@
 pub mod form;
 /// Lists: what is asked for, and how it stands in the URL.
 pub mod list;
+/// What open pages are told.
+pub mod live;
 /// The permission table.
 pub mod permissions;
 /// Components without a domain.
@@ -48,18 +50,27 @@ pub mod clock;
 /// Every option, once.
 #[cfg(feature = "ssr")]
 pub mod config;
+/// Connections: how many, and how long they may keep the server waiting.
+#[cfg(feature = "ssr")]
+pub mod connections;
 /// The one way to the database.
 #[cfg(feature = "ssr")]
 pub mod db;
 /// Kept mails, on loopback.
 #[cfg(feature = "ssr")]
 pub mod dev_mail;
+/// Every component in every state, in debug builds.
+#[cfg(all(feature = "ssr", debug_assertions))]
+pub mod gallery;
 /// The one guard.
 #[cfg(feature = "ssr")]
 pub mod guard;
 /// Rate limits.
 #[cfg(feature = "ssr")]
 pub mod limits;
+/// The operator's logo.
+#[cfg(feature = "ssr")]
+pub mod logo;
 /// Mails and the worker that sends them.
 #[cfg(feature = "ssr")]
 pub mod mail;
@@ -87,6 +98,9 @@ pub mod server;
 /// The document around every page.
 #[cfg(feature = "ssr")]
 pub mod shell;
+/// TLS in the process.
+#[cfg(feature = "ssr")]
+pub mod tls;
 /// A visit to a page: who, where, with what.
 #[cfg(feature = "ssr")]
 pub mod visit;

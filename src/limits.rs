@@ -66,6 +66,46 @@ pub async fn count(portal: &Portal, name: &'static str, key: &str, rate: Rate) -
     }
 }
 
+/// Counts an attempt for each of several keys, and each of those also against a limit that they share. For each: nothing
+/// where it may, else the seconds to wait. One transaction for all.
+///
+/// # Errors
+/// 503 where the database is away.
+pub async fn count_each(
+    portal: &Portal,
+    (name, rate): (&'static str, Rate),
+    keys: &[String],
+    (shared_name, shared_key, shared_rate): (&'static str, &str, Rate),
+) -> Result<Vec<Option<u32>>, Failure> {
+    let now = portal.clock.now();
+    // In one order, so that two that count the same keys wait for each other and not both ways.
+    let mut ordered: Vec<(usize, Vec<u8>)> =
+        keys.iter().enumerate().map(|(n, key)| (n, secrets::hash(&format!("{name}\n{key}")))).collect();
+    ordered.sort_by(|a, b| a.1.cmp(&b.1));
+    let shared = secrets::hash(&format!("{shared_name}\n{shared_key}"));
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let counted = async {
+            let mut tx = portal.db.begin().await?;
+            let mut waits = vec![None; keys.len()];
+            for (n, key) in &ordered {
+                waits[*n] = match take(&mut tx, &shared, shared_rate, now).await? {
+                    None => take(&mut tx, key, rate, now).await?,
+                    wait => wait,
+                };
+            }
+            tx.commit().await?;
+            Ok::<_, sqlx::Error>(waits)
+        };
+        match counted.await.map_err(Failure::from) {
+            Ok(waits) => return Ok(waits),
+            Err(Failure::Retry(_)) if attempts < 5 => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
 /// One attempt; `Some(seconds)` where it is one too many.
 async fn take(db: &mut impl Connected, key: &[u8], rate: Rate, now: Timestamp) -> Result<Option<u32>, sqlx::Error> {
     let interval = rate.seconds * SECOND;

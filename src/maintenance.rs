@@ -7,7 +7,9 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     accounts, audit,
     db::Failure,
-    limits, outbox,
+    limits,
+    live::changes,
+    outbox,
     portal::Portal,
     sessions, sql,
     words::{DAY, MINUTE},
@@ -42,6 +44,7 @@ pub async fn once(portal: &Portal) -> Result<(), Failure> {
     let mut tx = portal.db.begin().await?;
     forgotten += sql!(execute &mut tx, "DELETE FROM idempotency_keys WHERE created_at < $1", now.plus(-DAY))?;
     forgotten += outbox::forget(&mut tx, now.plus(-30 * DAY)).await?;
+    forgotten += changes::forget(&mut tx, now.plus(-DAY)).await?;
     forgotten += audit::forget(&mut tx, now.plus(-portal.config.audit_days * DAY)).await?;
     tx.commit().await?;
     if forgotten > 0 {

@@ -3,12 +3,16 @@
 //! Hashing costs 19 MiB and tens of milliseconds by intention, so it has a small pool of low-priority threads of its
 //! own: a crowd of sign-ins makes sign-ins slower, and pages stay quick.
 
-use std::sync::{
-    Arc, Mutex,
-    mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+use std::{
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+    },
+    time::Duration,
 };
 
-use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher as _, PasswordVerifier as _, Version};
+use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, PasswordHasher as _, PasswordVerifier as _, Version};
+use subtle::ConstantTimeEq as _;
 use tokio::sync::oneshot;
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -20,6 +24,8 @@ pub const MIN: usize = 15;
 pub const MAX: usize = 200;
 /// How many may wait for the pool before the answer is 503.
 const QUEUE: usize = 256;
+/// How long an idle thread keeps its memory.
+const KEEP: Duration = Duration::from_secs(5);
 
 enum Job {
     Hash(String, oneshot::Sender<Result<String, String>>),
@@ -93,9 +99,12 @@ fn work(jobs: &Mutex<Receiver<Job>>) {
     let argon2 = argon2();
     // Something to compare with where there is no account: the hash of a password that nobody has.
     let nobody = argon2.hash_password(crate::secrets::Random.secret().expose().as_bytes()).map(|h| h.to_string()).unwrap_or_default();
+    // Asking the system for 19 MiB, touching them for the first time and giving them back takes a tenth of the work: in
+    // a crowd they are kept.
+    let mut memory = Vec::new();
     loop {
         let job = match jobs.lock() {
-            Ok(jobs) => jobs.recv(),
+            Ok(jobs) => jobs.recv_timeout(KEEP),
             Err(_) => return,
         };
         // Who asked may be gone; then nobody wants the answer.
@@ -106,12 +115,28 @@ fn work(jobs: &Mutex<Receiver<Job>>) {
             Ok(Job::Verify(password, hash, answer)) => {
                 let known = hash.is_some();
                 let verified = PasswordHash::new(&hash.unwrap_or_else(|| nobody.clone()))
-                    .map(|hash| argon2.verify_password(password.as_bytes(), &hash).is_ok());
+                    .map(|hash| verify(&argon2, &mut memory, password.as_bytes(), &hash));
                 let _ = answer.send(verified.map(|right| right && known).map_err(|e| e.to_string()));
             }
-            Err(_) => return,
+            Err(RecvTimeoutError::Timeout) => memory = Vec::new(),
+            Err(RecvTimeoutError::Disconnected) => return,
         }
     }
+}
+
+/// Verifies in memory that is kept between calls, where the hash was made with today's parameters; else in new memory.
+fn verify(argon2: &Argon2<'_>, memory: &mut Vec<Block>, password: &[u8], hash: &PasswordHash) -> bool {
+    let ours = argon2.params();
+    let todays = Params::try_from(hash)
+        .is_ok_and(|params| (params.m_cost(), params.t_cost(), params.p_cost()) == (ours.m_cost(), ours.t_cost(), ours.p_cost()))
+        && hash.algorithm == Algorithm::Argon2id.ident()
+        && hash.version == Some(Version::V0x13.into());
+    let (Some(salt), Some(expected), true) = (&hash.salt, &hash.hash, todays) else {
+        return argon2.verify_password(password, hash).is_ok();
+    };
+    memory.resize(ours.block_count(), Block::default());
+    let mut output = vec![0; expected.len()];
+    argon2.hash_password_into_with_memory(password, salt, &mut output, memory).is_ok() && output.ct_eq(expected.as_ref()).into()
 }
 
 /// What is wrong with a new password, or nothing: its length in characters, and whether it is common or guessable,

@@ -13,6 +13,7 @@ use crate::{
     config::Config,
     db::{Conn, Connected, Db, Failure, Reader, Tx},
     form::Refusal,
+    live::{changes, hub::Hub},
     passwords::Hasher,
     secrets::{self, Random},
     sql,
@@ -37,6 +38,8 @@ pub struct Inner {
     pub hasher: Hasher,
     /// Rings when there is something in the outbox.
     pub outbox_bell: Notify,
+    /// Tells open pages what changes.
+    pub live: Hub,
     /// Everything that must end before the program may.
     pub tasks: TaskTracker,
 }
@@ -59,7 +62,16 @@ impl Portal {
     #[must_use]
     pub fn new(db: Db, config: Config, clock: Clock) -> Self {
         let hasher = Hasher::start(config.hashing_threads);
-        Self(Arc::new(Inner { db, config, clock, random: Random, hasher, outbox_bell: Notify::new(), tasks: TaskTracker::new() }))
+        Self(Arc::new(Inner {
+            db,
+            config,
+            clock,
+            random: Random,
+            hasher,
+            outbox_bell: Notify::new(),
+            live: Hub::default(),
+            tasks: TaskTracker::new(),
+        }))
     }
 
     /// A connection for reading.
@@ -70,7 +82,8 @@ impl Portal {
         Ok(self.db.read().await?)
     }
 
-    /// Does a unit of work: one transaction that holds the change, its audit event and its mails, or nothing at all.
+    /// Does a unit of work: one transaction that holds the change, its audit event, its mails and what open pages are
+    /// told of it, or nothing at all.
     ///
     /// It runs in a task of its own, so that a browser that goes away cannot cut it in half; it is run again as a whole
     /// where it lost to another transaction; and where the caller's form carries an idempotency key that was used
@@ -125,14 +138,18 @@ impl Portal {
     where
         T: Serialize + DeserializeOwned,
     {
+        let tx = self.db.begin().await?;
+        let now = self.clock.now();
         let mut unit = Unit {
-            tx: self.db.begin().await?,
-            now: self.clock.now(),
+            tx,
+            now,
             portal: self.clone(),
             caller: caller.clone(),
             action,
             rings: false,
             organization: None,
+            shows_in: None,
+            changes: Vec::new(),
         };
         let key = caller.idempotency_key(action);
         if let Some(key) = &key
@@ -145,10 +162,15 @@ impl Portal {
             let text = serde_json::to_string(&outcome).map_err(|e| Failure::Fault(e.to_string()))?;
             sql!(execute &mut unit, "UPDATE idempotency_keys SET outcome = $2 WHERE key_hash = $1", key.as_slice(), text)?;
         }
-        let rings = unit.rings;
+        let (rings, changes) = (unit.rings, std::mem::take(&mut unit.changes));
+        // The last thing before the commit: others wait for the numbers.
+        changes::write(&mut unit, self.random, now, &changes).await?;
         unit.tx.commit().await?;
         if rings {
             self.outbox_bell.notify_one();
+        }
+        if !changes.is_empty() {
+            self.live.ring();
         }
         Ok(outcome)
     }
@@ -248,6 +270,8 @@ pub struct Unit {
     action: Action,
     rings: bool,
     organization: Option<OrganizationId>,
+    shows_in: Option<OrganizationId>,
+    changes: Vec<changes::New>,
 }
 
 impl Connected for Unit {
@@ -262,12 +286,32 @@ impl Unit {
         self.organization = Some(organization);
     }
 
-    /// Writes the unit's audit event.
+    /// Says on which organization's pages it shows what this unit does, where that is none of the organization's acts.
+    pub(crate) fn shows_in(&mut self, organization: OrganizationId) {
+        self.shows_in = Some(organization);
+    }
+
+    /// Writes the unit's audit event, and tells open pages of it at the commit.
     ///
     /// # Errors
     /// The database's.
     pub async fn audit(&mut self, objects: Vec<Object>, before: serde_json::Value, after: serde_json::Value) -> Result<(), sqlx::Error> {
-        let event = Event { action: self.action, organization: self.organization, objects, before, after, outcome: "success" };
+        self.audit_as(self.action, objects, before, after).await
+    }
+
+    /// Writes the event of something that the unit's own action brings with it.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn audit_as(
+        &mut self,
+        action: Action,
+        objects: Vec<Object>,
+        before: serde_json::Value,
+        after: serde_json::Value,
+    ) -> Result<(), sqlx::Error> {
+        let event = Event { action, organization: self.organization, objects, before, after, outcome: "success" };
+        self.changes.extend(changes::of(&event, &self.caller, self.shows_in));
         let (caller, random, now) = (self.caller.clone(), self.portal.random, self.now);
         audit::write(&mut self.tx, &caller, random, now, event).await
     }

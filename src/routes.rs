@@ -18,7 +18,7 @@ use crate::{
     db::Failure,
     dev_mail,
     form::{Refusal, door},
-    getting_started, invitations, members, organizations,
+    getting_started, invitations, live, members, organizations,
     permissions::Permission,
     portal::Portal,
     sessions, shell,
@@ -82,20 +82,31 @@ pub const PAGES: &[PageRoute] = &[
     page!("/forgot-password", Anyone, accounts::web::forgot_password),
     page!("/reset-password", Anyone, accounts::web::reset_password),
     page!("/invitation", Anyone, invitations::web::invitation),
+    page!("/confirm-email", Anyone, accounts::web::confirm_email),
     page!("/.well-known/change-password", Anyone, accounts::web::change_password_address),
     page!("/roles", SignedIn, members::web::roles),
     page!("/getting-started", SignedIn, getting_started::web::getting_started),
     page!("/account", SignedIn, accounts::web::account),
+    page!("/account/email", SignedIn, accounts::web::change_email),
+    page!("/account/delete", SignedIn, accounts::web::delete),
     page!("/organization/add", SignedIn, organizations::web::add),
     page!("/organization", Member(ViewMembers), organizations::web::details),
+    page!("/organization/rename", Member(ManageMembers), organizations::web::rename),
+    page!("/organization/delete", Member(ManageMembers), organizations::web::delete),
     page!("/organization/members", Member(ViewMembers), members::web::members),
     page!("/organization/members/invite", Member(InviteMembers), invitations::web::invite),
     page!("/organization/members/{member}/edit", Member(ChangeRole), members::web::edit),
     page!("/organization/members/{member}/remove", Member(ManageMembers), members::web::remove),
+    page!("/organization/members/several", Member(ManageMembers), members::web::several),
+    page!("/organization/members.csv", Member(ManageMembers), members::web::export),
     page!("/organization/leave", Member(ViewMembers), members::web::leave),
+    page!("/organization/invitations", Member(ViewMembers), invitations::web::invitations),
+    page!("/organization/invitations/{invitation}/role", Member(ManageMembers), invitations::web::role),
     page!("/organization/invitations/{invitation}/revoke", Member(InviteMembers), invitations::web::revoke),
     page!("/dev/mail", Loopback, dev_mail::mailbox),
     page!("/dev/mail/{mail}", Loopback, dev_mail::mail),
+    #[cfg(debug_assertions)]
+    page!("/dev/gallery", SignedIn, crate::gallery::gallery),
 ];
 
 /// Every server function.
@@ -106,25 +117,46 @@ pub const FUNCTIONS: &[FunctionRoute] = &[
     function("reset_password", Anyone, "/reset-password"),
     function("change_password", SignedIn, "/account"),
     function("change_name", SignedIn, "/account"),
+    function("change_email", SignedIn, "/account/email"),
+    function("confirm_email", SignedIn, "/confirm-email"),
+    function("delete_account", SignedIn, "/account/delete"),
     function("sign_in", Anyone, "/sign-in"),
     function("sign_out", Anyone, "/sign-in"),
     function("end_session", SignedIn, "/account"),
     function("end_other_sessions", SignedIn, "/account"),
     function("choose_theme", Anyone, "/"),
     function("add_organization", SignedIn, "/organization/add"),
+    function("rename_organization", Member(ManageMembers), "/organization/rename"),
+    function("delete_organization", Member(ManageMembers), "/organization/delete"),
     function("list_members", Member(ViewMembers), "/organization/members"),
     function("change_role", Member(ChangeRole), "/organization/members"),
     function("remove_member", Member(ManageMembers), "/organization/members"),
+    function("change_roles", Member(ChangeRole), "/organization/members/several"),
+    function("remove_members", Member(ManageMembers), "/organization/members/several"),
     function("leave_organization", Member(ViewMembers), "/organization/leave"),
     function("invite_member", Member(InviteMembers), "/organization/members/invite"),
     function("resend_invitation", Member(InviteMembers), "/organization/members"),
+    function("change_invitation_role", Member(ManageMembers), "/organization/invitations"),
     function("revoke_invitation", Member(InviteMembers), "/organization/members"),
     function("accept_invitation", SignedIn, "/getting-started"),
     function("decline_invitation", SignedIn, "/getting-started"),
 ];
 
+/// The stream of what changes, and who may open it.
+pub const LIVE: (&str, Access) = (live::PATH, SignedIn);
+
 /// Other addresses that answer: for machines, and the browser's files.
-pub const OTHERS: &[&str] = &["/healthz", "/readyz", "/brand.css", "/robots.txt", "/favicon.ico", "/assets/{*path}", "/pkg/{*path}"];
+pub const OTHERS: &[&str] = &[
+    "/healthz",
+    "/readyz",
+    "/brand.css",
+    "/logo",
+    "/speculation-rules.json",
+    "/robots.txt",
+    "/favicon.ico",
+    "/assets/{*path}",
+    "/pkg/{*path}",
+];
 
 /// The pages as a service of their own, so that the form door can draw one again.
 #[derive(Clone)]
@@ -168,10 +200,13 @@ impl Routes {
     pub fn router(&self) -> Router {
         let router = Router::new()
             .route("/do/{function}", axum::routing::any(door::handle))
+            .route(LIVE.0, get(stream))
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready))
             .route("/brand.css", get(brand))
-            .route("/robots.txt", get(|| async { "User-agent: *\nDisallow: /\n" }))
+            .route("/logo", get(logo))
+            .route("/speculation-rules.json", get(speculation_rules))
+            .route("/robots.txt", get(|| async { ROBOTS }))
             .route("/favicon.ico", get(|| async { axum::response::Redirect::permanent(&crate::assets::address("favicon.svg")) }))
             .route("/assets/{*path}", get(crate::assets::serve))
             .route("/pkg/{*path}", get(crate::assets::serve))
@@ -232,6 +267,34 @@ impl Routes {
         };
         shell::refused(visit, parts, refusal).await
     }
+}
+
+/// What search engines may show: the page to sign in, so that people find their portal, and what it is drawn with. All
+/// else is for nobody's index.
+const ROBOTS: &str = "User-agent: *\nAllow: /sign-in$\nAllow: /assets/\nAllow: /brand.css\nAllow: /logo\nDisallow: /\n";
+
+/// Which pages a browser may load ahead while the pointer rests on their link. Opening a page changes nothing; left out
+/// is what is no page, what is saved as a file, and what holds the secret of a link.
+const SPECULATION_RULES: &str = r#"{"prefetch":[{"source":"document","eagerness":"moderate","where":{"and":[{"href_matches":"/*"},{"not":{"href_matches":["/do/*","/dev/*","/assets/*","/*.*","/*\\?*token=*","/*\\?*invitation=*"]}},{"not":{"selector_matches":"[download],[target],[data-list],[data-dialog],[data-close]"}}]}}]}"#;
+
+async fn speculation_rules() -> Response {
+    let headers = [(header::CONTENT_TYPE, "application/speculationrules+json"), (header::CACHE_CONTROL, "public, max-age=86400")];
+    (headers, SPECULATION_RULES).into_response()
+}
+
+/// The operator's logo.
+async fn logo(State(routes): State<Routes>) -> Response {
+    let Some(logo) = &routes.portal.config.logo else {
+        return (StatusCode::NOT_FOUND, "There is no logo.\n").into_response();
+    };
+    let headers = [(header::CONTENT_TYPE, logo.kind), (header::CACHE_CONTROL, "public, max-age=86400")];
+    (headers, Body::from(logo.bytes.to_vec())).into_response()
+}
+
+/// What changes, for who is signed in.
+async fn stream(State(routes): State<Routes>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    live::stream::answer(&routes.portal, &parts, |portal, headers| Box::pin(sessions::actions::recognize(portal, headers))).await
 }
 
 /// Whether this process can serve: the database answers.

@@ -35,6 +35,12 @@ impl Random {
         uuid::Builder::from_unix_timestamp_millis(u64::try_from(now.millis()).unwrap_or(0), &self.bytes()).into_uuid()
     }
 
+    /// An identifier that tells nothing, not even when it was made (UUID version 4, RFC 9562 §5.4). Not a secret.
+    #[must_use]
+    pub fn opaque_id(self) -> Uuid {
+        uuid::Builder::from_random_bytes(self.bytes()).into_uuid()
+    }
+
     /// A short text to tell requests, faults and forms apart: 96 bits. Not a secret.
     #[must_use]
     pub fn tag(self) -> String {
@@ -66,10 +72,10 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// A text made of another one that does not tell it: safe in a cookie, whatever the other holds.
+/// A text made of another one, or of a file, that does not tell it: safe in a cookie, whatever the other holds.
 #[must_use]
-pub fn fingerprint(text: &str) -> String {
-    URL_SAFE_NO_PAD.encode(hash(text))
+pub fn fingerprint(text: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(text.as_ref()))
 }
 
 /// The SHA-256 of a secret. A random secret of 256 bits needs no salt and no slowness.

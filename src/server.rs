@@ -2,7 +2,6 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::Arc,
     time::Duration,
 };
 
@@ -14,34 +13,33 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
 };
-use axum_server::accept::Accept;
 use futures::FutureExt as _;
-use tokio::{
-    net::TcpListener,
-    sync::{OwnedSemaphorePermit, Semaphore},
-};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tower_http::{compression::CompressionLayer, csrf::CsrfLayer};
+use tower_http::{compression::CompressionLayer, csrf::CsrfLayer, timeout::DeadlineBody};
 use tracing::Instrument as _;
 
 use crate::{
     actor::{ActorKind, Caller, Origin},
     config::Config,
+    connections::Capped,
     form::{Drawn, Refusal},
+    live,
     mail::Transport,
     portal::Portal,
     routes::Routes,
     sessions::actions as sessions,
+    tls::Tls,
 };
 
 /// How long a request may take from its first byte to its answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the head of a request may take.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the body of a request may take after its head.
+const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long running requests have once the server is told to stop.
 const GRACE: Duration = Duration::from_secs(20);
-/// How many connections may be open at once.
-const CONNECTIONS: usize = 10_000;
 
 /// A running server.
 pub struct Running {
@@ -55,7 +53,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Stops: takes no more requests, lets running ones and units of work end, lets the database go.
+    /// Stops: takes no more requests, ends live streams, lets running requests and units of work end, lets the database go.
     ///
     /// # Errors
     /// The listener's.
@@ -79,15 +77,17 @@ impl Running {
 /// Starts to serve a portal, with its workers.
 ///
 /// # Errors
-/// Where the address cannot be listened on, or mails cannot leave with these settings.
+/// Where the address cannot be listened on, or the certificate or its key cannot be used.
 pub async fn start(portal: Portal, transport: Transport) -> Result<Running, String> {
     // Leptos renders with whatever executor there is; without its own router nobody else says which.
     let _ = any_spawner::Executor::init_tokio();
+    let tls = Tls::open(&portal.config).await?;
     let listener = TcpListener::bind(portal.config.listen).await.map_err(|e| format!("{}: {e}", portal.config.listen))?;
     let address = listener.local_addr().map_err(|e| e.to_string())?;
     let stop = CancellationToken::new();
     portal.tasks.spawn(crate::mail::run(portal.clone(), transport, stop.clone()));
     portal.tasks.spawn(crate::maintenance::run(portal.clone(), stop.clone()));
+    portal.tasks.spawn(live::hub::run(portal.clone(), stop.clone()));
     let app = app(&portal)?;
     let handle = axum_server::Handle::new();
     let listener = listener.into_std().map_err(|e| e.to_string())?;
@@ -95,7 +95,7 @@ pub async fn start(portal: Portal, transport: Transport) -> Result<Running, Stri
         .map_err(|e| e.to_string())?
         .handle(handle.clone())
         .first_request_timeout(HEADER_TIMEOUT)
-        .acceptor(Capped(Arc::new(Semaphore::new(CONNECTIONS))));
+        .acceptor(Capped::default());
     server.http_builder().http1().header_read_timeout(HEADER_TIMEOUT).max_buf_size(64 * 1024).keep_alive(true);
     server
         .http_builder()
@@ -104,51 +104,16 @@ pub async fn start(portal: Portal, transport: Transport) -> Result<Running, Stri
         .keep_alive_interval(Some(Duration::from_secs(20)))
         .max_header_list_size(64 * 1024);
     let service = app.into_make_service_with_connect_info::<SocketAddr>();
-    let server = tokio::spawn(async move { server.serve(service).await });
+    let server = match tls {
+        Some(tls) => {
+            let acceptor = tls.acceptor();
+            portal.tasks.spawn(tls.watch(stop.clone()));
+            let server = server.map(|capped| acceptor.acceptor(capped));
+            tokio::spawn(async move { server.serve(service).await })
+        }
+        None => tokio::spawn(async move { server.serve(service).await }),
+    };
     Ok(Running { address, portal, stop, handle, server })
-}
-
-/// Takes connections up to a number, and closes what comes beyond it: a crowd that only connects cannot use up what the
-/// process may open.
-#[derive(Clone)]
-struct Capped(Arc<Semaphore>);
-
-impl<I: Send + 'static, S: Send + 'static> Accept<I, S> for Capped {
-    type Stream = I;
-    type Service = Permitted<S>;
-    type Future = std::future::Ready<std::io::Result<(I, Permitted<S>)>>;
-
-    fn accept(&self, stream: I, service: S) -> Self::Future {
-        std::future::ready(match Arc::clone(&self.0).try_acquire_owned() {
-            Ok(permit) => Ok((stream, Permitted { service, permit: Arc::new(permit) })),
-            Err(_) => {
-                metrics::counter!("org_portal_connections_refused_total").increment(1);
-                Err(std::io::Error::other("too many connections"))
-            }
-        })
-    }
-}
-
-/// A connection's service, which holds its place as long as it lives.
-#[derive(Clone)]
-struct Permitted<S> {
-    service: S,
-    permit: Arc<OwnedSemaphorePermit>,
-}
-
-impl<R, S: tower::Service<R>> tower::Service<R> for Permitted<S> {
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn poll_ready(&mut self, context: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), S::Error>> {
-        self.service.poll_ready(context)
-    }
-
-    fn call(&mut self, request: R) -> S::Future {
-        let _ = &self.permit;
-        self.service.call(request)
-    }
 }
 
 /// The layers around the routes; the first named is the outermost.
@@ -264,11 +229,19 @@ async fn session(State(routes): State<Routes>, mut request: Request, next: Next)
         let text = "This portal is set up for its own machine alone. Behind a proxy, ORG_PORTAL_PUBLIC_URL has to be its https address.\n";
         return (StatusCode::FORBIDDEN, text).into_response();
     }
+    // Streams and pages that ask for themselves again are nobody's use of a session.
+    let by_itself = path == live::PATH || request.headers().contains_key(live::BY_ITSELF);
     // A page is drawn from its head alone: a body with GET is not read.
-    if request.method() == Method::GET || request.method() == Method::HEAD {
-        *request.body_mut() = Body::empty();
+    let body = std::mem::take(request.body_mut());
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        *request.body_mut() = Body::new(DeadlineBody::new(BODY_TIMEOUT, body));
     }
-    match sessions::authenticate(&routes.portal, request.headers()).await {
+    let known = if by_itself {
+        sessions::recognize(&routes.portal, request.headers()).await
+    } else {
+        sessions::authenticate(&routes.portal, request.headers()).await
+    };
+    match known {
         Ok(actor) => {
             if let Some(caller) = request.extensions_mut().get_mut::<Caller>() {
                 caller.actor = actor;

@@ -2,7 +2,7 @@
 
 use axum::{
     body::Body,
-    http::{HeaderValue, Request, StatusCode, header, request::Parts},
+    http::{HeaderName, HeaderValue, Request, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Redirect, Response},
 };
 use leptos::{config::LeptosOptions, hydration::HydrationScripts, nonce::use_nonce, prelude::*};
@@ -11,6 +11,7 @@ use crate::{
     assets,
     db::Failure,
     form::{Drawn, Notice, Refusal, Unauthenticated},
+    live::Live,
     ui::{Icon, icons},
     visit::{Answer, Frame, Page, Theme, Visit},
 };
@@ -21,10 +22,12 @@ struct Around {
     portal_name: String,
     support: Option<String>,
     accent: bool,
+    logo: Option<String>,
     theme: Theme,
     notice: Option<Notice>,
     person: Option<(String, String, String)>,
-    organization: Option<String>,
+    organization: Option<(String, String)>,
+    live: Option<(String, String)>,
     path: String,
     here: String,
     failed: bool,
@@ -35,6 +38,7 @@ pub async fn answer(visit: Visit, parts: Parts, outcome: Result<Answer, Failure>
     match outcome {
         Ok(Answer::Page(page)) => draw(visit, parts, page, false).await,
         Ok(Answer::SeeOther(place)) => Redirect::to(&place).into_response(),
+        Ok(Answer::Raw(response)) => response,
         Err(failure) => {
             let refusal = visit.portal.refuse(failure);
             refused(visit, parts, refusal).await
@@ -94,10 +98,18 @@ async fn draw(visit: Visit, parts: Parts, page: Page, failed: bool) -> Response 
         portal_name: config.portal_name.clone(),
         support: config.support_email.as_ref().map(ToString::to_string),
         accent: !config.accent_colour.is_empty(),
+        logo: config.logo.as_ref().map(|logo| format!("/logo?v={}", logo.version)),
         theme: visit.theme,
         notice: visit.notice.filter(|_| !failed),
         person: visit.caller.actor.as_ref().map(|a| (a.first_name.clone(), a.name(), a.email.to_string())),
-        organization: visit.membership.as_ref().map(|m| m.organization_name.clone()),
+        organization: visit.membership.as_ref().map(|m| (m.organization.to_string(), m.organization_name.clone())),
+        // Signed in and in the portal's frame, a page hears what changes.
+        live: visit
+            .caller
+            .actor
+            .as_ref()
+            .filter(|_| !failed && page.frame != Frame::Card)
+            .map(|actor| (actor.account.to_string(), visit.mark.map(|mark| mark.to_string()).unwrap_or_default())),
         path: visit.path.clone(),
         // The page that says that there is nothing is the same for every address: it does not repeat it.
         here: if failed { "/".to_owned() } else { visit.here() },
@@ -107,7 +119,7 @@ async fn draw(visit: Visit, parts: Parts, page: Page, failed: bool) -> Response 
     let secrets_cookie = said.then(|| crate::form::door::notice_cookie(&visit.portal, None));
     let signed_in = visit.caller.actor.is_some();
     let refused_form = visit.state.is_some();
-    let (status, islands) = (page.status, page.islands);
+    let (status, islands) = (page.status, page.islands || around.live.is_some());
     let nonce_slot = std::sync::Arc::new(std::sync::Mutex::new(None));
     let slot = std::sync::Arc::clone(&nonce_slot);
     let app = move || {
@@ -137,6 +149,10 @@ async fn draw(visit: Visit, parts: Parts, page: Page, failed: bool) -> Response 
         "default-src 'none'; {script}; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     );
     let headers = response.headers_mut();
+    // Who is signed in moves about: what their pointer rests on is loaded ahead.
+    if signed_in && status == StatusCode::OK {
+        headers.insert(HeaderName::from_static("speculation-rules"), HeaderValue::from_static("\"/speculation-rules.json\""));
+    }
     if let Ok(policy) = HeaderValue::from_str(&policy) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
@@ -155,9 +171,9 @@ fn document(around: Around, page: Page, refused_form: bool) -> impl IntoView {
     let error = if refused_form { "Error: " } else { "" };
     let organization = around
         .organization
-        .as_deref()
+        .as_ref()
         .filter(|_| page.frame == Frame::Portal && !around.failed)
-        .map(|name| format!(" · {name}"))
+        .map(|(_, name)| format!(" · {name}"))
         .unwrap_or_default();
     let title = format!("{error}{}{organization} · {}", page.title, around.portal_name);
     let theme = match around.theme {
@@ -165,7 +181,7 @@ fn document(around: Around, page: Page, refused_form: bool) -> impl IntoView {
         chosen => Some(chosen.name()),
     };
     let options = LeptosOptions::builder().output_name("org-portal").site_pkg_dir(assets::folder()).build();
-    let islands = page.islands;
+    let islands = page.islands || around.live.is_some();
     view! {
         <!DOCTYPE html>
         <html lang="en" dir="ltr" data-theme=theme>
@@ -210,7 +226,10 @@ fn body(around: Around, page: Page) -> AnyView {
     });
     let brand = view! {
         <a class="brand" href="/">
-            <svg class="brand-mark" viewBox="0 0 24 24" aria-hidden="true" inner_html=icons::BRAND></svg>
+            {match around.logo.clone() {
+                Some(address) => view! { <img class="brand-mark" src=address alt=""/> }.into_any(),
+                None => view! { <svg class="brand-mark" viewBox="0 0 24 24" aria-hidden="true" inner_html=icons::BRAND></svg> }.into_any(),
+            }}
             <span class="brand-name">{around.portal_name.clone()}</span>
         </a>
     };
@@ -238,10 +257,12 @@ fn body(around: Around, page: Page) -> AnyView {
             <header class="topbar">
                 <details class="menu navmenu" name="topbar">
                     <summary class="icon-button"><Icon inner=icons::MENU large=true/><span class="vh">"Menu"</span></summary>
-                    <nav class="menu-panel" aria-label="Main">{navigation(&around)}</nav>
+                    <nav class="menu-panel" aria-label="Main" data-region="menu">{navigation(&around)}</nav>
                 </details>
                 {brand}
-                <p class="topbar-org">{around.organization.clone().map(|name| view! { <a href="/organization"><bdi>{name}</bdi></a> })}</p>
+                <p class="topbar-org" data-region="organization" data-member-of=around.organization.clone().map(|(id, _)| id)>
+                    {around.organization.clone().map(|(_, name)| view! { <a href="/organization"><bdi>{name}</bdi></a> })}
+                </p>
                 <details class="menu end account" name="topbar">
                     <summary>
                         <span class="avatar" aria-hidden="true">{initials}</span>
@@ -258,9 +279,12 @@ fn body(around: Around, page: Page) -> AnyView {
                     </div>
                 </details>
             </header>
-            <nav class="sidenav" aria-label="Main">{navigation(&around)}</nav>
+            <nav class="sidenav" aria-label="Main" data-region="navigation">{navigation(&around)}</nav>
             <main class=main_class id="main" tabindex="-1">{content}</main>
-            {notice}
+            <div class="notices">
+                {notice}
+                {around.live.clone().map(|(account, mark)| view! { <Live account mark/> })}
+            </div>
         </body>
     }
     .into_any()

@@ -10,6 +10,7 @@ use crate::{
     db::Failure,
     form::{FormState, Notice, Refusal, Unauthenticated},
     guard::Membership,
+    live::{self, changes},
     portal::Portal,
 };
 
@@ -54,6 +55,8 @@ pub struct Visit {
     pub caller: Caller,
     /// The visitor's membership, where there is one.
     pub membership: Option<Membership>,
+    /// Up to where the log of changes had come before anything was read for the page.
+    pub mark: Option<uuid::Uuid>,
     /// The chosen theme.
     pub theme: Theme,
     /// What is to be said once.
@@ -75,15 +78,17 @@ impl Visit {
     /// Where the membership cannot be read. A locked account or a suspended organization visits as no member.
     pub async fn from_parts(portal: Portal, parts: &Parts) -> Result<Self, Failure> {
         let caller = parts.extensions.get::<Caller>().cloned().unwrap_or_else(Caller::system);
-        let membership = match &caller.actor {
-            Some(actor) => match crate::guard::membership(&mut portal.read().await?, actor.account, portal.clock.now()).await {
+        let (mut membership, mut mark) = (None, None);
+        if let Some(actor) = &caller.actor {
+            let mut db = portal.read().await?;
+            mark = Some(changes::head(&mut db).await?.mark);
+            membership = match crate::guard::membership(&mut db, actor.account, portal.clock.now()).await {
                 Ok(membership) => membership,
                 Err(Failure::Refusal(_)) => None,
                 Err(failure) => return Err(failure),
-            },
-            None => None,
-        };
-        Ok(Self::plain(portal, parts, caller, membership))
+            };
+        }
+        Ok(Self { mark, ..Self::plain(portal, parts, caller, membership) })
     }
 
     /// A visit of which nothing is asked from the database, as the page that says that it is away needs it.
@@ -93,8 +98,13 @@ impl Visit {
             portal,
             caller,
             membership,
+            mark: None,
             theme: cookie(&parts.headers, "theme").map_or(Theme::System, Theme::parse),
-            notice: cookie(&parts.headers, "notice").and_then(Notice::parse),
+            // What is said once is said on a page that is looked at: not on one that is loaded ahead, nor to one that asks for
+            // itself again.
+            notice: cookie(&parts.headers, "notice")
+                .and_then(Notice::parse)
+                .filter(|_| !ahead(&parts.headers) && !parts.headers.contains_key(live::BY_ITSELF)),
             state: parts.extensions.get::<FormState>().cloned(),
             headers: parts.headers.clone(),
             path: parts.uri.path().to_owned(),
@@ -158,6 +168,12 @@ pub fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
         .filter_map(|pair| pair.trim().split_once('='))
         .find(|(key, _)| *key == name)
         .map(|(_, value)| value)
+}
+
+/// Whether a browser loads the page ahead, and perhaps nobody will look at it.
+#[must_use]
+pub fn ahead(headers: &HeaderMap) -> bool {
+    headers.get("sec-purpose").and_then(|value| value.to_str().ok()).is_some_and(|purpose| purpose.starts_with("prefetch"))
 }
 
 /// Whether a proxy gives itself away.
@@ -228,6 +244,8 @@ pub enum Answer {
     Page(Page),
     /// Another address of the portal's own, by 303.
     SeeOther(String),
+    /// A file, as it is.
+    Raw(axum::response::Response),
 }
 
 impl From<Page> for Answer {

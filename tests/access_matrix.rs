@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 
 use org_portal::{
     permissions::Role,
-    routes::{Access, FUNCTIONS, FunctionRoute, OTHERS, PAGES},
+    routes::{Access, FUNCTIONS, FunctionRoute, LIVE, OTHERS, PAGES},
     words::OrganizationId,
 };
 use support::{Browser, Engine, Options, TestPortal};
@@ -100,6 +100,12 @@ fn arguments(endpoint: &str, place: &Place) -> Vec<(&'static str, String)> {
         "forgot_password" => vec![("form[email]", String::new())],
         "reset_password" => vec![("form[token]", "x".into()), ("form[password]", String::new())],
         "change_password" => vec![("form[current_password]", String::new()), ("form[new_password]", String::new())],
+        "change_email" => vec![("form[email]", String::new()), ("form[password]", String::new())],
+        "confirm_email" => vec![("form[token]", "x".into())],
+        "delete_account" => vec![("form[email]", String::new()), ("form[password]", String::new())],
+        // The name that it has, which changes nothing; and one that it has not.
+        "rename_organization" => vec![("form[name]", "Acme".into())],
+        "delete_organization" => vec![("form[name]", "Another".into())],
         "change_name" => vec![("form[first_name]", String::new())],
         "sign_in" => vec![("form[email]", String::new()), ("form[password]", String::new())],
         "end_session" => vec![("session", place.session.clone())],
@@ -108,6 +114,9 @@ fn arguments(endpoint: &str, place: &Place) -> Vec<(&'static str, String)> {
         "list_members" => vec![("query", String::new())],
         "change_role" => vec![("form[member]", nobody), ("form[role]", "Admin".into())],
         "remove_member" => vec![("form[member]", nobody)],
+        "change_roles" => vec![("form[members][]", nobody), ("form[role]", "Admin".into())],
+        "remove_members" => vec![("form[members][]", nobody)],
+        "change_invitation_role" => vec![("form[invitation]", nobody), ("form[role]", "Admin".into())],
         "invite_member" => vec![("form[email]", "new@example.com".into()), ("form[role]", "Technical user".into())],
         "resend_invitation" | "revoke_invitation" | "accept_invitation" | "decline_invitation" => vec![("invitation", nobody)],
         // These change something for who may; they come last and have rules of their own below.
@@ -121,10 +130,10 @@ fn status_of(access: Access, actor: &Actor) -> &'static [u16] {
     match access {
         Access::Anyone | Access::Loopback => &[200, 422, 410],
         Access::SignedIn if !actor.signed_in => &[401],
-        Access::SignedIn => &[200, 422, 404, 409],
+        Access::SignedIn => &[200, 422, 404, 409, 410],
         Access::Member(_) if !actor.signed_in => &[401],
         Access::Member(permission) => match actor.role {
-            Some(role) if role.may(permission) => &[200, 404, 409],
+            Some(role) if role.may(permission) => &[200, 404, 409, 422],
             Some(_) => &[403],
             // In another organization now: the form was drawn for one that is not theirs.
             None if actor.elsewhere => &[409],
@@ -159,7 +168,8 @@ async fn walk(engine: Engine) {
             let right = match page.access {
                 // A link without its secret is over.
                 Access::Anyone => {
-                    seen || (answer.status == 410 && ["/verify-email", "/reset-password", "/invitation"].contains(&page.path))
+                    seen || (answer.status == 410
+                        && ["/verify-email", "/reset-password", "/confirm-email", "/invitation"].contains(&page.path))
                 }
                 Access::Loopback => seen,
                 Access::SignedIn => {
@@ -184,12 +194,36 @@ async fn walk(engine: Engine) {
         }
     }
 
+    // The stream of what changes.
+    for actor in &actors {
+        cells += 1;
+        let live = actor.browser.live("").await;
+        let right = match LIVE.1 {
+            Access::SignedIn => live.status == if actor.signed_in { 200 } else { 401 },
+            _ => false,
+        };
+        if !right {
+            wrong.push(format!("{} for {}: {}", LIVE.0, actor.name, live.status));
+        }
+    }
+
     // Server functions, as an island calls them; those that end something last.
     let (mut ends, calls): (Vec<&FunctionRoute>, Vec<&FunctionRoute>) =
         FUNCTIONS.iter().partition(|f| ["sign_out", "end_other_sessions", "leave_organization"].contains(&f.endpoint));
     ends.sort_by_key(|end| end.endpoint == "sign_out");
-    let before =
-        portal.snapshot(&["audit_events", "limits", "idempotency_keys", "outbox", "kept_mails", "invitations", "organizations"]).await;
+    let before = portal
+        .snapshot(&[
+            "audit_events",
+            "limits",
+            "idempotency_keys",
+            "outbox",
+            "kept_mails",
+            "invitations",
+            "organizations",
+            "changes",
+            "change_head",
+        ])
+        .await;
     for function in calls.iter().chain(&ends) {
         for actor in &actors {
             cells += 1;
@@ -219,7 +253,17 @@ async fn walk(engine: Engine) {
         }
         if !ends.iter().any(|end| end.endpoint == function.endpoint) {
             let after = portal
-                .snapshot(&["audit_events", "limits", "idempotency_keys", "outbox", "kept_mails", "invitations", "organizations"])
+                .snapshot(&[
+                    "audit_events",
+                    "limits",
+                    "idempotency_keys",
+                    "outbox",
+                    "kept_mails",
+                    "invitations",
+                    "organizations",
+                    "changes",
+                    "change_head",
+                ])
                 .await;
             assert_eq!(after, before, "{} changed something", function.endpoint);
         }
@@ -258,7 +302,7 @@ fn no_page_stands_twice_and_every_functions_page_is_one() {
     for function in FUNCTIONS {
         assert!(paths.contains(function.page), "{} names {}", function.endpoint, function.page);
     }
-    assert!(OTHERS.iter().all(|other| !paths.contains(other)));
+    assert!(OTHERS.iter().chain([&LIVE.0]).all(|other| !paths.contains(other)));
 }
 
 /// No address answers beside the table: neither the library's own one for server functions nor a file of the server's.

@@ -27,6 +27,7 @@ const SENDERS: &[&str] = &[
     "guard.rs",
     "limits.rs",
     "list/sql.rs",
+    "live/changes.rs",
     "mail/worker.rs",
     "maintenance.rs",
     "outbox.rs",
@@ -346,8 +347,9 @@ fn models_islands_and_functions_are_for_both_sides() {
 fn nothing_is_written_into_elements_that_are_not_escaped() {
     for source in sources() {
         for element in ["<textarea", "<script", "<style"] {
-            let n = source.code.matches(element).count();
-            assert_eq!(n, 0, "{}: {element}", source.name);
+            // The one component that escapes its content itself.
+            let own = usize::from(source.name.ends_with("ui/form.rs") && element == "<textarea");
+            assert_eq!(source.code.matches(element).count(), own, "{}: {element}", source.name);
         }
         // What is put in as HTML is the program's own, or escaped on the spot.
         for line in source.code.lines().filter(|line| line.contains("inner_html=")) {
@@ -375,7 +377,7 @@ fn every_server_function_is_posted_below_one_prefix() {
             assert!(source.name.ends_with("/functions.rs") && room_of(&source.name).is_some(), "{}: {line}", source.name);
         }
     }
-    assert!(n >= 21, "{n}");
+    assert!(n >= 26, "{n}");
 }
 
 /// A file of a room is one of those that `DESIGN.md` names.

@@ -4,7 +4,15 @@
 //! tests go past the portal and show that the constraints alone refuse, and that without them the harm is done: so a
 //! race that this file runs can be seen at all.
 #![cfg(feature = "ssr")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "tests"
+)]
 
 mod support;
 
@@ -49,6 +57,17 @@ async fn two_admins(portal: &TestPortal, organization: &str, ada: &str, bob: &st
     script(portal, &statements).await;
 }
 
+/// Keeps the rows of tables aside, to begin each round anew.
+async fn keep(portal: &TestPortal, tables: &[&str]) {
+    let statements: Vec<String> = tables.iter().map(|table| format!("CREATE TABLE kept_{table} AS SELECT * FROM {table}")).collect();
+    script(portal, &statements).await;
+}
+
+async fn forget(portal: &TestPortal, tables: &[&str]) {
+    let statements: Vec<String> = tables.iter().map(|table| format!("DROP TABLE kept_{table}")).collect();
+    script(portal, &statements).await;
+}
+
 async fn account(portal: &TestPortal, name: &str) -> uuid::Uuid {
     let column = portal.engine.hex("id");
     uuid(&portal.text(&format!("SELECT {column} FROM accounts WHERE email_key = '{name}@example.com'")).await)
@@ -87,7 +106,7 @@ on_both! {
                 let statuses = [first.status, second.status];
                 assert_eq!(admins(portal).await, 1, "round {round}, {kind}: {statuses:?}");
                 assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "round {round}, {kind}: {statuses:?}");
-                assert!(statuses.iter().all(|status| [200, 403, 404, 409].contains(status)), "round {round}, {kind}: {statuses:?}");
+                assert!(statuses.iter().all(|status| [200, 403, 404, 409, 422].contains(status)), "round {round}, {kind}: {statuses:?}");
                 let members = portal.count("SELECT count(*) FROM members").await;
                 assert_eq!(portal.count("SELECT members_count FROM organizations").await, members, "round {round}, {kind}");
             }
@@ -163,6 +182,126 @@ on_both! {
             assert_eq!(statuses, [200, 409, 409], "round {round}");
             assert_eq!(portal.count("SELECT count(*) FROM invitations WHERE state = 'pending'").await, 1, "round {round}");
             assert_eq!(portal.count("SELECT invitations_count FROM organizations").await, 1, "round {round}");
+        }
+        other.stop().await;
+    }
+
+    async fn an_organization_is_deleted_while_somebody_accepts_and_nobody_is_in_what_is_gone(portal) {
+        let [ada] = portal.organization_with("Acme", [("ada", Role::Admin)]).await;
+        let bob = portal.sign_up("bob").await;
+        let other = TestPortal::second(portal).await;
+        let bob = bob.at(&other);
+        let organization = portal.organization_of("ada").await;
+        portal.invite(&ada, "bob@example.com", Role::TechnicalUser).await;
+        let invitation = portal.invitation_of("bob@example.com").await.to_string();
+        let kept = ["organizations", "members", "invitations"];
+        keep(portal, &kept).await;
+        let mut joined = 0;
+        for round in 0..ROUNDS {
+            let offered = [("invitation", invitation.as_str())];
+            let (deleted, accepted) = tokio::join!(
+                ada.call_in(organization, "delete_organization", &[("form[name]", "Acme")]),
+                bob.call("accept_invitation", &offered)
+            );
+            assert_eq!(deleted.status, 200, "round {round}: {}", deleted.text);
+            assert!([200, 404, 410].contains(&accepted.status), "round {round}: {} {}", accepted.status, accepted.text);
+            let members = 1 + i64::from(accepted.status == 200);
+            joined += members - 1;
+            for table in kept {
+                assert_eq!(portal.count(&format!("SELECT count(*) FROM {table}")).await, 0, "round {round}: {table}");
+            }
+            assert_eq!(portal.count("SELECT members_count FROM former_organizations").await, members, "round {round}");
+            assert_eq!(portal.count("SELECT count(*) FROM former_members").await, members, "round {round}");
+            let mut again = vec!["DELETE FROM former_members".to_owned(), "DELETE FROM former_organizations".to_owned()];
+            again.extend(kept.map(|table| format!("INSERT INTO {table} SELECT * FROM kept_{table}")));
+            script(portal, &again).await;
+        }
+        println!("{:?}: accepted before the end in {joined} of {ROUNDS}", portal.engine);
+        forget(portal, &kept).await;
+        other.stop().await;
+    }
+
+    async fn an_account_is_deleted_while_the_other_admin_is_demoted_or_goes_too_and_an_admin_stays(portal) {
+        let [ada, bob, _eve] = portal.organization_with("Acme", [("ada", Role::Admin), ("bob", Role::Admin), ("eve", Role::TechnicalUser)]).await;
+        let other = TestPortal::second(portal).await;
+        let (there, bob) = (ada.at(&other), bob.at(&other));
+        let organization = portal.organization_of("ada").await;
+        let of_bob = portal.member_of("bob").await.to_string();
+        portal.deliver().await;
+        let kept = ["accounts", "credentials", "sessions", "organizations", "members"];
+        keep(portal, &kept).await;
+        script(portal, &["DELETE FROM invitations".to_owned()]).await;
+        let delete = |browser: &Browser, name: &str| {
+            let (browser, email) = (browser.copy(), format!("{name}@example.com"));
+            async move { browser.call("delete_account", &[("form[email]", &email), ("form[password]", PASSWORD)]).await }
+        };
+        let mut outcomes = std::collections::BTreeMap::new();
+        for round in 0..ROUNDS {
+            let statuses = if round % 2 == 0 {
+                let (first, second) = tokio::join!(delete(&ada, "ada"), delete(&bob, "bob"));
+                let mut statuses = vec![first.status, second.status];
+                statuses.sort_unstable();
+                // One of them stays behind with Eve, who is no Admin.
+                assert_eq!(statuses, [200, 409], "round {round}: {} {}", first.text, second.text);
+                statuses
+            } else {
+                // The password is looked at before the transaction; so the other one's role goes up and down until then.
+                let done = std::sync::atomic::AtomicBool::new(false);
+                let change = async {
+                    let mut role = "Technical user";
+                    while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                        let call = there.call_in(organization, "change_role", &[("form[member]", &of_bob), ("form[role]", role)]).await;
+                        assert!([200, 401, 404].contains(&call.status), "round {round}: {} {}", call.status, call.text);
+                        role = if role == "Admin" { "Technical user" } else { "Admin" };
+                    }
+                };
+                let go = async {
+                    let call = delete(&ada, "ada").await;
+                    done.store(true, std::sync::atomic::Ordering::Relaxed);
+                    call
+                };
+                let (call, ()) = tokio::join!(go, change);
+                assert!([200, 409].contains(&call.status), "round {round}: {} {}", call.status, call.text);
+                vec![call.status]
+            };
+            *outcomes.entry(statuses).or_insert(0) += 1;
+            assert!(admins(portal).await >= 1, "round {round}");
+            let members = portal.count("SELECT count(*) FROM members").await;
+            assert_eq!(portal.count("SELECT members_count FROM organizations").await, members, "round {round}");
+            assert_eq!(portal.count("SELECT count(*) FROM members m LEFT JOIN accounts a ON a.id = m.account_id WHERE a.id IS NULL").await, 0, "round {round}");
+            let mut again = ["former_members", "members", "organizations", "sessions", "accounts"].map(|table| format!("DELETE FROM {table}")).to_vec();
+            again.extend(kept.map(|table| format!("INSERT INTO {table} SELECT * FROM kept_{table}")));
+            script(portal, &again).await;
+        }
+        println!("{:?}: {outcomes:?}", portal.engine);
+        forget(portal, &kept).await;
+        other.stop().await;
+    }
+
+    async fn an_address_is_confirmed_twice_at_once_and_changes_once(portal) {
+        let (ada, bob) = (portal.sign_up("ada").await, portal.sign_up("bob").await);
+        let other = TestPortal::second(portal).await;
+        let (there, bob) = (ada.at(&other), bob.at(&other));
+        let mut tokens = Vec::new();
+        for (browser, nth) in [(&ada, 1), (&bob, 2)] {
+            browser.call("change_email", &[("form[email]", "new@example.com"), ("form[password]", PASSWORD)]).await.is(200);
+            assert_eq!(portal.mails_to("new@example.com").await.len(), nth);
+            tokens.push(portal.link("new@example.com", "/confirm-email").await.rsplit('=').next().expect("a token").to_owned());
+        }
+        for round in 0..ROUNDS {
+            // One link from two browsers of one person; two links of two people to one address.
+            let (browser, nth) = if round % 2 == 0 { (&there, 0) } else { (&bob, 1) };
+            let links = [[("form[token]", tokens[0].as_str())], [("form[token]", tokens[nth].as_str())]];
+            let (first, second) = tokio::join!(ada.call("confirm_email", &links[0]), browser.call("confirm_email", &links[1]));
+            let mut statuses = [first.status, second.status];
+            statuses.sort_unstable();
+            assert_eq!(statuses, [200, 410], "round {round}: {} {}", first.text, second.text);
+            assert_eq!(portal.count("SELECT count(*) FROM accounts WHERE email_key = 'new@example.com'").await, 1, "round {round}");
+            assert_eq!(portal.count("SELECT count(*) FROM accounts").await, 2, "round {round}");
+            script(portal, &[
+                "UPDATE accounts SET email = lower(first_name) || '@example.com', email_key = lower(first_name) || '@example.com'".to_owned(),
+                "UPDATE email_changes SET used_at = NULL".to_owned(),
+            ]).await;
         }
         other.stop().await;
     }

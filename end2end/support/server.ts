@@ -43,6 +43,8 @@ export async function startPortal(settings: Record<string, string> = {}): Promis
     // Nothing from outside, but where programs are.
     env: {
       PATH: process.env.PATH,
+      // A debug build finds the browser's files where cargo-leptos leaves them; a release carries them.
+      LEPTOS_SITE_ROOT: process.env.LEPTOS_SITE_ROOT ?? resolve(import.meta.dirname, '../../target/site'),
       DATABASE_URL: `sqlite:${join(folder, 'org-portal.db')}`,
       ORG_PORTAL_LISTEN: `127.0.0.1:${port}`,
       ORG_PORTAL_PUBLIC_URL: url,

@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use super::{
-    ChangePasswordForm, ForgotPasswordForm, NameForm, ResetPasswordForm, SignUp, SignUpForm, VerifyEmailForm,
-    store::{self, Waiting},
+    ChangeEmailForm, ChangePasswordForm, ConfirmEmailForm, DeleteAccountForm, ForgotPasswordForm, NameForm, ResetPasswordForm, SignUp,
+    SignUpForm, VerifyEmailForm,
+    store::{self, EmailChange, Waiting},
 };
 use crate::{
     actor::{Caller, full_name},
@@ -13,6 +14,8 @@ use crate::{
     form::{FieldErrors, Gone, Refusal},
     limits,
     mail::{Mail, Message},
+    members::{Leaving, actions as members},
+    organizations::actions::check_name,
     passwords,
     portal::{Portal, Unit},
     secrets,
@@ -36,6 +39,22 @@ async fn count_mail(portal: &Portal, caller: &Caller, email: &Email) -> Result<(
         limits::count(portal, "mail", &email.key(), portal.config.mail_rate).await
     };
     counted.await.map_err(|failure| portal.refuse(failure))
+}
+
+/// Whether a password is that of whoever calls: the sentence for the field where it is not. Attempts are counted, and a
+/// wrong one is noted.
+async fn check_password(portal: &Portal, caller: &Caller, action: Action, password: &str) -> Result<Result<(), &'static str>, Refusal> {
+    let account = caller.actor()?.account;
+    let checked = async {
+        limits::count(portal, "password", &account.to_string(), portal.config.sign_in_rate).await?;
+        let hash = store::password(&mut portal.read().await?, account).await?;
+        portal.hasher.verify(password, hash).await
+    };
+    if checked.await.map_err(|failure| portal.refuse(failure))? {
+        return Ok(Ok(()));
+    }
+    portal.note(caller, action, "wrong_password").await;
+    Ok(Err(if password.is_empty() { "Enter your password" } else { "This is not your password" }))
 }
 
 /// Signs up. Without an invitation, a mail goes to the address: a link to verify it, or word that it has an account;
@@ -232,8 +251,11 @@ pub async fn reset_password(portal: &Portal, caller: &Caller, form: ResetPasswor
                     return Err(Refusal::Gone(Gone::Link).into());
                 }
                 store::set_password(unit, credential, account.id, password, now).await?;
+                // Whoever lost the password may also have lost the new address to somebody.
+                store::void_email_changes(unit, account.id, now).await?;
                 sessions::end_all(unit, account.id).await?;
-                let message = Message::PasswordChanged { first_name: account.first_name.clone(), at: now, reset: true };
+                let by = sessions::asked_by(unit);
+                let message = Message::PasswordChanged { first_name: account.first_name.clone(), at: now, reset: true, by };
                 unit.mail(&Mail { to: account.email.clone(), message }).await?;
                 unit.audit(
                     vec![Object::new("account", account.id, full_name(&account.first_name, &account.last_name))],
@@ -256,16 +278,8 @@ pub async fn change_password(portal: &Portal, caller: &Caller, form: ChangePassw
     if let Some(()) = portal.earlier(caller, Action::ChangePassword).await? {
         return Ok(());
     }
-    let checked = async {
-        limits::count(portal, "password", &actor.account.to_string(), portal.config.sign_in_rate).await?;
-        let hash = store::password(&mut portal.read().await?, actor.account).await?;
-        portal.hasher.verify(&form.current_password, hash).await
-    };
     let mut errors = FieldErrors::default();
-    if !checked.await.map_err(|failure| portal.refuse(failure))? {
-        portal.note(caller, Action::ChangePassword, "wrong_password").await;
-        errors.0.push(("current_password".to_owned(), "This is not your password".to_owned()));
-    }
+    errors.take("current_password", check_password(portal, caller, Action::ChangePassword, &form.current_password).await?);
     if let Err(FieldErrors(more)) = judge(portal, "new_password", &form.new_password, &actor.email, &actor.first_name, &actor.last_name) {
         errors.0.extend(more);
     }
@@ -277,10 +291,13 @@ pub async fn change_password(portal: &Portal, caller: &Caller, form: ChangePassw
         .write(caller, Action::ChangePassword, (actor, password), |unit, (actor, password)| {
             Box::pin(async move {
                 let (credential, now) = (unit.new_id(), unit.now);
+                unit.lock_account(actor.account).await?;
                 store::set_password(unit, credential, actor.account, password, now).await?;
                 store::void_resets(unit, actor.account, now).await?;
+                store::void_email_changes(unit, actor.account, now).await?;
                 sessions::end_others(unit, actor.account, actor.session()).await?;
-                let message = Message::PasswordChanged { first_name: actor.first_name.clone(), at: now, reset: false };
+                let by = sessions::asked_by(unit);
+                let message = Message::PasswordChanged { first_name: actor.first_name.clone(), at: now, reset: false, by };
                 unit.mail(&Mail { to: actor.email.clone(), message }).await?;
                 unit.audit(vec![Object::new("account", actor.account, actor.name())], json!(null), json!(null)).await?;
                 Ok(())
@@ -301,7 +318,7 @@ pub async fn change_name(portal: &Portal, caller: &Caller, form: NameForm) -> Re
             Box::pin(async move {
                 store::rename(unit, actor.account, first_name, last_name).await?;
                 let name = full_name(first_name.as_str(), last_name.as_str());
-                crate::members::actions::keep_name_in_step(unit, actor.account, &name).await?;
+                members::keep_name_in_step(unit, actor.account, &name).await?;
                 unit.audit(
                     vec![Object::new("account", actor.account, name.clone())],
                     json!({ "name": actor.name() }),
@@ -312,4 +329,146 @@ pub async fn change_name(portal: &Portal, caller: &Caller, form: NameForm) -> Re
             })
         })
         .await
+}
+
+/// Asks for another address: a link goes to it, and word of it to the address of now. Where the new one has an account,
+/// its owner gets a mail in place of the link; what is done and answered here is the same.
+///
+/// # Errors
+/// 422 for the fields, 429.
+pub async fn request_email_change(portal: &Portal, caller: &Caller, form: ChangeEmailForm) -> Result<(), Refusal> {
+    let actor = caller.actor()?.clone();
+    if let Some(()) = portal.earlier(caller, Action::RequestEmailChange).await? {
+        return Ok(());
+    }
+    let mut errors = FieldErrors::default();
+    let email = errors.take("email", Email::parse(&form.email));
+    let email = email.and_then(|email| {
+        let same = email.key() == actor.email.key();
+        errors.take("email", if same { Err("This is the address of your account already") } else { Ok(email) })
+    });
+    errors.take("password", check_password(portal, caller, Action::RequestEmailChange, &form.password).await?);
+    let (Some(email), true) = (email, errors.0.is_empty()) else { return Err(errors.into()) };
+    count_mail(portal, caller, &email).await?;
+    portal
+        .write(caller, Action::RequestEmailChange, (actor, email), |unit, (actor, email)| {
+            Box::pin(async move {
+                unit.lock_account(actor.account).await?;
+                let known = store::by_email(unit, email).await?.is_some();
+                let token = unit.portal.random.secret();
+                let (id, now) = (unit.new_id(), unit.now);
+                let change = EmailChange { account_id: actor.account, email: email.clone(), expires_at: now.plus(DAY) };
+                store::insert_email_change(unit, id, &token.hash(), &change, now).await?;
+                // Where there is an account, the link's secret goes to nobody.
+                let message = if known {
+                    Message::AddressInUse
+                } else {
+                    Message::ConfirmEmail { first_name: actor.first_name.clone(), token: token.expose().to_owned() }
+                };
+                unit.mail(&Mail { to: email.clone(), message }).await?;
+                let by = sessions::asked_by(unit);
+                let message = Message::EmailChangeAsked { first_name: actor.first_name.clone(), email: email.clone(), at: now, by };
+                unit.mail(&Mail { to: actor.email.clone(), message }).await?;
+                unit.audit(
+                    vec![Object::new("account", actor.account, actor.name()), Object::new("address", "", email.as_str())],
+                    json!(null),
+                    json!(null),
+                )
+                .await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// Changes one's address, by the link that was sent to the new one: here and where the members' list shows it. Ends all
+/// other sessions and tells the address that it was.
+///
+/// Who confirms is signed in as the account that asked. Else a slip in the new address would give the account to whoever
+/// reads the mail there.
+///
+/// # Errors
+/// 410 for a link that no longer works, is another account's, or whose address has an account by now.
+pub async fn confirm_email_change(portal: &Portal, caller: &Caller, form: ConfirmEmailForm) -> Result<(), Refusal> {
+    let actor = caller.actor()?.clone();
+    portal
+        .write(caller, Action::ChangeEmail, (actor, secrets::hash(&form.token)), |unit, (actor, token_hash)| {
+            Box::pin(async move {
+                unit.lock_account(actor.account).await?;
+                let (now, gone) = (unit.now, Refusal::Gone(Gone::Link));
+                let change = store::email_change(unit, token_hash, now).await?.ok_or(gone.clone())?;
+                if !store::use_email_change(unit, token_hash, actor.account, now).await? {
+                    return Err(gone.into());
+                }
+                if store::by_email(unit, &change.email).await?.is_some() {
+                    return Err(gone.into());
+                }
+                let before = store::email(unit, actor.account).await?.ok_or(gone)?;
+                store::readdress(unit, actor.account, &change.email).await?;
+                members::keep_email_in_step(unit, actor.account, &change.email).await?;
+                store::void_resets(unit, actor.account, now).await?;
+                sessions::end_others(unit, actor.account, actor.session()).await?;
+                let by = sessions::asked_by(unit);
+                let message = Message::EmailChanged { first_name: actor.first_name.clone(), email: change.email.clone(), at: now, by };
+                unit.mail(&Mail { to: before.clone(), message }).await?;
+                unit.audit(
+                    vec![Object::new("account", actor.account, actor.name())],
+                    json!({ "email": before.as_str() }),
+                    json!({ "email": change.email.as_str() }),
+                )
+                .await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// Deletes one's account, with its membership; the organization too, where nobody else is in it. A last mail says so.
+///
+/// # Errors
+/// 422 for the fields, 409 for the last Admin among others, 429.
+pub async fn delete(portal: &Portal, caller: &Caller, form: DeleteAccountForm) -> Result<(), Refusal> {
+    let actor = caller.actor()?.clone();
+    let mut errors = FieldErrors::default();
+    let typed = form.email.trim().to_lowercase();
+    errors.take(
+        "email",
+        match typed.as_str() {
+            "" => Err("Type the e-mail address of your account"),
+            typed if typed != actor.email.key() => Err("This is not the e-mail address of your account"),
+            _ => Ok(()),
+        },
+    );
+    errors.take("password", check_password(portal, caller, Action::DeleteAccount, &form.password).await?);
+    if !errors.0.is_empty() {
+        // So that all that is to be mended is said at once; the unit asks again.
+        let leaving = async { members::leaving(&mut portal.read().await?, actor.account).await };
+        if let Some((name, Leaving::Alone)) = leaving.await.map_err(|failure| portal.refuse(failure))? {
+            errors.take("organization_name", check_name(&name, &form.organization_name));
+        }
+        return Err(errors.into());
+    }
+    portal
+        .write(caller, Action::DeleteAccount, (actor, form.organization_name), |unit, (actor, typed)| {
+            Box::pin(async move {
+                unit.lock_account(actor.account).await?;
+                let organization = members::end_with_account(unit, actor.account, typed, "organization_name").await?;
+                // As it is now: it may have been changed since this request was let in.
+                let email = store::email(unit, actor.account).await?.ok_or(Refusal::NotFound)?;
+                store::delete(unit, actor.account).await?;
+                let (at, by) = (unit.now, sessions::asked_by(unit));
+                let message = Message::AccountDeleted { first_name: actor.first_name.clone(), at, by, organization };
+                unit.mail(&Mail { to: email.clone(), message }).await?;
+                unit.audit(
+                    vec![Object::new("account", actor.account, actor.name())],
+                    json!({ "email": email.as_str(), "name": actor.name() }),
+                    json!(null),
+                )
+                .await?;
+                Ok(())
+            })
+        })
+        .await?;
+    sessions::forget_browser(portal);
+    Ok(())
 }

@@ -3,7 +3,10 @@
 
 use leptos::{prelude::*, server_fn::codec::Json};
 
-use super::{ChangePasswordForm, ForgotPasswordForm, NameForm, ResetPasswordForm, SignUpForm, SignedUp, VerifyEmailForm};
+use super::{
+    ChangeEmailForm, ChangePasswordForm, ConfirmEmailForm, DeleteAccountForm, ForgotPasswordForm, NameForm, ResetPasswordForm, SignUpForm,
+    SignedUp, VerifyEmailForm,
+};
 use crate::form::{Drawn, Refusal};
 #[cfg(feature = "ssr")]
 use crate::{
@@ -79,5 +82,32 @@ pub async fn change_name(form: NameForm, drawn: Drawn) -> Result<(), Refusal> {
     let (portal, caller) = caller(drawn)?;
     actions::change_name(&portal, &caller, form).await?;
     land("/account", Some(Notice::NameChanged));
+    Ok(())
+}
+
+/// Asks for another address.
+#[server(prefix = "/do", endpoint = "change_email", input = Json)]
+pub async fn change_email(form: ChangeEmailForm, drawn: Drawn) -> Result<(), Refusal> {
+    let (portal, caller) = caller(drawn)?;
+    actions::request_email_change(&portal, &caller, form).await?;
+    land("/account", Some(Notice::EmailChangeAsked));
+    Ok(())
+}
+
+/// Confirms it, by the link of a mail.
+#[server(prefix = "/do", endpoint = "confirm_email", input = Json)]
+pub async fn confirm_email(form: ConfirmEmailForm, drawn: Drawn) -> Result<(), Refusal> {
+    let (portal, caller) = caller(drawn)?;
+    actions::confirm_email_change(&portal, &caller, form).await?;
+    land("/account", Some(Notice::EmailChanged));
+    Ok(())
+}
+
+/// Deletes one's account.
+#[server(prefix = "/do", endpoint = "delete_account", input = Json)]
+pub async fn delete_account(form: DeleteAccountForm, drawn: Drawn) -> Result<(), Refusal> {
+    let (portal, caller) = caller(drawn)?;
+    actions::delete(&portal, &caller, form).await?;
+    land("/sign-in", Some(Notice::AccountDeleted));
     Ok(())
 }

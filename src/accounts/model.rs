@@ -108,6 +108,34 @@ impl NameForm {
     }
 }
 
+/// Another address.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ChangeEmailForm {
+    /// The new address.
+    pub email: String,
+    /// The account's password.
+    pub password: String,
+}
+
+/// Confirmation of a new address.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ConfirmEmailForm {
+    /// The link's secret.
+    pub token: String,
+}
+
+/// Delete account, as it arrives.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct DeleteAccountForm {
+    /// The account's address, typed to confirm.
+    pub email: String,
+    /// The account's password.
+    pub password: String,
+    /// The organization's name, typed by whom it ends with.
+    #[serde(default)]
+    pub organization_name: String,
+}
+
 /// How a sign-up went on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SignedUp {

@@ -3,12 +3,14 @@
 use leptos::prelude::*;
 
 use crate::{
-    form::Drawn,
+    form::{Conflict, Drawn, Refusal},
     invitations::InvitationView,
+    members::{Leaving, pages::only_admin},
+    organizations::pages::TypedName,
     sessions::{self, SessionView},
-    ui::{Checked, ErrorSummary, Hidden, Icon, LocalTimes, TextField, icons},
+    ui::{Checked, ErrorSummary, Hidden, Icon, LocalTimes, Moment, TextField, icons},
     visit::sign_in_address,
-    words::Email,
+    words::{Email, Timestamp},
 };
 
 const PASSWORD_HINT: &str =
@@ -198,6 +200,138 @@ pub fn verify_email_gone() -> AnyView {
     .into_any()
 }
 
+/// Confirmation of a new address: one button.
+#[must_use]
+pub fn confirm_email(drawn: Drawn, checked: Checked, token: String, email: Email, before: Email) -> AnyView {
+    view! {
+        <div class="card">
+            <div class="card-head">
+                <h1>"Confirm your e-mail address"</h1>
+                <p>"Your account changes from " <bdi>{before.to_string()}</bdi> " to " <strong><bdi>{email.to_string()}</bdi></strong> ". All your other sessions end."</p>
+            </div>
+            <ErrorSummary refusal=checked.refusal()/>
+            <form class="form-body" method="post" action="/do/confirm_email" novalidate>
+                <Hidden drawn=drawn/>
+                <input type="hidden" name="form[token]" value=token/>
+                <button class="button primary wide">"Confirm e-mail address"</button>
+            </form>
+        </div>
+        <p class="aside"><a href="/account">"Keep the address that you have"</a></p>
+    }
+    .into_any()
+}
+
+/// The same for who is not signed in: only the account that asked for the address can confirm it.
+#[must_use]
+pub fn confirm_email_signed_out(email: Email, sign_in: String) -> AnyView {
+    view! {
+        <div class="card">
+            <div class="card-head">
+                <h1>"Confirm your e-mail address"</h1>
+                <p>"To use " <strong><bdi>{email.to_string()}</bdi></strong> " from now on, sign in once more with the address that you have had so far."</p>
+            </div>
+            <a class="button primary wide" href=sign_in>"Sign in"</a>
+        </div>
+        <p class="aside">"You have no account here? Close this page; nothing happens."</p>
+    }
+    .into_any()
+}
+
+/// The same for who is signed in as somebody else.
+#[must_use]
+pub fn confirm_email_elsewhere(email: Email) -> AnyView {
+    view! {
+        <div class="card">
+            <div class="card-head">
+                <h1>"This link is for another account"</h1>
+                <p>"You are signed in as " <bdi>{email.to_string()}</bdi> ". Sign out and open the link again with the account that asked for the new address."</p>
+            </div>
+            <form method="post" action="/do/sign_out"><button class="button primary wide">"Sign out"</button></form>
+        </div>
+        <p class="aside"><a href="/getting-started">"Stay signed in as " <bdi>{email.to_string()}</bdi></a></p>
+    }
+    .into_any()
+}
+
+/// The link to a new address no longer works.
+#[must_use]
+pub fn confirm_email_gone(signed_in: bool) -> AnyView {
+    view! {
+        <div class="card">
+            <div class="card-head">
+                <h1>"This link no longer works"</h1>
+                <p>"It was used, replaced by a newer one or is older than 24 hours, or it is not complete. A changed password ends it too."</p>
+            </div>
+            <p>"The page Account shows the address that you have, and there you can ask for a new link."</p>
+            <a class="button primary wide" href="/account">{if signed_in { "Go to Account" } else { "Sign in" }}</a>
+        </div>
+    }
+    .into_any()
+}
+
+/// Another address.
+#[must_use]
+pub fn change_email(form: Form, email: &Email) -> AnyView {
+    let Form { drawn, checked } = form;
+    view! {
+        <header class="page-head"><div><p class="kicker"><a href="/account">"Account"</a></p><h1>"Change e-mail address"</h1></div></header>
+        <form class="card form" method="post" action="/do/change_email" novalidate>
+            <Hidden drawn=drawn/>
+            <ErrorSummary refusal=checked.refusal()/>
+            <p>"Your address is " <strong><bdi>{email.to_string()}</bdi></strong> ". It stays so until you open the link that we send to the new one, and confirm."</p>
+            {username(email)}
+            <TextField name="email" label="New e-mail" kind="email" autocomplete="email" value=checked.value("email", "") error=checked.error("email") maxlength=Email::MAX/>
+            <TextField name="password" label="Password" kind="password" autocomplete="current-password" error=checked.error("password") link=("/forgot-password", "Forgot your password?")/>
+            <div class="actions start"><button class="button primary">"Send link"</button><a class="button quiet" href="/account">"Cancel"</a></div>
+        </form>
+    }
+    .into_any()
+}
+
+/// Delete account, as a page that says what will be lost. `leaving` is one's organization and what becomes of it.
+#[must_use]
+pub fn delete(form: Form, email: &Email, leaving: Option<(String, Leaving)>) -> AnyView {
+    let Form { drawn, checked } = form;
+    let head = view! { <header class="page-head"><div><p class="kicker"><a href="/account">"Account"</a></p><h1>"Delete account"</h1></div></header> };
+    let (lost, typed) = match leaving {
+        Some((organization, Leaving::OnlyAdmin)) => {
+            return view! {
+                {head}
+                <ErrorSummary refusal=checked.refusal().filter(|refusal| *refusal != Refusal::Conflict(Conflict::LastAdmin))/>
+                {only_admin(organization, "first, or delete the organization. Then delete your account.", checked.refusal().is_some())}
+            }
+            .into_any();
+        }
+        Some((organization, Leaving::OthersStay)) => {
+            (view! { <p>"You leave " <strong><bdi>{organization}</bdi></strong> "; the others stay."</p> }.into_any(), None)
+        }
+        Some((organization, Leaving::Alone)) => {
+            let name = organization.clone();
+            let (value, error) = (checked.value("organization_name", ""), checked.error("organization_name"));
+            (
+                view! { <p>"You are the only member of " <strong><bdi>{name}</bdi></strong> ": it is deleted too, with its invitations."</p> }.into_any(),
+                Some(view! { <TypedName name="organization_name" organization value error/> }),
+            )
+        }
+        None => (().into_any(), None),
+    };
+    view! {
+        {head}
+        <form class="card form" method="post" action="/do/delete_account" novalidate>
+            <Hidden drawn=drawn/>
+            <ErrorSummary refusal=checked.refusal()/>
+            <p>"Delete the account of " <strong><bdi>{email.to_string()}</bdi></strong> "? All your sessions end. This cannot be undone. What you did stays in the audit log under your name."</p>
+            {lost}
+            {typed}
+            <TextField name="email" label="Your e-mail, to confirm" kind="email" value=checked.value("email", "") error=checked.error("email")/>
+            {username(email)}
+            <TextField name="password" label="Password" kind="password" autocomplete="current-password" error=checked.error("password") link=("/forgot-password", "Forgot your password?")/>
+            <div class="actions"><a class="button" href="/account" autofocus=true>"Cancel"</a><button class="button danger">"Delete account"</button></div>
+        </form>
+    }
+    .into_any()
+}
+
 /// A form: what it carries, and how it was refused if it was.
 pub struct Form {
     /// The circumstances it is drawn in.
@@ -210,6 +344,8 @@ pub struct Form {
 pub struct Account {
     /// The address.
     pub email: Email,
+    /// The address that waits to be confirmed, and until when it can be.
+    pub waiting: Option<(Email, Timestamp)>,
     /// The first name.
     pub first_name: String,
     /// The last name; may be empty.
@@ -227,12 +363,16 @@ pub struct Account {
 /// One's account: name, password, sessions.
 #[must_use]
 pub fn account(account: Account) -> AnyView {
-    let Account { email, first_name, last_name, name, password, sessions, others } = account;
+    let Account { email, waiting, first_name, last_name, name, password, sessions, others } = account;
     view! {
         <header class="page-head"><div><h1>"Account"</h1></div></header>
         <section class="settings" aria-labelledby="name-title">
             <div class="settings-head"><h2 id="name-title">"Name"</h2><p>"Members of your organization see your name and e-mail."</p></div>
-            {name_form(name, &first_name, &last_name, &email)}
+            {name_form(name, &first_name, &last_name)}
+        </section>
+        <section class="settings" aria-labelledby="email-title">
+            <div class="settings-head"><h2 id="email-title">"E-mail"</h2><p>"You sign in with it, and invitations are tied to it."</p></div>
+            {address(&email, waiting)}
         </section>
         <section class="settings" id="change-password" aria-labelledby="password-title">
             <div class="settings-head"><h2 id="password-title">"Password"</h2><p>"Changing it ends all your other sessions."</p></div>
@@ -242,22 +382,45 @@ pub fn account(account: Account) -> AnyView {
             <div class="settings-head"><h2 id="sessions-title">"Sessions"</h2><p>"Where you are signed in. End what you do not recognize, then change your password."</p></div>
             {sessions::pages::list(sessions, others.drawn, others.checked)}
         </section>
+        <section class="settings" aria-labelledby="delete-title">
+            <div class="settings-head"><h2 id="delete-title">"Delete"</h2><p>"It cannot be undone. You can sign up again afterwards."</p></div>
+            <ul class="list danger">
+                <li>
+                    <div class="list-body"><p class="list-title">"Delete account"</p><p class="list-meta">"Your sessions and your membership end at once."</p></div>
+                    <a class="button small" href="/account/delete">"Delete account"</a>
+                </li>
+            </ul>
+        </section>
         <LocalTimes/>
     }
     .into_any()
 }
 
-fn name_form(form: Form, first_name: &str, last_name: &str, email: &Email) -> AnyView {
+fn address(email: &Email, waiting: Option<(Email, Timestamp)>) -> AnyView {
+    view! {
+        <ul class="list">
+            <li>
+                <Icon inner=icons::MAIL large=true/>
+                <div class="list-body">
+                    <p class="list-title"><bdi>{email.to_string()}</bdi> " " <span class="badge good"><Icon inner=icons::CHECK/>"Verified"</span></p>
+                    {waiting.map(|(email, until)| view! {
+                        <p class="list-meta">"Waiting to be confirmed: " <bdi>{email.to_string()}</bdi> ", by the link that we sent there, until " <Moment at=until/></p>
+                    })}
+                </div>
+                <a class="button small" href="/account/email">"Change"<span class="vh">" e-mail address"</span></a>
+            </li>
+        </ul>
+    }
+    .into_any()
+}
+
+fn name_form(form: Form, first_name: &str, last_name: &str) -> AnyView {
     let Form { drawn, checked } = form;
     view! {
         <form class="card" method="post" action="/do/change_name" novalidate>
             <Hidden drawn=drawn/>
             <ErrorSummary refusal=checked.refusal()/>
             {name_fields(&checked, first_name, last_name)}
-            <div class="field">
-                <p class="quiet-text"><small>"E-mail"</small></p>
-                <p><bdi>{email.to_string()}</bdi> " " <span class="badge good"><Icon inner=icons::CHECK/>"Verified"</span></p>
-            </div>
             <div class="actions start"><button class="button primary">"Save"</button></div>
         </form>
     }

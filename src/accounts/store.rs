@@ -1,9 +1,10 @@
-//! All SQL of accounts, credentials, sign-ups and password resets.
+//! All SQL of accounts, credentials, sign-ups, password resets and changes of address.
 
 use uuid::Uuid;
 
 use crate::{
     db::Connected,
+    guard::Vacant,
     sql,
     words::{AccountId, Email, FirstName, LastName, Timestamp},
 };
@@ -27,6 +28,15 @@ pub struct Account {
 /// The database's.
 pub async fn by_email(db: &mut impl Connected, email: &Email) -> Result<Option<Account>, sqlx::Error> {
     sql!(optional as Account, db, "SELECT id, email, first_name, last_name FROM accounts WHERE email_key = $1", email.key())
+}
+
+/// The address of an account.
+///
+/// # Errors
+/// The database's.
+pub async fn email(db: &mut impl Connected, account: AccountId) -> Result<Option<Email>, sqlx::Error> {
+    let row: Option<(Email,)> = sql!(optional as (Email,), db, "SELECT email FROM accounts WHERE id = $1", account)?;
+    Ok(row.map(|(email,)| email))
 }
 
 /// An account and the hash of its password, if it has one.
@@ -77,6 +87,29 @@ pub async fn insert(
     let rows = sql!(execute db, "INSERT INTO accounts (id, email, email_key, first_name, last_name, created_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (email_key) DO NOTHING",
         id, email.as_str(), email.key(), first_name.as_str(), last_name.as_str(), now)?;
     Ok(rows == 1)
+}
+
+/// An account as it is put in with many others.
+#[derive(Clone, Debug)]
+pub struct New {
+    /// Its id.
+    pub id: AccountId,
+    /// Its address.
+    pub email: Email,
+    /// The first name.
+    pub first_name: FirstName,
+    /// The last name.
+    pub last_name: LastName,
+    /// Since when.
+    pub created_at: Timestamp,
+}
+
+/// Makes many accounts in a database where nobody was before.
+///
+/// # Errors
+/// The database's.
+pub async fn insert_many(db: &mut impl Connected, _: &Vacant, rows: &[New]) -> Result<u64, sqlx::Error> {
+    sql!(insert db, "INSERT INTO accounts (id, email, email_key, first_name, last_name, created_at)", rows, |row| [row.id, row.email.as_str(), row.email.key(), row.first_name.as_str(), row.last_name.as_str(), row.created_at])
 }
 
 /// Changes a person's name.
@@ -211,12 +244,107 @@ pub async fn void_resets(db: &mut impl Connected, account: AccountId, now: Times
     Ok(())
 }
 
-/// Forgets sign-ups and resets whose time is over.
+/// A new address that waits to be confirmed.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct EmailChange {
+    /// Whose.
+    pub account_id: AccountId,
+    /// The new address.
+    pub email: Email,
+    /// Until when it can be confirmed.
+    pub expires_at: Timestamp,
+}
+
+/// Keeps a new address until it is confirmed, in place of any that waited before.
+///
+/// # Errors
+/// The database's.
+pub async fn insert_email_change(
+    db: &mut impl Connected,
+    id: Uuid,
+    token_hash: &[u8],
+    change: &EmailChange,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    void_email_changes(db, change.account_id, now).await?;
+    sql!(execute db, "INSERT INTO email_changes (id, token_hash, account_id, email, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)",
+        id, token_hash, change.account_id, change.email.as_str(), now, change.expires_at)?;
+    Ok(())
+}
+
+/// The new address of a link that still works.
+///
+/// # Errors
+/// The database's.
+pub async fn email_change(db: &mut impl Connected, token_hash: &[u8], now: Timestamp) -> Result<Option<EmailChange>, sqlx::Error> {
+    sql!(
+        optional as EmailChange,
+        db,
+        "SELECT account_id, email, expires_at FROM email_changes WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2",
+        token_hash,
+        now
+    )
+}
+
+/// The new address that waits for an account, if one does.
+///
+/// # Errors
+/// The database's.
+pub async fn email_change_of(db: &mut impl Connected, account: AccountId, now: Timestamp) -> Result<Option<EmailChange>, sqlx::Error> {
+    sql!(
+        optional as EmailChange,
+        db,
+        "SELECT account_id, email, expires_at FROM email_changes WHERE account_id = $1 AND used_at IS NULL AND expires_at > $2",
+        account,
+        now
+    )
+}
+
+/// Uses such a link, once.
+///
+/// # Errors
+/// The database's.
+pub async fn use_email_change(db: &mut impl Connected, token_hash: &[u8], account: AccountId, now: Timestamp) -> Result<bool, sqlx::Error> {
+    Ok(
+        sql!(execute db, "UPDATE email_changes SET used_at = $3 WHERE token_hash = $1 AND account_id = $2 AND used_at IS NULL AND expires_at > $3", token_hash, account, now)?
+            == 1,
+    )
+}
+
+/// Ends every link to another address for an account.
+///
+/// # Errors
+/// The database's.
+pub async fn void_email_changes(db: &mut impl Connected, account: AccountId, now: Timestamp) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE email_changes SET used_at = $2 WHERE account_id = $1 AND used_at IS NULL", account, now)?;
+    Ok(())
+}
+
+/// Changes an account's address.
+///
+/// # Errors
+/// The database's; a unique violation where another account has it.
+pub async fn readdress(db: &mut impl Connected, id: AccountId, email: &Email) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE accounts SET email = $2, email_key = $3 WHERE id = $1", id, email.as_str(), email.key())?;
+    Ok(())
+}
+
+/// Deletes an account whose membership ended in the same transaction, with its credentials, sessions and links.
+///
+/// # Errors
+/// The database's.
+pub async fn delete(db: &mut impl Connected, id: AccountId) -> Result<(), sqlx::Error> {
+    sql!(execute db, "DELETE FROM accounts WHERE id = $1", id)?;
+    Ok(())
+}
+
+/// Forgets sign-ups, resets and new addresses whose time is over.
 ///
 /// # Errors
 /// The database's.
 pub async fn forget(db: &mut impl Connected, before: Timestamp) -> Result<u64, sqlx::Error> {
     let sign_ups = sql!(execute db, "DELETE FROM sign_ups WHERE expires_at < $1", before)?;
     let resets = sql!(execute db, "DELETE FROM password_resets WHERE expires_at < $1", before)?;
-    Ok(sign_ups + resets)
+    let changes = sql!(execute db, "DELETE FROM email_changes WHERE expires_at < $1", before)?;
+    Ok(sign_ups + resets + changes)
 }

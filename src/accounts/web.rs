@@ -12,10 +12,11 @@ use crate::{
     dev_mail,
     form::door::cookie_name,
     invitations::actions as invitations,
+    members::actions as members,
     secrets,
     sessions::actions as sessions,
     ui::Checked,
-    visit::{self, Answer, Page, Visit},
+    visit::{self, Answer, Page, Visit, sign_in_address},
 };
 
 /// The secret of the page's link: from its address, or from its form where that was refused.
@@ -98,16 +99,64 @@ fn signed_up_here(visit: &Visit, waiting: &Waiting) -> bool {
     visit::cookie(&visit.headers, &name).is_some_and(|secret| secrets::hash(secret) == waiting.browser_hash)
 }
 
+/// `GET /confirm-email`, the link of a mail. Nothing happens by opening it.
+///
+/// # Errors
+/// The database's.
+pub async fn confirm_email(visit: &Visit) -> Result<Answer, Failure> {
+    let Form { drawn, checked } = form(visit, "confirm_email");
+    let token = link_secret(visit, &checked, "token");
+    let change = store::email_change(&mut visit.portal.read().await?, &secrets::hash(&token), visit.portal.clock.now()).await?;
+    let signed_in = visit.caller.actor.is_some();
+    let Some(change) = change else {
+        return Ok(Page::card("This link no longer works", move || pages::confirm_email_gone(signed_in))
+            .with_status(StatusCode::GONE)
+            .into());
+    };
+    let Some(actor) = visit.caller.actor.clone() else {
+        let sign_in = sign_in_address(&visit.here());
+        return Ok(Page::card("Confirm your e-mail address", move || pages::confirm_email_signed_out(change.email, sign_in)).into());
+    };
+    if change.account_id != actor.account {
+        return Ok(Page::card("This link is for another account", move || pages::confirm_email_elsewhere(actor.email))
+            .with_status(StatusCode::FORBIDDEN)
+            .into());
+    }
+    Ok(Page::card("Confirm your e-mail address", move || pages::confirm_email(drawn, checked, token, change.email, actor.email)).into())
+}
+
+/// `GET /account/email`
+///
+/// # Errors
+/// 401 where nobody is signed in.
+pub async fn change_email(visit: &Visit) -> Result<Answer, Failure> {
+    let (email, form) = (visit.actor()?.email.clone(), form(visit, "change_email"));
+    Ok(Page::narrow("Change e-mail address", move || pages::change_email(form, &email)).into())
+}
+
+/// `GET /account/delete`
+///
+/// # Errors
+/// 401 where nobody is signed in, and the database's.
+pub async fn delete(visit: &Visit) -> Result<Answer, Failure> {
+    let actor = visit.actor()?;
+    let leaving = members::leaving(&mut visit.portal.read().await?, actor.account).await?;
+    let (email, form) = (actor.email.clone(), form(visit, "delete_account"));
+    Ok(Page::narrow("Delete account", move || pages::delete(form, &email, leaving)).into())
+}
+
 /// `GET /account`
 ///
 /// # Errors
 /// 401 where nobody is signed in, and the database's.
 pub async fn account(visit: &Visit) -> Result<Answer, Failure> {
     let actor = visit.actor()?;
-    let sessions = sessions::list(&visit.portal, actor).await?;
+    let waiting = store::email_change_of(&mut visit.portal.read().await?, actor.account, visit.portal.clock.now()).await?;
+    let sessions = sessions::list(&visit.portal, actor, &visit.caller.origin.address).await?;
     let ended = visit.state_of("end_session").or_else(|| visit.state_of("end_other_sessions"));
     let account = pages::Account {
         email: actor.email.clone(),
+        waiting: waiting.map(|change| (change.email, change.expires_at)),
         first_name: actor.first_name.clone(),
         last_name: actor.last_name.clone(),
         name: form(visit, "change_name"),

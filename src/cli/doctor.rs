@@ -1,8 +1,9 @@
 use crate::{
+    clock::Clock,
     config::Config,
     db::{Db, Pending},
     mail::Transport,
-    outbox,
+    outbox, tls,
 };
 
 /// Looks at a deployment and says what is wrong and what to do.
@@ -18,6 +19,20 @@ pub async fn run(config: &Config) -> Result<(), String> {
     };
     for problem in config.problems() {
         say(false, &problem, "Set the options named, or listen on loopback while trying things out.");
+    }
+    for (right, what) in tls::examine(config, Clock::system().now()).await {
+        say(
+            right,
+            &what,
+            "Check ORG_PORTAL_TLS_CERT and ORG_PORTAL_TLS_KEY: the certificate of the public address with its chain, its own key, and renewal well before the end.",
+        );
+    }
+    if let Some(contrast) = config.accent_contrast() {
+        say(
+            contrast >= 4.5,
+            &format!("White text on the accent colour {} has a contrast of {contrast:.1} to 1.", config.accent_colour),
+            "It needs 4.5 to 1 (WCAG 2.2, 1.4.3), so pages show a darker colour than you chose. Set ORG_PORTAL_ACCENT_COLOUR to a darker one.",
+        );
     }
     match Db::open(&config.database_url).await {
         Err(error) => say(

@@ -1,7 +1,8 @@
-//! The commands: `serve`, `migrate`, `doctor`, `config`.
+//! The commands: `serve`, `migrate`, `doctor`, `generate`, `config`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to people on a terminal")]
 
 mod doctor;
+pub mod generate;
 mod serve;
 
 use std::{collections::BTreeMap, path::Path};
@@ -43,6 +44,7 @@ pub fn run() -> u8 {
         match name {
             "serve" => serve::run(config).await,
             "migrate" => migrate(&config).await,
+            "generate" => generate::run(&config, options).await,
             _ => doctor::run(&config).await,
         }
     });
@@ -76,6 +78,7 @@ fn command() -> Command {
         .subcommand(with_options(Command::new("serve").about("Serve the portal, migrating its database first")))
         .subcommand(with_options(Command::new("migrate").about("Bring the database's schema up to this version, and stop")))
         .subcommand(with_options(Command::new("doctor").about("Say what is wrong with a deployment and what to do")))
+        .subcommand(generate::command(with_options))
         .subcommand(
             Command::new("config")
                 .about("About the configuration")

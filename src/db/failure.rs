@@ -1,6 +1,6 @@
 use sqlx::error::ErrorKind;
 
-use crate::form::{Conflict, Refusal};
+use crate::form::{Conflict, Gone, Refusal, Unauthenticated};
 
 /// How a use case ends where it does not end well, until [`Portal::write`](crate::portal::Portal::write) or the page
 /// turns it into what the user sees.
@@ -61,8 +61,8 @@ impl From<sqlx::Error> for Failure {
         if code == "22021" {
             return Self::Refusal(Refusal::field("", "Leave out control characters"));
         }
-        match conflict(db.as_ref()) {
-            Some(conflict) => Self::Refusal(Refusal::Conflict(conflict)),
+        match refusal(db.as_ref()) {
+            Some(refusal) => Self::Refusal(refusal),
             None => Self::Fault(error.to_string()),
         }
     }
@@ -72,15 +72,18 @@ impl From<sqlx::Error> for Failure {
 ///
 /// PostgreSQL names the constraint. SQLite names a unique index's columns in its message, and a foreign key not at
 /// all: the only deferred one, which fails at commit, is the organization's Admin.
-fn conflict(error: &dyn sqlx::error::DatabaseError) -> Option<Conflict> {
+fn refusal(error: &dyn sqlx::error::DatabaseError) -> Option<Refusal> {
     let (name, message) = (error.constraint().unwrap_or_default(), error.message());
     match error.kind() {
         ErrorKind::UniqueViolation => {
             if name == "members_account_key" || message.contains("members.account_id") {
-                Some(Conflict::AlreadyInOrganization)
+                Some(Conflict::AlreadyInOrganization.into())
             } else if name == "invitations_pending_key" || message.contains("invitations.organization_id, invitations.email_key") {
                 // Which one is looked up by the action, in the good case; in a race the id is not known here.
-                Some(Conflict::AlreadyInvited(crate::words::InvitationId(uuid::Uuid::nil())))
+                Some(Conflict::AlreadyInvited(crate::words::InvitationId(uuid::Uuid::nil())).into())
+            } else if name == "accounts_email_key" || message.contains("accounts.email_key") {
+                // Two accounts were to get one address by their links: the second link is worth nothing.
+                Some(Refusal::Gone(Gone::Link))
             } else {
                 None
             }
@@ -88,7 +91,13 @@ fn conflict(error: &dyn sqlx::error::DatabaseError) -> Option<Conflict> {
         ErrorKind::ForeignKeyViolation
             if name == "organizations_admin_fkey" || (name.is_empty() && message.contains("FOREIGN KEY constraint failed")) =>
         {
-            Some(Conflict::LastAdmin)
+            Some(Conflict::LastAdmin.into())
+        }
+        // The account ended while it was at work elsewhere. (On SQLite it has ended before, and the action has seen it.)
+        ErrorKind::ForeignKeyViolation
+            if name.ends_with("_account_id_fkey") || name.ends_with("_created_by_fkey") || name.ends_with("_invited_by_fkey") =>
+        {
+            Some(Refusal::Unauthenticated(Unauthenticated::SignInRequired))
         }
         _ => None,
     }

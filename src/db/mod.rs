@@ -207,6 +207,28 @@ impl Db {
     }
 }
 
+/// How many rows one statement puts in. SQLite looks a parameter's name up among all of the statement's, so that more
+/// rows cost more each; fewer cost PostgreSQL more round trips.
+pub const ROWS: usize = 50;
+
+/// An INSERT of so many rows: `… VALUES ($1, $2), ($3, $4)`.
+#[must_use]
+pub fn values(insert: &str, columns: usize, rows: usize) -> String {
+    let mut text = String::with_capacity(insert.len() + rows * columns * 7);
+    text.push_str(insert);
+    text.push_str(" VALUES ");
+    for n in 0..rows * columns {
+        text.push_str(match (n, n % columns) {
+            (0, _) => "(",
+            (_, 0) => "), (",
+            _ => ", ",
+        });
+        text.push_str(&format!("${}", n + 1));
+    }
+    text.push(')');
+    text
+}
+
 /// Registers the texts that a module may send.
 #[macro_export]
 macro_rules! register_sql {
@@ -219,6 +241,9 @@ macro_rules! register_sql {
 ///
 /// `sql!(execute tx, "…", a, b)` gives the number of rows, `sql!(one as Row, …)`, `sql!(optional as Row, …)` and
 /// `sql!(all as Row, …)` give rows of a type that derives `sqlx::FromRow` (or a tuple).
+///
+/// `sql!(insert tx, "INSERT INTO table (a, b)", rows, |row| [row.a, row.b])` puts in many rows, [`ROWS`] with one
+/// statement, and gives their number.
 #[macro_export]
 macro_rules! sql {
     (execute $conn:expr, $text:expr $(, $arg:expr)* $(,)?) => {{
@@ -231,6 +256,31 @@ macro_rules! sql {
     (one as $row:ty, $conn:expr, $text:expr $(, $arg:expr)* $(,)?) => { $crate::sql!(@rows fetch_one $row, $conn, $text $(, $arg)*) };
     (optional as $row:ty, $conn:expr, $text:expr $(, $arg:expr)* $(,)?) => { $crate::sql!(@rows fetch_optional $row, $conn, $text $(, $arg)*) };
     (all as $row:ty, $conn:expr, $text:expr $(, $arg:expr)* $(,)?) => { $crate::sql!(@rows fetch_all $row, $conn, $text $(, $arg)*) };
+    (insert $conn:expr, $text:literal, $rows:expr, |$row:ident| [$($value:expr),+ $(,)?] $(,)?) => {{
+        const COLUMNS: usize = [$(stringify!($value)),+].len();
+        // The shape that stands for all: the others have more rows.
+        $crate::register_sql!($crate::db::values($text, COLUMNS, 1).leak());
+        async {
+            let mut written = 0;
+            for rows in $rows.chunks($crate::db::ROWS) {
+                let text = ::sqlx::AssertSqlSafe($crate::db::values($text, COLUMNS, rows.len()));
+                written += match $crate::db::Connected::conn(&mut *$conn) {
+                    $crate::db::Conn::Sqlite(c) => {
+                        let mut query = ::sqlx::query::<::sqlx::Sqlite>(text);
+                        for $row in rows { $(query = query.bind($value);)+ }
+                        query.execute(c).await?.rows_affected()
+                    }
+                    $crate::db::Conn::Postgres(c) => {
+                        let mut query = ::sqlx::query::<::sqlx::Postgres>(text);
+                        for $row in rows { $(query = query.bind($value);)+ }
+                        query.execute(c).await?.rows_affected()
+                    }
+                };
+            }
+            Ok::<u64, ::sqlx::Error>(written)
+        }
+        .await
+    }};
     (@rows $fetch:ident $row:ty, $conn:expr, $text:expr $(, $arg:expr)*) => {{
         $crate::register_sql!($text);
         match $crate::db::Connected::conn($conn) {

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use axum::{
     body::{Body, Bytes},
     extract::{Request, State},
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse as _, Redirect, Response},
 };
 use leptos::prelude::{provide_context, use_context};
@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// The largest body of a form, in bytes.
-pub const MAX_BODY: usize = 64 * 1024;
+pub const MAX_BODY: usize = 512 * 1024;
 
 /// Where a plain form leads when its function succeeds.
 #[derive(Clone, Default)]
@@ -105,6 +105,13 @@ pub async fn handle(State(routes): State<Routes>, request: Request) -> Response 
     let again = parts.clone();
     let body = match axum::body::to_bytes(body, MAX_BODY).await {
         Ok(body) => body,
+        Err(error) if too_slow(&error) => {
+            return (
+                StatusCode::REQUEST_TIMEOUT,
+                "What you sent took too long to arrive, and nothing was saved. Go back and send it again.\n",
+            )
+                .into_response();
+        }
         Err(_) => return refuse(&routes, &portal, function.page, again, &Bytes::new(), function.endpoint, Refusal::TooLarge, plain).await,
     };
     // The functions take JSON, which costs the browser's side least. Only a form that says so is read as one.
@@ -137,11 +144,15 @@ pub async fn handle(State(routes): State<Routes>, request: Request) -> Response 
         return refuse(&routes, &portal, function.page, again, &body, function.endpoint, refusal, plain).await;
     }
     head.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // What was loaded ahead shows how things stood before.
+    let stale = (HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"prefetchCache\", \"prerenderCache\""));
+    head.headers.insert(stale.0.clone(), stale.1.clone());
     if !plain {
         return Response::from_parts(head, answer_body);
     }
     let (place, notice) = landing.0.lock().ok().and_then(|mut place| place.take()).unwrap_or_else(|| (function.page.to_owned(), None));
     let mut response = Redirect::to(&place).into_response();
+    response.headers_mut().insert(stale.0, stale.1);
     for cookie in head.headers.get_all(header::SET_COOKIE) {
         response.headers_mut().append(header::SET_COOKIE, cookie.clone());
     }
@@ -153,13 +164,19 @@ pub async fn handle(State(routes): State<Routes>, request: Request) -> Response 
     response
 }
 
+/// Whether a body was given up because it did not arrive in time.
+fn too_slow(error: &axum::Error) -> bool {
+    std::iter::successors(std::error::Error::source(error), |error| error.source())
+        .any(|error| error.is::<tower_http::timeout::TimeoutError>())
+}
+
 /// A fingerprint of what is asked for, whatever the circumstances it was drawn in.
 fn content(arguments: &[u8]) -> String {
     let mut value: serde_json::Value = serde_json::from_slice(arguments).unwrap_or_default();
     if let Some(fields) = value.as_object_mut() {
         fields.remove("drawn");
     }
-    crate::secrets::fingerprint(&value.to_string())
+    crate::secrets::fingerprint(value.to_string())
 }
 
 /// Answers a refusal: as a value for an island, as the page with the form for a person.

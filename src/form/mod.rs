@@ -5,7 +5,7 @@
 pub mod door;
 mod refusal;
 
-pub use refusal::{Conflict, FieldErrors, Gone, Refusal, Unauthenticated};
+pub use refusal::{Conflict, FieldErrors, Gone, Partly, Refusal, Unauthenticated};
 use serde::{Deserialize, Serialize};
 
 use crate::words::OrganizationId;
@@ -57,14 +57,26 @@ pub enum Notice {
     PasswordChanged,
     /// The name was changed.
     NameChanged,
+    /// A link to confirm another address is on its way.
+    EmailChangeAsked,
+    /// The address was changed.
+    EmailChanged,
+    /// The account was deleted.
+    AccountDeleted,
     /// A session was ended.
     SessionEnded,
     /// All other sessions were ended.
     OtherSessionsEnded,
     /// The organization was created.
     OrganizationCreated,
+    /// The organization was given another name.
+    OrganizationRenamed,
+    /// The organization was deleted.
+    OrganizationDeleted,
     /// The invitation was sent.
     InvitationSent,
+    /// Several invitations were sent.
+    InvitationsSent,
     /// The invitation was sent again.
     InvitationResent,
     /// The invitation was revoked.
@@ -75,8 +87,12 @@ pub enum Notice {
     Joined,
     /// The role was changed.
     RoleChanged,
+    /// The roles of several were changed.
+    RolesChanged,
     /// The member was removed.
     MemberRemoved,
+    /// Several members were removed.
+    MembersRemoved,
     /// Left the organization.
     Left,
     /// The theme was chosen.
@@ -84,22 +100,34 @@ pub enum Notice {
 }
 
 impl Notice {
-    const ALL: [(Self, &'static str, &'static str); 17] = [
+    const ALL: [(Self, &'static str, &'static str); 25] = [
         (Self::SignedOut, "signed-out", "You are signed out."),
         (Self::Verified, "verified", "Your e-mail address is verified. Sign in to go on."),
         (Self::PasswordReset, "password-reset", "Your password is changed and every session was ended. Sign in with the new one."),
         (Self::PasswordChanged, "password-changed", "Your password is changed. All other sessions were ended."),
         (Self::NameChanged, "name-changed", "Your name is changed."),
+        (
+            Self::EmailChangeAsked,
+            "email-change-asked",
+            "We sent a link to the new address. Your address changes when you open it and confirm.",
+        ),
+        (Self::EmailChanged, "email-changed", "Your e-mail address is changed. All other sessions were ended."),
+        (Self::AccountDeleted, "account-deleted", "Your account is deleted."),
         (Self::SessionEnded, "session-ended", "The session was ended."),
         (Self::OtherSessionsEnded, "sessions-ended", "All other sessions were ended."),
         (Self::OrganizationCreated, "organization-created", "Your organization has been created."),
+        (Self::OrganizationRenamed, "organization-renamed", "The organization has its new name."),
+        (Self::OrganizationDeleted, "organization-deleted", "The organization is deleted."),
         (Self::InvitationSent, "invitation-sent", "The invitation is on its way."),
+        (Self::InvitationsSent, "invitations-sent", "The invitations are on their way."),
         (Self::InvitationResent, "invitation-resent", "The invitation is on its way again. The earlier link no longer works."),
         (Self::InvitationRevoked, "invitation-revoked", "The invitation was revoked. Its link no longer works."),
         (Self::InvitationDeclined, "invitation-declined", "You declined the invitation."),
         (Self::Joined, "joined", "Welcome. You are a member now."),
         (Self::RoleChanged, "role-changed", "The role was changed."),
+        (Self::RolesChanged, "roles-changed", "The roles were changed."),
         (Self::MemberRemoved, "member-removed", "The member was removed from the organization."),
+        (Self::MembersRemoved, "members-removed", "The members were removed from the organization."),
         (Self::Left, "left", "You left the organization."),
         (Self::ThemeChosen, "theme", "The theme is set."),
     ];

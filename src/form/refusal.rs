@@ -45,6 +45,8 @@ pub enum Refusal {
     NotFound,
     /// 409: not possible as things stand.
     Conflict(Conflict),
+    /// 409: of several, these are not possible; the others are done.
+    Partly(Partly),
     /// 410: it was there and is no more.
     Gone(Gone),
     /// 413
@@ -87,6 +89,32 @@ pub enum Conflict {
     NotPending,
 }
 
+/// What came of several at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Partly {
+    /// How many are done.
+    pub done: usize,
+    /// What each of the others is called, and why it is not done.
+    pub refused: Vec<(String, String)>,
+}
+
+impl Partly {
+    /// What was refused, a line each: what stays in the field.
+    #[must_use]
+    pub fn rest(&self) -> String {
+        let each: Vec<&str> = self.refused.iter().map(|(what, _)| what.as_str()).collect();
+        each.join("\n")
+    }
+
+    /// How many are done, where all of them are.
+    ///
+    /// # Errors
+    /// Where one was refused.
+    pub fn all(self) -> Result<usize, Refusal> {
+        if self.refused.is_empty() { Ok(self.done) } else { Err(Refusal::Partly(self)) }
+    }
+}
+
 /// Why 410.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Gone {
@@ -109,7 +137,7 @@ impl Refusal {
             Self::Unauthenticated(_) => 401,
             Self::Forbidden | Self::CrossSite => 403,
             Self::NotFound => 404,
-            Self::Conflict(_) => 409,
+            Self::Conflict(_) | Self::Partly(_) => 409,
             Self::Gone(_) => 410,
             Self::TooLarge => 413,
             Self::TooManyRequests(_) => 429,
@@ -138,6 +166,7 @@ impl Refusal {
                 Conflict::OtherAddress => "other_address",
                 Conflict::NotPending => "not_pending",
             },
+            Self::Partly(_) => "partly",
             Self::Gone(Gone::Link) => "link_gone",
             Self::TooLarge => "too_large",
             Self::TooManyRequests(_) => "too_many_requests",
@@ -166,6 +195,9 @@ impl Refusal {
                 Conflict::OtherAddress => "This invitation is for another e-mail address. Sign in with the address it was sent to.",
                 Conflict::NotPending => "This invitation is not pending any more.",
             },
+            Self::Partly(Partly { done: 0, refused }) if refused.len() == 1 => "This could not be done:",
+            Self::Partly(Partly { done: 0, .. }) => "None of these could be done:",
+            Self::Partly(Partly { done, refused }) => return format!("{done} done, {} not:", refused.len()),
             Self::Gone(Gone::Link) => "This link no longer works. It was used, replaced or has expired.",
             Self::TooLarge => "This is too large.",
             Self::TooManyRequests(seconds) => return format!("Too many attempts. Try again in {}.", duration(*seconds)),
@@ -183,6 +215,10 @@ impl Refusal {
         match (self, field) {
             (Self::Invalid(errors), _) => errors.of(field).map(str::to_owned),
             (Self::Conflict(Conflict::AlreadyInvited(_) | Conflict::AlreadyMember), "email") => Some(self.message()),
+            (Self::Partly(partly), "email") => {
+                let each: Vec<String> = partly.refused.iter().map(|(what, why)| format!("{what}: {why}")).collect();
+                Some(format!("{} {}", self.message(), each.join(" ")))
+            }
             _ => None,
         }
     }

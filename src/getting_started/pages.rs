@@ -50,13 +50,15 @@ pub fn getting_started(steps: Vec<Step>, waiting: Vec<Waiting>, in_organization:
     let first_open = steps.iter().position(|step| step.standing == Standing::Open);
     let primary = first_open.filter(|_| waiting.is_empty());
     view! {
-        <header class="page-head">
+        <header class="page-head" data-region="head">
             <div><h1>"Getting Started"</h1><p class="lede">"What sets up your team, step by step."</p></div>
             <p class="progress"><progress max=all.to_string() value=done.to_string() aria-hidden="true"></progress>{done} " of " {all} " done"</p>
         </header>
         <ErrorSummary refusal/>
-        {waiting.into_iter().enumerate().map(|(n, waiting)| invitation(n, waiting, in_organization)).collect_view()}
-        <ol class="steps">{steps.into_iter().enumerate().map(|(n, step)| one(n, step, primary == Some(n))).collect_view()}</ol>
+        <div class="contents" data-region="waiting">
+            {waiting.into_iter().enumerate().map(|(n, waiting)| invitation(n, waiting, in_organization)).collect_view()}
+        </div>
+        <ol class="steps" data-region="steps">{steps.into_iter().enumerate().map(|(n, step)| one(n, step, primary == Some(n))).collect_view()}</ol>
         <LocalTimes/>
     }
     .into_any()
@@ -64,7 +66,7 @@ pub fn getting_started(steps: Vec<Step>, waiting: Vec<Waiting>, in_organization:
 
 fn invitation(n: usize, waiting: Waiting, in_organization: bool) -> AnyView {
     let Waiting { invitation, accept, decline } = waiting;
-    let (id, heading) = (invitation.id.to_string(), format!("invitation-{n}"));
+    let (id, key, heading) = (invitation.id.to_string(), invitation.id.to_string(), format!("invitation-{n}"));
     let answer = if in_organization {
         view! { <p>"You are in an organization, and an account can be in one at a time. To join, leave yours first."</p> }.into_any()
     } else {
@@ -72,7 +74,7 @@ fn invitation(n: usize, waiting: Waiting, in_organization: bool) -> AnyView {
             .into_any()
     };
     view! {
-        <section class="callout accent" aria-labelledby=heading.clone()>
+        <section class="callout accent" aria-labelledby=heading.clone() data-key=key>
             <Icon inner=icons::MAIL/>
             <div class="callout-body">
                 <div><p><strong id=heading.clone()><bdi>{invitation.inviter}</bdi> " invited you to " <bdi>{invitation.organization}</bdi></strong></p>{answer}</div>

@@ -3,33 +3,59 @@
 use serde_json::json;
 
 use super::{
-    InvitationRow, InvitationView, InviteForm, Standing,
-    store::{self, New, Row},
+    InvitationRoleForm, InvitationRow, InvitationView, Invite, InviteForm, Standing,
+    store::{self, LIST, Listed, New, Row},
 };
 use crate::{
     actor::{Actor, Caller},
     audit::{Action, Object},
     db::{Connected, Failure},
-    form::{Conflict, Gone, Refusal},
+    form::{Conflict, Gone, Partly, Refusal},
     guard::{self, Acceptance, Grant, Membership},
     limits,
+    list::{ListQuery, Listed as List},
     mail::{Mail, Message},
     members::{Source, store as members},
-    permissions::{InviteMembers, Permission, Role},
+    permissions::{InviteMembers, ManageMembers, Permission, Role},
     portal::{Portal, Unit},
     secrets,
     words::{AccountId, DAY, Email, InvitationId, MemberId, OrganizationId, Timestamp},
 };
 
 impl InvitationRow {
-    fn of(row: Row, viewer: AccountId, role: Role, now: Timestamp) -> Self {
+    fn of(row: Listed, viewer: AccountId, role: Role, now: Timestamp) -> Self {
+        let standing = match row.state.as_str() {
+            "accepted" => Standing::Accepted,
+            "declined" => Standing::Declined,
+            "revoked" => Standing::Revoked,
+            "pending" if row.expires_at > now => Standing::Pending,
+            _ => Standing::Expired,
+        };
+        let waits = row.state == "pending";
         Self {
             id: row.id,
-            role: row.role(),
-            standing: if row.open(now) { Standing::Pending } else { Standing::Expired },
-            manageable: may_manage(&row, viewer, role),
-            email: row.email.to_string(),
+            role: Role::parse(&row.role).unwrap_or(Role::TechnicalUser),
+            standing,
+            manageable: waits && (role.may(Permission::ManageMembers) || row.invited_by == Some(viewer)),
+            changeable: waits && role.may(Permission::ManageMembers),
+            email: row.email,
             inviter: row.invited_by_name,
+            sent_at: row.sent_at,
+            expires_at: row.expires_at,
+        }
+    }
+}
+
+impl From<Row> for Listed {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            email: row.email.to_string(),
+            email_key: row.email_key,
+            role: row.role,
+            state: row.state,
+            invited_by: row.invited_by,
+            invited_by_name: row.invited_by_name,
             sent_at: row.sent_at,
             expires_at: row.expires_at,
         }
@@ -54,17 +80,35 @@ fn may_manage(row: &Row, actor: AccountId, role: Role) -> bool {
     role.may(Permission::ManageMembers) || row.invited_by == Some(actor)
 }
 
-/// The pending invitations of an organization.
+/// A page of the list of invitations. Where no state is chosen it shows those that wait, expired ones among them.
 ///
 /// # Errors
 /// The database's.
-pub async fn list(
+pub async fn page(
+    db: &mut impl Connected,
+    membership: &Membership,
+    viewer: AccountId,
+    query: &ListQuery,
+    now: Timestamp,
+) -> Result<List<InvitationRow>, Failure> {
+    let query = if query.filter("state").is_none() { query.filtered_here("state", store::WAITING) } else { query.clone() };
+    let listed = LIST.page::<Listed>(db, membership.organization.0, &query, now, None).await?;
+    Ok(listed.map(|row| InvitationRow::of(row, viewer, membership.role, now)))
+}
+
+/// The invitations that were sent last and wait, for the Members tab: at most so many.
+///
+/// # Errors
+/// The database's.
+pub async fn newest(
     db: &mut impl Connected,
     membership: &Membership,
     viewer: AccountId,
     now: Timestamp,
+    most: usize,
 ) -> Result<Vec<InvitationRow>, Failure> {
-    let rows = store::of_organization(db, membership.organization).await?;
+    let query = ListQuery::default().filtered("state", store::WAITING);
+    let (rows, _) = LIST.batch::<Listed>(db, membership.organization.0, &query, now, Some(0), most).await?;
     Ok(rows.into_iter().map(|row| InvitationRow::of(row, viewer, membership.role, now)).collect())
 }
 
@@ -84,7 +128,7 @@ pub async fn manageable(
         .await?
         .filter(|row| row.organization_id == membership.organization && row.state == "pending")
         .ok_or(Refusal::NotFound)?;
-    let row = InvitationRow::of(row, viewer, membership.role, now);
+    let row = InvitationRow::of(row.into(), viewer, membership.role, now);
     if row.manageable { Ok(row) } else { Err(Refusal::NotFound.into()) }
 }
 
@@ -154,52 +198,112 @@ async fn membership(portal: &Portal, actor: &Actor, organization: OrganizationId
     Ok(membership.filter(|membership| membership.organization == organization))
 }
 
-/// Invites an address with a role no higher than the inviter's. An address whose account is in another organization
-/// is invited like any other: only the invitee learns why it cannot be accepted.
+/// Invites addresses with a role no higher than the inviter's. An address whose account is in another organization is
+/// invited like any other: only the invitee learns why it cannot be accepted.
+///
+/// Of one address the refusal is told as it is; of several, each that is refused is named with its reason, and the
+/// others are sent.
 ///
 /// # Errors
-/// 422, 403 for a higher role, 409 where the address is a member or has a pending invitation, 429.
-pub async fn invite(portal: &Portal, caller: &Caller, form: InviteForm) -> Result<InvitationId, Refusal> {
+/// 422, 403 for a higher role, 409 where the one address is a member or has a pending invitation, 429.
+pub async fn invite(portal: &Portal, caller: &Caller, form: InviteForm) -> Result<Partly, Refusal> {
     let actor = caller.actor()?.clone();
-    let invite = form.parse()?;
+    let Invite { mut emails, mut refused, role } = form.parse()?;
     let organization = caller.organization()?;
+    let single = emails.len() == 1 && refused.is_empty();
     if membership(portal, &actor, organization).await?.is_some() {
-        count(portal, organization, &invite.email.key()).await?;
+        let config = &portal.config;
+        let keys: Vec<String> = emails.iter().map(Email::key).collect();
+        let recipient = ("invitation recipient", config.invitation_recipient_rate);
+        let shared = ("invitation", organization.to_string(), config.invitation_rate);
+        let waits = limits::count_each(portal, recipient, &keys, (shared.0, &shared.1, shared.2)).await;
+        let mut waits = waits.map_err(|failure| portal.refuse(failure))?.into_iter();
+        if let (true, Some(Some(wait))) = (single, waits.as_slice().first()) {
+            return Err(Refusal::TooManyRequests(*wait));
+        }
+        emails.retain(|email| match waits.next().flatten() {
+            None => true,
+            Some(wait) => {
+                refused.push((email.to_string(), Refusal::TooManyRequests(wait).message()));
+                false
+            }
+        });
     }
     portal
-        .write(caller, Action::InviteMember, (actor, organization, invite), |unit, (actor, organization, invite)| {
+        .write(caller, Action::InviteMember, (actor, organization, emails, refused, role, single), |unit, input| {
             Box::pin(async move {
+                let (actor, organization, emails, refused, role, single) = input;
                 let grant = unit.grant::<InviteMembers>(*organization).await?;
-                if !grant.membership.role.may_give().contains(&invite.role) {
+                if !grant.membership.role.may_give().contains(role) {
                     return Err(Refusal::Forbidden.into());
                 }
-                if members::has_email(unit, *organization, &invite.email.key()).await? {
-                    return Err(Conflict::AlreadyMember.into());
-                }
-                let now = unit.now;
-                if let Some(pending) = store::pending(unit, *organization, &invite.email.key()).await? {
-                    if pending.open(now) {
-                        return Err(Conflict::AlreadyInvited(pending.id).into());
+                let mut outcome = Partly { done: 0, refused: refused.clone() };
+                for email in emails {
+                    match send(unit, &grant, actor, email, *role).await {
+                        Ok(()) => outcome.done += 1,
+                        Err(Failure::Refusal(refusal)) if !single => outcome.refused.push((email.to_string(), refusal.message())),
+                        Err(failure) => return Err(failure),
                     }
-                    // The index knows no clock: what has expired is marked so before the address is invited again.
-                    store::settle(unit, &grant, pending.id, "expired", actor.account, now).await?;
                 }
-                let token = unit.portal.random.secret();
-                let new = New {
-                    id: InvitationId(unit.new_id()),
-                    email: invite.email.clone(),
-                    role: invite.role,
-                    token_hash: token.hash(),
-                    invited_by: actor.account,
-                    invited_by_name: actor.name(),
-                    expires_at: now.plus(unit.portal.config.invitation_days * DAY),
-                };
-                store::insert(unit, &grant, &new, now).await?;
-                unit.mail(&mail(&grant.membership.organization_name, &new.email, new.role, &new.invited_by_name, &token, new.expires_at))
-                    .await?;
-                unit.audit(vec![Object::new("invitation", new.id, new.email.as_str())], json!(null), json!({ "role": new.role.name() }))
-                    .await?;
-                Ok(new.id)
+                Ok(outcome)
+            })
+        })
+        .await
+}
+
+/// Sends one invitation, in a unit. Whether it may be sent is looked at before anything is written.
+async fn send(unit: &mut Unit, grant: &Grant<InviteMembers>, actor: &Actor, email: &Email, role: Role) -> Result<(), Failure> {
+    let organization = grant.membership.organization;
+    if members::has_email(unit, organization, &email.key()).await? {
+        return Err(Conflict::AlreadyMember.into());
+    }
+    let now = unit.now;
+    if let Some(pending) = store::pending(unit, organization, &email.key()).await? {
+        if pending.open(now) {
+            return Err(Conflict::AlreadyInvited(pending.id).into());
+        }
+        // The index knows no clock: what has expired is marked so before the address is invited again.
+        store::settle(unit, grant, pending.id, "expired", actor.account, now).await?;
+    }
+    let token = unit.portal.random.secret();
+    let new = New {
+        id: InvitationId(unit.new_id()),
+        email: email.clone(),
+        role,
+        token_hash: token.hash(),
+        invited_by: actor.account,
+        invited_by_name: actor.name(),
+        expires_at: now.plus(unit.portal.config.invitation_days * DAY),
+    };
+    store::insert(unit, grant, &new, now).await?;
+    unit.mail(&mail(&grant.membership.organization_name, &new.email, new.role, &new.invited_by_name, &token, new.expires_at)).await?;
+    unit.audit(vec![Object::new("invitation", new.id, new.email.as_str())], json!(null), json!({ "role": new.role.name() })).await?;
+    Ok(())
+}
+
+/// Changes the role that a pending invitation offers; its link stays good.
+///
+/// # Errors
+/// 404, 403, 409 where it is not pending, 422 for the role.
+pub async fn change_role(portal: &Portal, caller: &Caller, form: InvitationRoleForm) -> Result<(), Refusal> {
+    caller.actor()?;
+    let organization = caller.organization()?;
+    let role = Role::parse(&form.role).ok_or_else(|| Refusal::field("role", "Choose a role"))?;
+    let invitation: InvitationId = form.invitation.parse().map_err(|_| Refusal::NotFound)?;
+    portal
+        .write(caller, Action::ChangeInvitationRole, (organization, invitation, role), |unit, &(organization, invitation, role)| {
+            Box::pin(async move {
+                let grant = unit.grant::<ManageMembers>(organization).await?;
+                let row = store::get(unit, invitation).await?.filter(|row| row.organization_id == organization).ok_or(Refusal::NotFound)?;
+                if row.role() == role && row.state == "pending" {
+                    return Ok(());
+                }
+                if !store::set_role(unit, &grant, row.id, role).await? {
+                    return Err(Conflict::NotPending.into());
+                }
+                let objects = vec![Object::new("invitation", row.id, row.email.as_str())];
+                unit.audit(objects, json!({ "role": row.role }), json!({ "role": role.name() })).await?;
+                Ok(())
             })
         })
         .await
@@ -304,6 +408,7 @@ pub async fn accept(portal: &Portal, caller: &Caller, invitation: InvitationId) 
     portal
         .write(caller, Action::AcceptInvitation, (actor, invitation), |unit, (actor, invitation)| {
             Box::pin(async move {
+                unit.lock_account(actor.account).await?;
                 let (row, acceptance) = offered(unit, *invitation, actor).await?;
                 if guard::organization_of(unit, actor.account).await?.is_some() {
                     return Err(Conflict::AlreadyInOrganization.into());

@@ -3,7 +3,7 @@
 
 use leptos::{prelude::*, server_fn::codec::Json};
 
-use super::InviteForm;
+use super::{InvitationRoleForm, InviteForm};
 use crate::{
     form::{Drawn, Refusal},
     words::InvitationId,
@@ -17,30 +17,47 @@ use crate::{
     invitations::actions,
 };
 
-/// Invites somebody.
+/// Invites one or many; of many, each that is refused is named with its reason.
 #[server(prefix = "/do", endpoint = "invite_member", input = Json)]
-pub async fn invite_member(form: InviteForm, drawn: Drawn) -> Result<(), Refusal> {
+pub async fn invite_member(form: InviteForm, drawn: Drawn) -> Result<usize, Refusal> {
     let (portal, caller) = caller(drawn)?;
-    actions::invite(&portal, &caller, form).await?;
-    land("/organization/members", Some(Notice::InvitationSent));
+    let sent = actions::invite(&portal, &caller, form).await?.all()?;
+    land("/organization/members", Some(if sent == 1 { Notice::InvitationSent } else { Notice::InvitationsSent }));
+    Ok(sent)
+}
+
+/// The list that a form of an invitation's row stands in: to be led back there.
+#[cfg(feature = "ssr")]
+fn list(drawn: &Drawn) -> &'static str {
+    if drawn.page.split('?').next() == Some("/organization/invitations") { "/organization/invitations" } else { "/organization/members" }
+}
+
+/// Changes the role that a pending invitation offers.
+#[server(prefix = "/do", endpoint = "change_invitation_role", input = Json)]
+pub async fn change_invitation_role(form: InvitationRoleForm, drawn: Drawn) -> Result<(), Refusal> {
+    let (portal, caller) = caller(drawn)?;
+    actions::change_role(&portal, &caller, form).await?;
+    land("/organization/invitations", Some(Notice::RoleChanged));
     Ok(())
 }
 
 /// Sends an invitation again; the earlier link dies.
 #[server(prefix = "/do", endpoint = "resend_invitation", input = Json)]
 pub async fn resend_invitation(invitation: InvitationId, drawn: Drawn) -> Result<(), Refusal> {
+    let list = list(&drawn);
     let (portal, caller) = caller(drawn)?;
     actions::resend(&portal, &caller, invitation).await?;
-    land("/organization/members", Some(Notice::InvitationResent));
+    land(list, Some(Notice::InvitationResent));
     Ok(())
 }
 
 /// Revokes an invitation.
 #[server(prefix = "/do", endpoint = "revoke_invitation", input = Json)]
 pub async fn revoke_invitation(invitation: InvitationId, drawn: Drawn) -> Result<(), Refusal> {
+    let list = list(&drawn);
     let (portal, caller) = caller(drawn)?;
     actions::revoke(&portal, &caller, invitation).await?;
-    land("/organization/members", Some(Notice::InvitationRevoked));
+    land(list, Some(Notice::InvitationRevoked));
     Ok(())
 }
 

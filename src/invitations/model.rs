@@ -6,21 +6,26 @@ use crate::{
     words::{Email, InvitationId, Timestamp},
 };
 
+/// How many addresses can be invited at once.
+pub const SEVERAL: usize = 500;
+
 /// Invite Member, as it arrives.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InviteForm {
-    /// The address.
+    /// The address, or many: separated by commas, semicolons, spaces or lines, as they are pasted.
     pub email: String,
     /// The role's name.
     #[serde(default)]
     pub role: String,
 }
 
-/// An invitation that is right, as far as the form can tell.
+/// Invitations that are right, as far as the form can tell.
 #[derive(Clone, Debug)]
 pub struct Invite {
-    /// The address.
-    pub email: Email,
+    /// The addresses, each once.
+    pub emails: Vec<Email>,
+    /// What was no address, and why, beside those that are.
+    pub refused: Vec<(String, String)>,
     /// The role.
     pub role: Role,
 }
@@ -29,16 +34,53 @@ impl InviteForm {
     /// Reads it.
     ///
     /// # Errors
-    /// A sentence for each field that is wrong.
+    /// A sentence for each field that is wrong: where there is no address at all, or too many.
     pub fn parse(&self) -> Result<Invite, FieldErrors> {
         let mut errors = FieldErrors::default();
-        let email = errors.take("email", Email::parse(&self.email));
-        let role = errors.take("role", Role::parse(&self.role).ok_or("Choose a role"));
-        match (email, role) {
-            (Some(email), Some(role)) => Ok(Invite { email, role }),
+        let (mut emails, mut refused): (Vec<Email>, Vec<(String, String)>) = (Vec::new(), Vec::new());
+        let mut seen = std::collections::BTreeSet::new();
+        for text in addresses(&self.email) {
+            match Email::parse(text) {
+                Ok(email) if seen.insert(email.key()) => emails.push(email),
+                Ok(_) => {}
+                Err(why) if seen.insert(text.to_owned()) => refused.push((text.to_owned(), why.to_owned())),
+                Err(_) => {}
+            }
+        }
+        let n = emails.len() + refused.len();
+        let found = match (emails.is_empty(), refused.as_slice()) {
+            (true, []) => Email::parse("").map(|_| ()).map_err(str::to_owned),
+            (true, [(_, why)]) => Err(why.clone()),
+            (true, _) => Err("None of these is an e-mail address".to_owned()),
+            _ if n > SEVERAL => Err(format!("Invite at most {SEVERAL} addresses at once; these are {n}")),
+            _ => Ok(()),
+        };
+        errors.take("email", found);
+        match errors.take("role", Role::parse(&self.role).ok_or("Choose a role")) {
+            Some(role) if errors.0.is_empty() => Ok(Invite { emails, refused, role }),
             _ => Err(errors),
         }
     }
+}
+
+/// The addresses in a pasted text, with the names that mail programs put before them left out.
+fn addresses(text: &str) -> impl Iterator<Item = &str> {
+    text.split([',', ';', '\n', '\r'])
+        .flat_map(|part| match part.split_once('<').and_then(|(_, rest)| rest.split_once('>')) {
+            Some((address, _)) if address.contains('@') => vec![address.trim()],
+            _ => part.split_whitespace().collect(),
+        })
+        .filter(|address| !address.is_empty())
+}
+
+/// The role of a pending invitation, as it arrives.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvitationRoleForm {
+    /// Whose.
+    pub invitation: String,
+    /// The new role's name.
+    #[serde(default)]
+    pub role: String,
 }
 
 /// How an invitation stands, by the clock.
@@ -48,6 +90,41 @@ pub enum Standing {
     Pending,
     /// Its time is over.
     Expired,
+    /// It was accepted.
+    Accepted,
+    /// It was declined.
+    Declined,
+    /// It was revoked.
+    Revoked,
+}
+
+impl Standing {
+    /// Every standing.
+    pub const ALL: [Self; 5] = [Self::Pending, Self::Expired, Self::Accepted, Self::Declined, Self::Revoked];
+
+    /// Its name in the URL; for what is settled also in the database.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Expired => "expired",
+            Self::Accepted => "accepted",
+            Self::Declined => "declined",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    /// Its name on pages.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Expired => "Expired",
+            Self::Accepted => "Accepted",
+            Self::Declined => "Declined",
+            Self::Revoked => "Revoked",
+        }
+    }
 }
 
 /// An invitation in its organization's list.
@@ -69,6 +146,8 @@ pub struct InvitationRow {
     pub standing: Standing,
     /// Whether who looks may send it again or revoke it.
     pub manageable: bool,
+    /// Whether who looks may change its role.
+    pub changeable: bool,
 }
 
 /// An invitation, as the one it is for sees it.
@@ -86,4 +165,33 @@ pub struct InvitationView {
     pub inviter: String,
     /// Until when it can be accepted.
     pub expires_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(email: &str) -> Result<Invite, FieldErrors> {
+        InviteForm { email: email.to_owned(), role: "Admin".to_owned() }.parse()
+    }
+
+    #[test]
+    fn pasted_addresses_are_taken_apart_and_each_taken_once() {
+        let invite =
+            parse("Ada Lovelace <ada@example.com>; bob@example.com,ADA@example.com\n\n carol@example.com dave@example.com nonsense")
+                .expect("read");
+        let emails: Vec<_> = invite.emails.iter().map(Email::as_str).collect();
+        assert_eq!(emails, ["ada@example.com", "bob@example.com", "carol@example.com", "dave@example.com"]);
+        assert_eq!(invite.refused.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>(), ["nonsense"]);
+    }
+
+    #[test]
+    fn without_an_address_or_with_too_many_it_is_refused() {
+        for text in ["", " ,;\n", "nonsense", "two words"] {
+            assert!(parse(text).is_err_and(|errors| errors.of("email").is_some()), "{text:?}");
+        }
+        let many: Vec<String> = (0..10_000).map(|n| format!("person{n}@example.com")).collect();
+        assert!(parse(&many.join(" ")).is_err_and(|errors| errors.of("email").is_some_and(|why| why.contains("10000"))));
+        assert_eq!(parse(&many[..SEVERAL].join(",")).map(|invite| invite.emails.len()), Ok(SEVERAL));
+    }
 }

@@ -2,13 +2,16 @@
 
 use leptos::prelude::*;
 
-use super::{InvitationRow, InvitationView};
+use super::{InvitationRow, InvitationView, Standing};
 use crate::{
     form::{Conflict, Drawn, Refusal},
+    list::{ListQuery, Listed, MAX_SEARCH},
     permissions::Role,
-    ui::{Checked, Date, ErrorSummary, Hidden, Moment, SelectField, TextField},
+    ui::{Checked, Date, ErrorSummary, Hidden, Icon, Moment, SelectField, TextArea, icons, list},
     words::{Email, InvitationId},
 };
+
+const PATH: &str = "/organization/invitations";
 
 /// The fields of Invite Member, the same on the page and in the dialog.
 #[component]
@@ -18,9 +21,13 @@ pub fn InviteFields(
     /// The roles that may be given.
     roles: &'static [Role],
 ) -> impl IntoView {
+    // Of many, those that went out are done with: the others stay to be mended.
+    let rest = match checked.refusal() {
+        Some(Refusal::Partly(partly)) => Some(partly.rest()),
+        _ => None,
+    };
     view! {
-        <TextField name="email" label="Corporate e-mail" kind="email"
-            autofocus=true value=checked.value("email", "") error=checked.error("email") maxlength=Email::MAX/>
+        <TextArea name="email" label="Corporate e-mail" hint="One address, or many pasted at once." autofocus=true value=rest.unwrap_or_else(|| checked.value("email", "")) error=checked.error("email")/>
         <SelectField
             name="role"
             label="Role"
@@ -56,6 +63,159 @@ pub fn invite(roles: &'static [Role], checked: Checked, drawn: Drawn, resend: Dr
                 <div class="actions start"><button class="button">"Resend"</button></div>
             </form>
         })}
+    }
+    .into_any()
+}
+
+/// The list of invitations: those that wait, or of the state that was chosen.
+#[must_use]
+pub fn invitations(
+    page: Listed<InvitationRow>,
+    query: ListQuery,
+    organization: String,
+    invites: bool,
+    refusal: Option<Refusal>,
+    drawn: impl Fn() -> Drawn,
+) -> AnyView {
+    let states: Vec<_> = Standing::ALL
+        .iter()
+        .map(|standing| (standing.name().to_owned(), standing.title().to_owned()))
+        .chain([("all".to_owned(), "All".to_owned())])
+        .collect();
+    let content = if page.rows.is_empty() {
+        let (title, sentence) = if query.is_conditional() {
+            ("No invitations found", "No invitation is in this state, or none is for an address that holds what you searched for.")
+        } else {
+            ("No invitations wait", "Everybody who was invited has answered. Whoever you invite next stands here until they do.")
+        };
+        view! {
+            <div class="table-wrap">
+                <div class="empty">
+                    <Icon inner=icons::MAIL large=true/>
+                    <h2>{title}</h2>
+                    <p>{sentence}</p>
+                    {query.is_conditional().then(|| view! { <div class="actions"><a class="button" href=PATH>"Clear search"</a></div> })}
+                </div>
+            </div>
+        }
+        .into_any()
+    } else {
+        let head = list::heads(PATH, &page, &query, &[("email", "E-mail")]);
+        let (sent, expires) =
+            (list::heads(PATH, &page, &query, &[("sent", "Sent")]), list::heads(PATH, &page, &query, &[("expires", "Valid until")]));
+        let pager = list::pager(PATH, &page, &query, "Pages of invitations");
+        view! {
+            <div class="table-wrap">
+                <table class="table" role="table">
+                    <caption class="vh">"Invitations"</caption>
+                    <thead role="rowgroup">
+                        <tr role="row" data-label="Sort by">
+                            {head}
+                            <th scope="col" role="columnheader">"State"</th>
+                            <th scope="col" role="columnheader">"Role"</th>
+                            <th scope="col" role="columnheader">"Invited by"</th>
+                            {sent}
+                            {expires}
+                            <th scope="col" role="columnheader" class="actions-cell"><span class="vh">"Actions"</span></th>
+                        </tr>
+                    </thead>
+                    <tbody role="rowgroup">{page.rows.into_iter().map(|row| self::row(row, drawn(), true)).collect_view()}</tbody>
+                </table>
+            </div>
+            {pager}
+        }
+        .into_any()
+    };
+    view! {
+        <header class="page-head">
+            <div><p class="kicker"><a href="/organization/members">"Members"</a></p><h1>"Invitations"</h1><p class="lede">"To " <bdi>{organization}</bdi> ". A link is used once. Sending it again replaces the earlier one."</p></div>
+            {invites.then(|| view! {
+                <div class="page-actions"><a class="button primary" href="/organization/members/invite"><Icon inner=icons::USER_PLUS/>"Invite Member"</a></div>
+            })}
+        </header>
+        <ErrorSummary refusal/>
+        <div class="section">
+            <div class="toolbar">
+                <form class="search" role="search" method="get" action=PATH>
+                    <Icon inner=icons::SEARCH/>
+                    <label class="vh" for="q">"Search invitations by e-mail"</label>
+                    <input class="input" id="q" name="q" type="search" placeholder="Search by e-mail" value=query.q.clone() maxlength=MAX_SEARCH.to_string() autocomplete="off"/>
+                    {list::kept(&query)}
+                </form>
+                {list::filter(PATH, &query, "state", "State", "waiting", &states)}
+            </div>
+            {content}
+        </div>
+    }
+    .into_any()
+}
+
+/// An invitation in a list. In the list of its own it says when it was sent, and its menu leads to its role.
+#[must_use]
+pub fn row(row: InvitationRow, drawn: Drawn, whole: bool) -> AnyView {
+    let title = row.standing.title();
+    let badge = match row.standing {
+        Standing::Pending => view! { <span class="badge warn"><Icon inner=icons::CLOCK/>{title}</span> },
+        Standing::Expired => view! { <span class="badge"><Icon inner=icons::BAN/>{title}</span> },
+        Standing::Accepted => view! { <span class="badge good"><Icon inner=icons::CHECK/>{title}</span> },
+        Standing::Declined | Standing::Revoked => view! { <span class="badge"><Icon inner=icons::X_CIRCLE/>{title}</span> },
+    };
+    let actions = row.manageable.then(|| {
+        let (id, menu, email) = (row.id.to_string(), format!("invitation-{}", row.id), row.email.clone());
+        view! {
+            <button class="icon-button row-menu" type="button" id=format!("actions-{id}") popovertarget=menu.clone()><Icon inner=icons::MORE large=true/><span class="vh">"Actions for " <bdi>{email.clone()}</bdi></span></button>
+            <div class="row-actions" id=menu popover="auto">
+                <form method="post" action="/do/resend_invitation" data-call="resend_invitation">
+                    <Hidden drawn/>
+                    <input type="hidden" name="invitation" value=id.clone()/>
+                    <button class="icon-button" title="Resend"><Icon inner=icons::REFRESH/><span class="label">"Resend " <bdi>{email.clone()}</bdi></span></button>
+                </form>
+                {row.changeable.then(|| view! {
+                    <a class="icon-button" href=format!("/organization/invitations/{id}/role") title="Change role">
+                        <Icon inner=icons::EDIT/><span class="label">"Change role of " <bdi>{email.clone()}</bdi></span>
+                    </a>
+                })}
+                <a class="icon-button danger" href=format!("/organization/invitations/{id}/revoke") title="Revoke" data-dialog="revoke" data-id=id.clone() data-email=email.clone()>
+                    <Icon inner=icons::X_CIRCLE/><span class="label">"Revoke " <bdi>{email.clone()}</bdi></span>
+                </a>
+            </div>
+        }
+    });
+    view! {
+        <tr role="row" data-key=row.id.to_string()>
+            <th scope="row" role="rowheader" class="break"><bdi>{row.email.clone()}</bdi></th>
+            <td role="cell" data-label="State">{badge}</td>
+            <td role="cell" class="nowrap" data-label="Role">{row.role.name()}</td>
+            <td role="cell" data-label="Invited by"><bdi>{row.inviter.clone()}</bdi></td>
+            {whole.then(|| view! { <td role="cell" class="nowrap" data-label="Sent"><Date at=row.sent_at short=true/></td> })}
+            <td role="cell" class="nowrap" data-label="Valid until"><Date at=row.expires_at short=true/></td>
+            <td role="cell" class="actions-cell">{actions}</td>
+        </tr>
+    }
+    .into_any()
+}
+
+/// The role of a pending invitation, as a page.
+#[must_use]
+pub fn role(invitation: InvitationRow, checked: Checked, drawn: Drawn) -> AnyView {
+    view! {
+        <header class="page-head"><div><p class="kicker"><a href=PATH>"Invitations"</a></p><h1>"Change role"</h1></div></header>
+        <form class="card form" method="post" action="/do/change_invitation_role" novalidate>
+            <Hidden drawn/>
+            <ErrorSummary refusal=checked.refusal()/>
+            <input type="hidden" name="form[invitation]" value=invitation.id.to_string()/>
+            <p>"The invitation of " <strong><bdi>{invitation.email}</bdi></strong> ". Its link stays good."</p>
+            <SelectField
+                name="role"
+                label="Role"
+                hint="An Admin manages members and sees customer data."
+                options=Role::ALL.map(Role::name).to_vec()
+                value=checked.value("role", invitation.role.name())
+                error=checked.error("role")
+            />
+            <p class="hint"><a href="/roles">"Compare roles"</a></p>
+            <div class="actions start"><button class="button primary">"Save"</button><a class="button quiet" href=PATH>"Cancel"</a></div>
+        </form>
     }
     .into_any()
 }

@@ -5,6 +5,9 @@ use axum::http::StatusCode;
 use super::{actions, pages};
 use crate::{
     db::Failure,
+    form::Drawn,
+    list::ListQuery,
+    permissions::Permission,
     ui::Checked,
     visit::{Answer, Page, Visit, sign_in_address},
 };
@@ -17,6 +20,34 @@ pub async fn invite(visit: &Visit) -> Result<Answer, Failure> {
     let roles = visit.member()?.role.may_give();
     let (checked, drawn, resend) = (Checked(visit.state_of("invite_member")), visit.drawn(), visit.drawn());
     Ok(Page::narrow("Invite Member", move || pages::invite(roles, checked, drawn, resend)).into())
+}
+
+/// `/organization/invitations?q=…&state=…&sort=…&after=…`
+///
+/// # Errors
+/// The database's.
+pub async fn invitations(visit: &Visit) -> Result<Answer, Failure> {
+    let (actor, membership) = (visit.actor()?, visit.member()?);
+    let query = ListQuery::parse(url::form_urlencoded::parse(visit.query.as_bytes()).into_owned(), &["state"]);
+    let now = visit.portal.clock.now();
+    let page = actions::page(&mut visit.portal.read().await?, membership, actor.account, &query, now).await?;
+    let (organization, invites) = (membership.organization_name.clone(), membership.role.may(Permission::InviteMembers));
+    let refusal = visit.state.as_ref().map(|state| state.refusal.clone());
+    let (drawn, random) = (visit.drawn(), visit.portal.random);
+    let drawn = move || Drawn { key: random.tag(), ..drawn.clone() };
+    Ok(Page::new("Invitations", move || pages::invitations(page, query, organization, invites, refusal, drawn)).into())
+}
+
+/// `/organization/invitations/{invitation}/role`
+///
+/// # Errors
+/// 404 for one that is not pending there.
+pub async fn role(visit: &Visit) -> Result<Answer, Failure> {
+    let (actor, membership) = (visit.actor()?, visit.member()?);
+    let id = visit.path.split('/').nth(3).unwrap_or_default();
+    let invitation = actions::manageable(&mut visit.portal.read().await?, membership, actor.account, id, visit.portal.clock.now()).await?;
+    let (checked, drawn) = (Checked(visit.state_of("change_invitation_role")), visit.drawn());
+    Ok(Page::narrow("Change role", move || pages::role(invitation, checked, drawn)).into())
 }
 
 /// `/organization/invitations/{invitation}/revoke`

@@ -1,6 +1,8 @@
-//! Lists: one place for what can be asked of any list (search, order, place), how it stands in the URL, and, on the
-//! server, how it becomes one of the statements that were written for it.
+//! Lists: one place for what can be asked of any list (search, filters, order, place), how it stands in the URL, and, on
+//! the server, how it becomes one of the statements that were written for it.
 
+#[cfg(feature = "ssr")]
+pub mod csv;
 #[cfg(feature = "ssr")]
 pub mod sql;
 
@@ -11,7 +13,8 @@ pub const PAGE: usize = 50;
 /// The longest search, in characters; what is longer is cut.
 pub const MAX_SEARCH: usize = 100;
 
-/// What is asked of a list: `q` searches, `sort` and `order` order, `after` or `before` place.
+/// What is asked of a list: `q` searches, `sort` and `order` order, `after` or `before` place; the list's own filters
+/// have their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListQuery {
     /// Searched for; empty for everything.
@@ -20,9 +23,12 @@ pub struct ListQuery {
     /// The column; one that the list does not know is its first.
     #[serde(default)]
     pub sort: String,
-    /// Whether from the end.
+    /// Whether from the greatest; nothing where the column says so itself.
     #[serde(default)]
-    pub descending: bool,
+    pub descending: Option<bool>,
+    /// The filters that are set, by their names.
+    #[serde(default)]
+    pub filters: Vec<(String, String)>,
     /// The cursor of the row after which the page begins.
     #[serde(default)]
     pub after: String,
@@ -32,17 +38,20 @@ pub struct ListQuery {
 }
 
 impl ListQuery {
-    /// Reads the query of a URL from its decoded pairs; what is not known is passed over.
+    /// Reads the query of a URL from its decoded pairs, among them the named filters; what is not known is passed over.
     #[must_use]
-    pub fn parse(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
+    pub fn parse(pairs: impl IntoIterator<Item = (String, String)>, filters: &[&str]) -> Self {
         let mut query = Self::default();
         for (key, value) in pairs {
             match key.as_str() {
                 "q" => query.q = value.trim().chars().filter(|c| !c.is_control()).take(MAX_SEARCH).collect(),
                 "sort" => query.sort = value.chars().take(40).collect(),
-                "order" => query.descending = value == "desc",
+                "order" if value == "desc" || value == "asc" => query.descending = Some(value == "desc"),
                 "after" => query.after = value,
                 "before" => query.before = value,
+                name if filters.contains(&name) && !value.is_empty() && query.filter(name).is_none() => {
+                    query.filters.push((key, value.chars().take(MAX_SEARCH).collect()));
+                }
                 _ => {}
             }
         }
@@ -63,22 +72,48 @@ impl ListQuery {
         };
         put("q", &self.q);
         put("sort", &self.sort);
-        put("order", if self.descending { "desc" } else { "" });
+        put("order", self.descending.map_or("", |descending| if descending { "desc" } else { "asc" }));
+        for (name, value) in &self.filters {
+            put(name, value);
+        }
         put("after", &self.after);
         put("before", &self.before);
         url
     }
 
-    /// The same list ordered by a column: by the one it is ordered by, the other way round.
+    /// The value of a filter.
     #[must_use]
-    pub fn sorted(&self, column: &str, current: &str) -> Self {
-        Self {
-            q: self.q.clone(),
-            sort: column.to_owned(),
-            descending: column == current && !self.descending,
-            after: String::new(),
-            before: String::new(),
+    pub fn filter(&self, name: &str) -> Option<&str> {
+        self.filters.iter().find(|(filter, _)| filter == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether anything is searched or filtered.
+    #[must_use]
+    pub fn is_conditional(&self) -> bool {
+        !self.q.is_empty() || !self.filters.is_empty()
+    }
+
+    /// The same list from another place.
+    #[must_use]
+    pub fn at(&self, after: Option<String>, before: Option<String>) -> Self {
+        Self { after: after.unwrap_or_default(), before: before.unwrap_or_default(), ..self.clone() }
+    }
+
+    /// The same page of the list with a filter more.
+    #[must_use]
+    pub fn filtered_here(&self, name: &str, value: &str) -> Self {
+        Self { after: self.after.clone(), before: self.before.clone(), ..self.filtered(name, value) }
+    }
+
+    /// The same list from its beginning, with a filter otherwise; empty for none.
+    #[must_use]
+    pub fn filtered(&self, name: &str, value: &str) -> Self {
+        let mut query = self.at(None, None);
+        query.filters.retain(|(filter, _)| filter != name);
+        if !value.is_empty() {
+            query.filters.push((name.to_owned(), value.to_owned()));
         }
+        query
     }
 }
 
@@ -120,8 +155,10 @@ pub struct Listed<T> {
     pub next: Option<String>,
     /// By which column it is ordered.
     pub sort: String,
-    /// Whether from the end.
+    /// Whether from the greatest.
     pub descending: bool,
+    /// Whether that is how the column begins by itself.
+    pub newest_first: bool,
 }
 
 impl<T> Listed<T> {
@@ -135,7 +172,16 @@ impl<T> Listed<T> {
             next: self.next,
             sort: self.sort,
             descending: self.descending,
+            newest_first: self.newest_first,
         }
+    }
+
+    /// What the head of a column leads to: the list ordered by it; by the one it is ordered by, the other way round.
+    #[must_use]
+    pub fn sorted(&self, query: &ListQuery, column: &str) -> ListQuery {
+        let turned = !self.descending;
+        let descending = (column == self.sort && turned != self.newest_first).then_some(turned);
+        ListQuery { sort: column.to_owned(), descending, ..query.at(None, None) }
     }
 
     /// `51–100 of 1,234`.
@@ -173,17 +219,18 @@ mod tests {
         let query = ListQuery {
             q: "a&b=ü%".to_owned(),
             sort: "email".to_owned(),
-            descending: true,
+            descending: Some(true),
+            filters: vec![("role".to_owned(), "Admin".to_owned())],
             after: "x_-".to_owned(),
             before: String::new(),
         };
-        assert_eq!(query.to_url(), "?q=a%26b%3D%C3%BC%25&sort=email&order=desc&after=x_-");
+        assert_eq!(query.to_url(), "?q=a%26b%3D%C3%BC%25&sort=email&order=desc&role=Admin&after=x_-");
         assert_eq!(ListQuery::default().to_url(), "");
     }
 
     #[test]
     fn a_search_is_cut_and_cleaned() {
-        let query = ListQuery::parse([("q".to_owned(), format!("\u{0}{}", "é".repeat(10_000)))]);
+        let query = ListQuery::parse([("q".to_owned(), format!("\u{0}{}", "é".repeat(10_000)))], &[]);
         assert_eq!(query.q, "é".repeat(MAX_SEARCH));
     }
 

@@ -9,11 +9,13 @@ use uuid::Uuid;
 use super::{Count, ListQuery, Listed, PAGE};
 use crate::{
     db::{Conn, Connected},
-    words::fold,
+    words::{Timestamp, fold},
 };
 
-/// With a filter, counting stops here.
+/// With a condition, counting stops here.
 pub const COUNT_TO: i64 = 1000;
+/// A term of fewer characters matches beginnings alone: there is no trigram in it.
+const TRIGRAM: usize = 3;
 
 /// A column that a list can be ordered by.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +26,43 @@ pub struct Column {
     pub key: &'static str,
     /// Whether the key is a number.
     pub number: bool,
+    /// Whether it begins with the greatest where nothing is said: what is newest comes first.
+    pub newest_first: bool,
+}
+
+/// A value that is bound to a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// Text.
+    Text(String),
+    /// A number or a moment.
+    Number(i64),
+    /// An identifier.
+    Id(Uuid),
+}
+
+/// Something a list can be filtered by.
+#[derive(Clone, Copy, Debug)]
+pub struct Filter {
+    /// Its name in the URL.
+    pub name: &'static str,
+    /// The conditions that its values come to, each with one `$` in the place of what is bound.
+    pub conditions: &'static [&'static str],
+    /// Which condition a value is, and what is bound to it; nothing for a value that is none.
+    pub read: fn(&str, Timestamp) -> Option<(usize, Bound)>,
+}
+
+/// A view over an index of trigrams; each engine has its own behind it.
+#[derive(Clone, Copy, Debug)]
+pub struct Indexed {
+    /// The view.
+    pub view: &'static str,
+    /// Its column with the row's id.
+    pub id: &'static str,
+    /// Its column with the scope.
+    pub scope: &'static str,
+    /// Its column with everything that is searched.
+    pub keys: &'static str,
 }
 
 /// A list.
@@ -31,7 +70,7 @@ pub struct Column {
 pub struct ListSpec {
     /// What is selected; the row's `id` and every sort key among it.
     pub select: &'static str,
-    /// From what, as far as the `WHERE`.
+    /// The table.
     pub from: &'static str,
     /// The condition on the scope, `$1` (an organization).
     pub scope: &'static str,
@@ -39,8 +78,12 @@ pub struct ListSpec {
     pub id: &'static str,
     /// The columns; the first is the order by itself.
     pub columns: &'static [Column],
-    /// The folded columns that are searched.
+    /// The folded columns that are searched; none where the list has no search.
     pub searched: &'static [&'static str],
+    /// Where a rare term is looked up in a long list.
+    pub indexed: Option<Indexed>,
+    /// The filters.
+    pub filters: &'static [Filter],
 }
 
 /// A value of a sort key.
@@ -85,112 +128,243 @@ pub trait Keyed {
     fn key(&self, column: &str) -> Key;
 }
 
+/// How a search is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Searched {
+    /// Not at all.
+    No,
+    /// By beginnings.
+    Short,
+    /// Anywhere.
+    Long,
+}
+
+/// How the rows of a page are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// Along the order's index until the page is full: right where most rows match, or the list is short.
+    Walk,
+    /// What matches first, then its order: right where few rows match.
+    Few,
+}
+
 /// Every statement of a list.
 #[derive(Debug)]
 pub struct ListSql {
     spec: ListSpec,
-    /// By column, whether searched, whether from a place, whether forward in the table.
+    /// By column, search, filters, way, whether from a place, whether forward in the table.
     pages: Vec<&'static str>,
-    count: &'static str,
+    /// By search and filters.
+    counts: Vec<&'static str>,
+}
+
+/// What a query comes to.
+struct Plan {
+    column: Column,
+    descending: bool,
+    searched: Searched,
+    /// By filter: 0 for none, else its condition and one.
+    filters: Vec<usize>,
+    term: String,
+    bound: Vec<Bound>,
+}
+
+/// Which part of the list.
+#[derive(Clone, Copy)]
+struct Stretch<'c> {
+    /// From here; from the beginning where there is none.
+    place: Option<&'c Cursor>,
+    /// Towards the beginning.
+    backward: bool,
+    /// At most so many rows.
+    limit: usize,
+}
+
+impl Plan {
+    fn is_conditional(&self) -> bool {
+        self.searched != Searched::No || self.filters.iter().any(|filter| *filter > 0)
+    }
 }
 
 impl ListSql {
     /// Writes every statement. They live as long as the program, as sqlx asks of what is not data.
     #[must_use]
     pub fn new(spec: ListSpec) -> Self {
-        let mut pages = Vec::new();
+        let (mut pages, mut counts) = (Vec::new(), Vec::new());
         for column in spec.columns {
-            for searched in [false, true] {
-                for placed in [false, true] {
-                    for ascending in [false, true] {
-                        pages.push(&*Box::leak(page(&spec, column, searched, placed, ascending).into_boxed_str()));
+            for searched in [Searched::No, Searched::Short, Searched::Long] {
+                for filters in choices(&spec) {
+                    for way in [Way::Walk, Way::Few] {
+                        for placed in [false, true] {
+                            for ascending in [false, true] {
+                                let text = page(&spec, column, searched, &filters, way, placed, ascending);
+                                pages.push(&*Box::leak(text.into_boxed_str()));
+                            }
+                        }
                     }
                 }
             }
         }
-        let search = search(&spec, 2);
-        let count = format!(
-            "SELECT count(*) FROM (SELECT 1 FROM {} WHERE {} AND {search} LIMIT {}) AS counted",
-            spec.from,
-            spec.scope,
-            COUNT_TO + 1
-        );
-        Self { spec, pages, count: Box::leak(count.into_boxed_str()) }
+        for searched in [Searched::No, Searched::Short, Searched::Long] {
+            for filters in choices(&spec) {
+                let text = format!("SELECT count(*) FROM ({}) AS counted", matching(&spec, searched, &filters, "1").0);
+                counts.push(&*Box::leak(text.into_boxed_str()));
+            }
+        }
+        Self { spec, pages, counts }
     }
 
     /// All texts, for the register.
     #[must_use]
     pub fn texts(&self) -> Vec<&'static str> {
-        self.pages.iter().copied().chain([self.count]).collect()
+        let mut texts: Vec<&'static str> = self.pages.iter().chain(&self.counts).copied().collect();
+        texts.sort_unstable();
+        texts.dedup();
+        texts
     }
 
-    /// The column that a query orders by; an unknown one is the first.
+    /// The names of the filters, as [`ListQuery::parse`] asks for them.
     #[must_use]
-    pub fn column(&self, query: &ListQuery) -> Column {
-        self.spec.columns.iter().find(|c| c.name == query.sort).copied().unwrap_or(self.spec.columns[0])
+    pub fn filters(&self) -> Vec<&'static str> {
+        self.spec.filters.iter().map(|filter| filter.name).collect()
+    }
+
+    fn plan(&self, query: &ListQuery, now: Timestamp) -> Plan {
+        let column = self.spec.columns.iter().find(|c| c.name == query.sort).copied().unwrap_or(self.spec.columns[0]);
+        let term = if self.spec.searched.is_empty() { String::new() } else { fold(query.q.trim()) };
+        let searched = match term.chars().count() {
+            0 => Searched::No,
+            1..TRIGRAM => Searched::Short,
+            _ => Searched::Long,
+        };
+        let (mut filters, mut bound) = (Vec::new(), Vec::new());
+        for filter in self.spec.filters {
+            match query.filter(filter.name).and_then(|value| (filter.read)(value, now)) {
+                Some((condition, value)) => {
+                    filters.push(condition + 1);
+                    bound.push(value);
+                }
+                None => filters.push(0),
+            }
+        }
+        Plan { descending: query.descending.unwrap_or(column.newest_first), column, searched, filters, term, bound }
+    }
+
+    /// Which of the combinations of filters.
+    fn choice(&self, plan: &Plan) -> usize {
+        self.spec.filters.iter().zip(&plan.filters).fold(0, |index, (filter, chosen)| index * (filter.conditions.len() + 1) + chosen)
+    }
+
+    /// What is bound after the scope for a search.
+    fn search(&self, plan: &Plan, indexed: bool) -> Vec<Bound> {
+        match plan.searched {
+            Searched::No => Vec::new(),
+            Searched::Short => vec![Bound::Text(plan.term.clone()), Bound::Text(format!("{}\u{10FFFF}", plan.term))],
+            Searched::Long if indexed => {
+                vec![Bound::Text(format!("%{}%", plan.term)), Bound::Text(pattern(&plan.term))]
+            }
+            Searched::Long => vec![Bound::Text(pattern(&plan.term))],
+        }
+    }
+
+    /// Counts what matches, up to [`COUNT_TO`] and one.
+    async fn count(&self, db: &mut impl Connected, scope: Uuid, plan: &Plan) -> Result<i64, sqlx::Error> {
+        let combinations: usize = self.spec.filters.iter().map(|filter| filter.conditions.len() + 1).product();
+        let text = self.counts[plan.searched as usize * combinations + self.choice(plan)];
+        let mut bound = vec![Bound::Id(scope)];
+        bound.extend(self.search(plan, self.spec.indexed.is_some()));
+        bound.extend(plan.bound.iter().cloned());
+        let rows: Vec<(i64,)> = fetch(db, text, bound).await?;
+        Ok(rows.first().map_or(0, |(n,)| *n))
+    }
+
+    /// Some rows of the list from a place on, forward or backward in its order.
+    async fn rows<R>(
+        &self,
+        db: &mut impl Connected,
+        scope: Uuid,
+        plan: &Plan,
+        way: Way,
+        Stretch { place, backward, limit }: Stretch<'_>,
+    ) -> Result<Vec<R>, sqlx::Error>
+    where
+        R: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        let combinations: usize = self.spec.filters.iter().map(|filter| filter.conditions.len() + 1).product();
+        let column = self.spec.columns.iter().position(|c| c.name == plan.column.name).unwrap_or(0);
+        // Backward, the table is walked the other way and the rows are turned round.
+        let ascending = plan.descending == backward;
+        let index = (column * 3 + plan.searched as usize) * combinations + self.choice(plan);
+        let index = ((index * 2 + way as usize) * 2 + usize::from(place.is_some())) * 2 + usize::from(ascending);
+        let mut bound = vec![Bound::Id(scope)];
+        bound.extend(self.search(plan, way == Way::Few && self.spec.indexed.is_some()));
+        bound.extend(plan.bound.iter().cloned());
+        if let Some(cursor) = place {
+            bound.push(match &cursor.k {
+                Key::Text(key) => Bound::Text(key.clone()),
+                Key::Number(key) => Bound::Number(*key),
+            });
+            bound.push(Bound::Id(cursor.i));
+        }
+        bound.push(Bound::Number(i64::try_from(limit).unwrap_or(i64::MAX)));
+        let mut rows = fetch(db, self.pages[index], bound).await?;
+        if backward {
+            rows.reverse();
+        }
+        Ok(rows)
+    }
+
+    /// How the rows are best found, and how many match where that had to be counted.
+    ///
+    /// A condition that few rows meet would let a walk along the order go through the whole list; one that many meet
+    /// would have to be sorted. Short lists are walked without asking.
+    async fn way(&self, db: &mut impl Connected, scope: Uuid, plan: &Plan, total: Option<i64>) -> Result<(Way, Option<i64>), sqlx::Error> {
+        if total.is_some_and(|total| total <= COUNT_TO) || (total.is_some() && !plan.is_conditional()) {
+            return Ok((Way::Walk, None));
+        }
+        let n = self.count(db, scope, plan).await?;
+        Ok((if n > COUNT_TO || !plan.is_conditional() { Way::Walk } else { Way::Few }, Some(n)))
     }
 
     /// One page of the list in a scope.
     ///
-    /// `total` is the number of rows without a filter, which is kept and not counted here.
+    /// `total` is the number of rows without a condition where that is kept; else it is counted like with one.
     ///
     /// # Errors
     /// The database's.
-    pub async fn page<R>(&self, db: &mut impl Connected, scope: Uuid, query: &ListQuery, total: i64) -> Result<Listed<R>, sqlx::Error>
+    pub async fn page<R>(
+        &self,
+        db: &mut impl Connected,
+        scope: Uuid,
+        query: &ListQuery,
+        now: Timestamp,
+        total: Option<i64>,
+    ) -> Result<Listed<R>, sqlx::Error>
     where
         R: Keyed + for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
-        let column = self.column(query);
-        let pattern = pattern(&query.q);
+        let plan = self.plan(query, now);
+        let column = plan.column;
         let (after, before) = (Cursor::read(&query.after, column.number), Cursor::read(&query.before, column.number));
         let backward = before.is_some() && after.is_none();
         let place = after.or(before);
-        let index = {
-            let column = self.spec.columns.iter().position(|c| c.name == column.name).unwrap_or(0);
-            // Backward, the table is walked the other way and the rows are turned round.
-            let ascending = query.descending == backward;
-            ((column * 2 + usize::from(pattern.is_some())) * 2 + usize::from(place.is_some())) * 2 + usize::from(ascending)
-        };
-        let text = self.pages[index];
+        let (way, counted) = self.way(db, scope, &plan, total).await?;
         // One row more than is shown tells whether there is a page after.
-        let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
-        macro_rules! fetch {
-            ($engine:ty, $conn:expr) => {{
-                let mut statement = sqlx::query_as::<$engine, R>(text).bind(scope);
-                if let Some(pattern) = &pattern {
-                    statement = statement.bind(pattern);
-                }
-                if let Some(cursor) = &place {
-                    statement = match &cursor.k {
-                        Key::Text(key) => statement.bind(key),
-                        Key::Number(key) => statement.bind(key),
-                    };
-                    statement = statement.bind(cursor.i);
-                }
-                statement.bind(limit).fetch_all($conn).await?
-            }};
-        }
-        let mut rows: Vec<R> = match db.conn() {
-            Conn::Sqlite(c) => fetch!(Sqlite, c),
-            Conn::Postgres(c) => fetch!(Postgres, c),
-        };
+        let mut rows: Vec<R> = self.rows(db, scope, &plan, way, Stretch { place: place.as_ref(), backward, limit: PAGE + 1 }).await?;
         let more = rows.len() > PAGE;
-        rows.truncate(PAGE);
-        if backward {
-            rows.reverse();
+        if backward && more {
+            rows.remove(0);
         }
+        rows.truncate(PAGE);
         let shown = i64::try_from(rows.len()).unwrap_or(0);
-        let count = match &pattern {
-            None => Count::Exactly(total),
-            Some(_) if place.is_none() && !more => Count::Exactly(shown),
-            Some(pattern) => {
-                let (n,): (i64,) = match db.conn() {
-                    Conn::Sqlite(c) => sqlx::query_as::<Sqlite, (i64,)>(self.count).bind(scope).bind(pattern).fetch_one(c).await?,
-                    Conn::Postgres(c) => sqlx::query_as::<Postgres, (i64,)>(self.count).bind(scope).bind(pattern).fetch_one(c).await?,
-                };
-                if n > COUNT_TO { Count::MoreThan(COUNT_TO) } else { Count::Exactly(n) }
-            }
+        let count = match (total, counted) {
+            (Some(total), _) if !plan.is_conditional() => total,
+            (_, Some(n)) => n,
+            _ if place.is_none() && !more => shown,
+            _ => self.count(db, scope, &plan).await?,
         };
+        let exact = count <= COUNT_TO || (total.is_some() && !plan.is_conditional());
+        let count = if exact { Count::Exactly(count) } else { Count::MoreThan(COUNT_TO) };
         // Positions are those of the moment the cursor was made: rows that come and go meanwhile shift them.
         let first = match (&place, backward) {
             _ if rows.is_empty() => 0,
@@ -208,41 +382,153 @@ impl ListSql {
             next: rows.last().filter(|_| has_next).map(|row| cursor(row, first + shown - 1)),
             rows,
             sort: column.name.to_owned(),
-            descending: query.descending,
+            descending: plan.descending,
+            newest_first: column.newest_first,
         })
     }
-}
 
-fn search(spec: &ListSpec, parameter: usize) -> String {
-    let any: Vec<String> = spec.searched.iter().map(|column| format!("{column} LIKE ${parameter} ESCAPE '\\'")).collect();
-    format!("({})", any.join(" OR "))
-}
-
-fn page(spec: &ListSpec, column: &Column, searched: bool, placed: bool, ascending: bool) -> String {
-    let mut parameter = 1;
-    let mut next = || {
-        parameter += 1;
-        parameter
-    };
-    let mut text = format!("SELECT {} FROM {} WHERE {}", spec.select, spec.from, spec.scope);
-    if searched {
-        text.push_str(&format!(" AND {}", search(spec, next())));
+    /// The rows after a cursor, so many at a time, whatever a page shows: for what is written out as a whole. With the
+    /// cursor of the last one, where there may be more.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn batch<R>(
+        &self,
+        db: &mut impl Connected,
+        scope: Uuid,
+        query: &ListQuery,
+        now: Timestamp,
+        total: Option<i64>,
+        limit: usize,
+    ) -> Result<(Vec<R>, Option<String>), sqlx::Error>
+    where
+        R: Keyed + for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        let plan = self.plan(query, now);
+        let place = Cursor::read(&query.after, plan.column.number);
+        let (way, _) = self.way(db, scope, &plan, total).await?;
+        let rows: Vec<R> = self.rows(db, scope, &plan, way, Stretch { place: place.as_ref(), backward: false, limit }).await?;
+        let next =
+            rows.last().filter(|_| rows.len() == limit).map(|row| Cursor { k: row.key(plan.column.name), i: row.id(), p: 0 }.write());
+        Ok((rows, next))
     }
+}
+
+/// Sends a statement with its values.
+async fn fetch<R>(db: &mut impl Connected, text: &'static str, bound: Vec<Bound>) -> Result<Vec<R>, sqlx::Error>
+where
+    R: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
+{
+    macro_rules! send {
+        ($engine:ty, $conn:expr) => {{
+            let mut statement = sqlx::query_as::<$engine, R>(text);
+            for value in bound {
+                statement = match value {
+                    Bound::Text(text) => statement.bind(text),
+                    Bound::Number(number) => statement.bind(number),
+                    Bound::Id(id) => statement.bind(id),
+                };
+            }
+            statement.fetch_all($conn).await
+        }};
+    }
+    match db.conn() {
+        Conn::Sqlite(c) => send!(Sqlite, c),
+        Conn::Postgres(c) => send!(Postgres, c),
+    }
+}
+
+/// Every combination of filters: for each 0 for none, else its condition and one.
+fn choices(spec: &ListSpec) -> Vec<Vec<usize>> {
+    let mut all = vec![Vec::new()];
+    for filter in spec.filters {
+        all = all
+            .into_iter()
+            .flat_map(|chosen| (0..=filter.conditions.len()).map(move |choice| [chosen.clone(), vec![choice]].concat()))
+            .collect();
+    }
+    all
+}
+
+/// The conditions of a search and of filters, and the number of the last parameter.
+fn conditions(spec: &ListSpec, searched: Searched, filters: &[usize], indexed: Option<Indexed>) -> (String, usize) {
+    let mut last = 1;
+    let mut next = || {
+        last += 1;
+        last
+    };
+    let mut all = Vec::new();
+    match (searched, indexed) {
+        (Searched::No, _) => {}
+        (Searched::Short, _) => {
+            let (from, to) = (next(), next());
+            let any: Vec<String> = spec.searched.iter().map(|key| format!("({key} >= ${from} AND {key} < ${to})")).collect();
+            all.push(format!("({})", any.join(" OR ")));
+        }
+        // The index serves a pattern without an escape character; the second says what is meant literally.
+        (Searched::Long, Some(Indexed { keys, .. })) => {
+            let (loose, exact) = (next(), next());
+            all.push(format!("{keys} LIKE ${loose} AND {keys} LIKE ${exact} ESCAPE '\\'"));
+        }
+        (Searched::Long, None) => {
+            let exact = next();
+            let any: Vec<String> = spec.searched.iter().map(|key| format!("{key} LIKE ${exact} ESCAPE '\\'")).collect();
+            all.push(format!("({})", any.join(" OR ")));
+        }
+    }
+    for (filter, chosen) in spec.filters.iter().zip(filters) {
+        if let Some(condition) = chosen.checked_sub(1).and_then(|condition| filter.conditions.get(condition)) {
+            all.push(condition.replace('$', &format!("${}", next())));
+        }
+    }
+    (all.iter().map(|condition| format!(" AND {condition}")).collect(), last)
+}
+
+/// What matches, as a statement that stops after [`COUNT_TO`] and one, and the number of its last parameter.
+fn matching(spec: &ListSpec, searched: Searched, filters: &[usize], what: &str) -> (String, usize) {
+    let indexed = spec.indexed.filter(|_| searched == Searched::Long);
+    let (conditions, last) = conditions(spec, searched, filters, indexed);
+    let limit = COUNT_TO + 1;
+    let text = match indexed {
+        None => format!("SELECT {what} FROM {} WHERE {}{conditions} LIMIT {limit}", spec.from, spec.scope),
+        // SQLite takes the tables of a CROSS JOIN in the order in which they stand: what was found leads.
+        Some(Indexed { view, id, scope, .. }) if filters.iter().any(|filter| *filter > 0) => {
+            let what = if what == spec.id { id } else { what };
+            format!(
+                "SELECT {what} FROM {view} CROSS JOIN {} WHERE {} = {id} AND {scope} = $1{conditions} LIMIT {limit}",
+                spec.from, spec.id
+            )
+        }
+        Some(Indexed { view, id, scope, .. }) => {
+            let what = if what == spec.id { id } else { what };
+            format!("SELECT {what} FROM {view} WHERE {scope} = $1{conditions} LIMIT {limit}")
+        }
+    };
+    (text, last)
+}
+
+fn page(spec: &ListSpec, column: &Column, searched: Searched, filters: &[usize], way: Way, placed: bool, ascending: bool) -> String {
+    let (mut text, mut last) = match way {
+        Way::Walk => {
+            let (conditions, last) = conditions(spec, searched, filters, None);
+            (format!("SELECT {} FROM {} WHERE {}{conditions}", spec.select, spec.from, spec.scope), last)
+        }
+        Way::Few => {
+            let (matching, last) = matching(spec, searched, filters, spec.id);
+            (format!("SELECT {} FROM {} WHERE {} IN ({matching})", spec.select, spec.from, spec.id), last)
+        }
+    };
     let (comparison, direction) = if ascending { (">", "ASC") } else { ("<", "DESC") };
     if placed {
-        let (key, id) = (next(), next());
-        text.push_str(&format!(" AND ({}, {}) {comparison} (${key}, ${id})", column.key, spec.id));
+        text.push_str(&format!(" AND ({}, {}) {comparison} (${}, ${})", column.key, spec.id, last + 1, last + 2));
+        last += 2;
     }
-    text.push_str(&format!(" ORDER BY {} {direction}, {} {direction} LIMIT ${}", column.key, spec.id, next()));
+    text.push_str(&format!(" ORDER BY {} {direction}, {} {direction} LIMIT ${}", column.key, spec.id, last + 1));
     text
 }
 
-/// The pattern for what is searched: folded like the columns, anywhere in them, its own wildcards taken literally.
-fn pattern(q: &str) -> Option<String> {
-    let folded = fold(q.trim());
-    if folded.is_empty() {
-        return None;
-    }
+/// The pattern for what is searched: anywhere, its own wildcards taken literally.
+fn pattern(folded: &str) -> String {
     let mut pattern = String::from("%");
     for c in folded.chars() {
         if matches!(c, '%' | '_' | '\\') {
@@ -251,7 +537,7 @@ fn pattern(q: &str) -> Option<String> {
         pattern.push(c);
     }
     pattern.push('%');
-    Some(pattern)
+    pattern
 }
 
 #[cfg(test)]
@@ -260,8 +546,7 @@ mod tests {
 
     #[test]
     fn wildcards_are_searched_literally() {
-        assert_eq!(pattern("50%_\\"), Some("%50\\%\\_\\\\%".to_owned()));
-        assert_eq!(pattern("  "), None);
+        assert_eq!(pattern("50%_\\"), "%50\\%\\_\\\\%");
     }
 
     #[test]

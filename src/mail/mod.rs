@@ -52,6 +52,51 @@ pub enum Message {
         at: Timestamp,
         /// Whether by a link from a mail, which ends every session.
         reset: bool,
+        /// With what and from where, in words; mails of earlier versions say nothing of it.
+        #[serde(default)]
+        by: String,
+    },
+    /// Show that the address that your account is to have is yours.
+    ConfirmEmail {
+        /// The account's.
+        first_name: String,
+        /// The link's secret.
+        token: String,
+    },
+    /// Somebody wanted the address for their account, and it has one.
+    AddressInUse,
+    /// Somebody who knows the password asked for another address; to the address of now.
+    EmailChangeAsked {
+        /// The account's.
+        first_name: String,
+        /// The address that was asked for.
+        email: Email,
+        /// When.
+        at: Timestamp,
+        /// With what and from where, in words.
+        by: String,
+    },
+    /// The address was changed; to the one that it was.
+    EmailChanged {
+        /// The account's.
+        first_name: String,
+        /// The address of now.
+        email: Email,
+        /// When.
+        at: Timestamp,
+        /// With what and from where, in words.
+        by: String,
+    },
+    /// The account was deleted.
+    AccountDeleted {
+        /// The account's.
+        first_name: String,
+        /// When.
+        at: Timestamp,
+        /// With what and from where, in words.
+        by: String,
+        /// The organization that was deleted with it, if one was.
+        organization: Option<String>,
     },
     /// An invitation.
     Invitation {
@@ -124,10 +169,35 @@ message!(
 );
 message!(NoAccount { link: String }, "no_account/subject.txt", "no_account/body.txt", "no_account/body.html");
 message!(
-    PasswordChanged { first_name: String, at: String, reset: bool, link: String },
+    PasswordChanged { first_name: String, at: String, reset: bool, by: String, link: String },
     "password_changed/subject.txt",
     "password_changed/body.txt",
     "password_changed/body.html"
+);
+message!(
+    ConfirmEmail { first_name: String, link: String },
+    "confirm_email/subject.txt",
+    "confirm_email/body.txt",
+    "confirm_email/body.html"
+);
+message!(AddressInUse { link: String }, "address_in_use/subject.txt", "address_in_use/body.txt", "address_in_use/body.html");
+message!(
+    EmailChangeAsked { first_name: String, email: String, at: String, by: String, link: String },
+    "email_change_asked/subject.txt",
+    "email_change_asked/body.txt",
+    "email_change_asked/body.html"
+);
+message!(
+    EmailChanged { first_name: String, email: String, at: String, by: String },
+    "email_changed/subject.txt",
+    "email_changed/body.txt",
+    "email_changed/body.html"
+);
+message!(
+    AccountDeleted { first_name: String, at: String, by: String, organization: Option<String>, link: String },
+    "account_deleted/subject.txt",
+    "account_deleted/body.txt",
+    "account_deleted/body.html"
 );
 message!(Invitation { organization: String, role: &'static str, inviter: String, link: String, until: String }, "invitation/subject.txt", "invitation/body.txt", "invitation/body.html");
 
@@ -152,8 +222,27 @@ impl Message {
                 ResetPassword { brand, first_name, link: format!("{base}/reset-password?token={token}") }.render()
             }
             Self::NoAccount => NoAccount { brand, link: format!("{base}/sign-up") }.render(),
-            Self::PasswordChanged { first_name, at, reset } => {
-                PasswordChanged { brand, first_name, at: at.date_time(), reset, link: format!("{base}/forgot-password") }.render()
+            Self::PasswordChanged { first_name, at, reset, by } => {
+                PasswordChanged { brand, first_name, at: at.date_time(), reset, by, link: format!("{base}/forgot-password") }.render()
+            }
+            Self::ConfirmEmail { first_name, token } => {
+                ConfirmEmail { brand, first_name, link: format!("{base}/confirm-email?token={token}") }.render()
+            }
+            Self::AddressInUse => AddressInUse { brand, link: format!("{base}/sign-in") }.render(),
+            Self::EmailChangeAsked { first_name, email, at, by } => EmailChangeAsked {
+                brand,
+                first_name,
+                email: email.to_string(),
+                at: at.date_time(),
+                by,
+                link: format!("{base}/.well-known/change-password"),
+            }
+            .render(),
+            Self::EmailChanged { first_name, email, at, by } => {
+                EmailChanged { brand, first_name, email: email.to_string(), at: at.date_time(), by }.render()
+            }
+            Self::AccountDeleted { first_name, at, by, organization } => {
+                AccountDeleted { brand, first_name, at: at.date_time(), by, organization, link: format!("{base}/sign-up") }.render()
             }
             Self::Invitation { organization, role, inviter, token, expires_at } => Invitation {
                 brand,

@@ -3,22 +3,23 @@
 use serde_json::json;
 
 use super::{
-    MemberRow, MembersPage, RoleForm, Viewer,
+    LeaveForm, Leaving, MemberRow, MembersPage, RoleForm, SEVERAL, SeveralForm, Viewer,
     store::{self, LIST, Row},
 };
 use crate::{
     actor::{Actor, Caller},
     audit::{Action, Object},
     db::{Connected, Failure},
-    form::{Conflict, Drawn, FieldErrors, Refusal},
-    guard::{self, Authority, Membership, System},
+    form::{Conflict, Drawn, FieldErrors, Partly, Refusal},
+    guard::{self, Authority, Grant, Membership, System},
     invitations::{InvitationRow, actions as invitations},
-    list::ListQuery,
-    organizations::store as organizations,
+    list::{ListQuery, csv},
+    organizations::{actions::dissolve, store as organizations},
     permissions::{ChangeRole, ManageMembers, Permission, Permit, Role, ViewMembers},
     portal::{Portal, Unit},
     secrets::Random,
-    words::{AccountId, MemberId, OrganizationId},
+    visit::Answer,
+    words::{AccountId, Email, MemberId, OrganizationId, Timestamp},
 };
 
 impl MemberRow {
@@ -35,6 +36,9 @@ impl MemberRow {
     }
 }
 
+/// How many invitations the Members tab shows; the others have their own list.
+const SHOWN: usize = 20;
+
 /// A page of the list of members.
 ///
 /// # Errors
@@ -44,9 +48,10 @@ pub async fn page(
     organization: OrganizationId,
     viewer: AccountId,
     query: &ListQuery,
+    now: Timestamp,
     total: i64,
 ) -> Result<MembersPage, Failure> {
-    let listed = LIST.page::<Row>(db, organization.0, query, total).await?;
+    let listed = LIST.page::<Row>(db, organization.0, query, now, Some(total)).await?;
     Ok(listed.map(|row| MemberRow::of(row, viewer)))
 }
 
@@ -59,8 +64,10 @@ pub struct Region {
     pub query: ListQuery,
     /// How many members there are without a filter.
     pub total: i64,
-    /// The pending invitations.
+    /// The invitations that wait and were sent last.
     pub invitations: Vec<InvitationRow>,
+    /// How many wait in all.
+    pub invitations_count: i64,
     /// Who looks.
     pub viewer: Viewer,
     /// What the forms in it carry; the key is another in each.
@@ -80,11 +87,11 @@ pub async fn load(
     actor: &Actor,
     query: &str,
 ) -> Result<Region, Failure> {
-    let query = ListQuery::parse(url::form_urlencoded::parse(query.as_bytes()).into_owned());
+    let query = ListQuery::parse(url::form_urlencoded::parse(query.as_bytes()).into_owned(), &LIST.filters());
     let organization = organizations::get(db, membership.organization).await?.ok_or(Refusal::NotFound)?;
-    let page = page(db, membership.organization, actor.account, &query, organization.members_count).await?;
+    let page = page(db, membership.organization, actor.account, &query, portal.clock.now(), organization.members_count).await?;
     let invitations = if organization.invitations_count > 0 {
-        invitations::list(db, membership, actor.account, portal.clock.now()).await?
+        invitations::newest(db, membership, actor.account, portal.clock.now(), SHOWN).await?
     } else {
         Vec::new()
     };
@@ -92,7 +99,16 @@ pub async fn load(
         Viewer { organization: membership.organization, organization_name: membership.organization_name.clone(), role: membership.role };
     let drawn =
         Drawn { page: format!("/organization/members{}", query.to_url()), key: String::new(), organization: Some(membership.organization) };
-    Ok(Region { page, query, total: organization.members_count, invitations, viewer, drawn, random: portal.random })
+    Ok(Region {
+        page,
+        query,
+        total: organization.members_count,
+        invitations,
+        invitations_count: organization.invitations_count,
+        viewer,
+        drawn,
+        random: portal.random,
+    })
 }
 
 /// The same for an island that asks again: who asks is looked at again too.
@@ -126,6 +142,48 @@ pub async fn get(db: &mut impl Connected, organization: OrganizationId, viewer: 
     Ok(MemberRow::of(row, viewer.account))
 }
 
+/// The members of the visitor's organization among those that were chosen, in no order.
+///
+/// # Errors
+/// The database's.
+pub async fn several(
+    db: &mut impl Connected,
+    organization: OrganizationId,
+    viewer: &Actor,
+    ids: impl Iterator<Item = String>,
+) -> Result<Vec<MemberRow>, Failure> {
+    let mut members: Vec<MemberRow> = Vec::new();
+    for id in ids.take(SEVERAL).filter_map(|id| id.parse::<MemberId>().ok()) {
+        if let Some(row) = store::get(db, organization, id).await?
+            && members.iter().all(|member| member.id != id)
+        {
+            members.push(MemberRow::of(row, viewer.account));
+        }
+    }
+    Ok(members)
+}
+
+/// The members that a query asks for, as CSV: everybody it finds, whatever a page shows.
+#[must_use]
+pub fn export(portal: &Portal, membership: &Membership, query: &str) -> Answer {
+    let query = ListQuery::parse(url::form_urlencoded::parse(query.as_bytes()).into_owned(), &LIST.filters());
+    let (portal, organization, now) = (portal.clone(), membership.organization, portal.clock.now());
+    let head = ["Name", "E-mail", "Role", "Joined", "Last active"];
+    csv::answer("members.csv", &head, move |after| {
+        let (portal, query) = (portal.clone(), ListQuery { after, before: String::new(), ..query.clone() });
+        Box::pin(async move {
+            let mut db = portal.read().await?;
+            let total = organizations::get(&mut db, organization).await?.map(|row| row.members_count);
+            let (rows, next) = LIST.batch::<Row>(&mut db, organization.0, &query, now, total, csv::BATCH).await?;
+            let lines = rows
+                .into_iter()
+                .map(|row| vec![row.name, row.email, row.role, row.joined_at.rfc3339(), row.last_active_at.rfc3339()])
+                .collect();
+            Ok((lines, next))
+        })
+    })
+}
+
 /// Moves what the organization points at away from an account that will be its Admin no more.
 ///
 /// The question is asked here for the good answer; behind it stands the foreign key, which no race gets past.
@@ -152,26 +210,99 @@ pub async fn change_role(portal: &Portal, caller: &Caller, form: RoleForm) -> Re
             Box::pin(async move {
                 let grant = unit.grant::<ChangeRole>(organization).await?;
                 let row = store::get(unit, organization, member).await?.ok_or(Refusal::NotFound)?;
-                if row.account_id == actor {
-                    return Err(Conflict::OwnRole.into());
-                }
-                let before = row.role();
-                if before != role {
-                    if before == Role::Admin {
-                        let_go_of_admin(unit, &grant, row.account_id).await?;
-                    }
-                    store::set_role(unit, &grant, member, role).await?;
-                    unit.audit(
-                        vec![Object::new("member", member, row.name.clone())],
-                        json!({ "role": before.name() }),
-                        json!({ "role": role.name() }),
-                    )
-                    .await?;
-                }
-                Ok(())
+                give(unit, &grant, row, actor, role).await
             })
         })
         .await
+}
+
+/// Gives a role to a member, in a unit.
+async fn give(unit: &mut Unit, grant: &Grant<ChangeRole>, row: Row, actor: AccountId, role: Role) -> Result<(), Failure> {
+    if row.account_id == actor {
+        return Err(Conflict::OwnRole.into());
+    }
+    let before = row.role();
+    if before != role {
+        if before == Role::Admin {
+            let_go_of_admin(unit, grant, row.account_id).await?;
+        }
+        store::set_role(unit, grant, row.id, role).await?;
+        unit.audit(vec![Object::new("member", row.id, row.name)], json!({ "role": before.name() }), json!({ "role": role.name() })).await?;
+    }
+    Ok(())
+}
+
+/// Changes the role of several other members. Who cannot be given it is named with the reason; the others have it.
+///
+/// # Errors
+/// 403, 422 where nobody or too many are chosen, or for the role.
+pub async fn change_roles(portal: &Portal, caller: &Caller, form: SeveralForm) -> Result<Partly, Refusal> {
+    let actor = caller.actor()?.account;
+    let organization = caller.organization()?;
+    let (members, role) = (form.members()?, form.role()?);
+    portal
+        .write(caller, Action::ChangeRole, (actor, organization, members, role), |unit, (actor, organization, members, role)| {
+            Box::pin(async move {
+                let grant = unit.grant::<ChangeRole>(*organization).await?;
+                let mut outcome = Partly::default();
+                for member in members {
+                    let Some(row) = store::get(unit, *organization, *member).await? else {
+                        outcome.refused.push(unknown());
+                        continue;
+                    };
+                    let name = row.name.clone();
+                    tell(&mut outcome, name, give(unit, &grant, row, *actor, *role).await)?;
+                }
+                Ok(outcome)
+            })
+        })
+        .await
+}
+
+/// Removes several other members. Who cannot be removed is named with the reason; the others are.
+///
+/// # Errors
+/// 403, 422 where nobody or too many are chosen.
+pub async fn remove_several(portal: &Portal, caller: &Caller, form: SeveralForm) -> Result<Partly, Refusal> {
+    let actor = caller.actor()?.account;
+    let organization = caller.organization()?;
+    let members = form.members()?;
+    portal
+        .write(caller, Action::RemoveMember, (actor, organization, members), |unit, (actor, organization, members)| {
+            Box::pin(async move {
+                let grant = unit.grant::<ManageMembers>(*organization).await?;
+                let mut outcome = Partly::default();
+                for member in members {
+                    let Some(row) = store::get(unit, *organization, *member).await? else {
+                        outcome.refused.push(unknown());
+                        continue;
+                    };
+                    let name = row.name.clone();
+                    tell(&mut outcome, name, drop_out(unit, &grant, row, *actor).await)?;
+                }
+                Ok(outcome)
+            })
+        })
+        .await
+}
+
+/// What is said of a member who is none (any more).
+fn unknown() -> (String, String) {
+    ("Somebody".to_owned(), "They are not a member any more.".to_owned())
+}
+
+/// Adds what came of one to what came of all. A refusal is looked for before anything is written, so the others stand.
+fn tell(outcome: &mut Partly, name: String, one: Result<(), Failure>) -> Result<(), Failure> {
+    match one {
+        Ok(()) => outcome.done += 1,
+        Err(Failure::Refusal(Refusal::Invalid(errors))) => {
+            let sentences: Vec<String> = errors.0.into_iter().map(|(_, sentence)| sentence).collect();
+            outcome.refused.push((name, sentences.join(". ")));
+        }
+        Err(Failure::Refusal(refusal)) => outcome.refused.push((name, refusal.message())),
+        Err(failure) => return Err(failure),
+    }
+    Ok(())
 }
 
 /// Removes another member.
@@ -187,36 +318,86 @@ pub async fn remove(portal: &Portal, caller: &Caller, form: RoleForm) -> Result<
             Box::pin(async move {
                 let grant = unit.grant::<ManageMembers>(organization).await?;
                 let row = store::get(unit, organization, member).await?.ok_or(Refusal::NotFound)?;
-                if row.account_id == actor {
-                    return Err(FieldErrors::one("", "You cannot remove yourself. Leave the organization instead").into());
-                }
-                end(unit, &grant, row, actor, "removed").await
+                drop_out(unit, &grant, row, actor).await
             })
         })
         .await
 }
 
-/// Leaves one's organization.
+/// Removes a member, in a unit.
+async fn drop_out(unit: &mut Unit, grant: &Grant<ManageMembers>, row: Row, actor: AccountId) -> Result<(), Failure> {
+    if row.account_id == actor {
+        return Err(FieldErrors::one("", "You cannot remove yourself. Leave the organization instead").into());
+    }
+    end(unit, grant, Action::RemoveMember, row, actor, "removed").await
+}
+
+/// Leaves one's organization; who is alone in it deletes it so, and types its name. Tells whether it was deleted.
 ///
 /// # Errors
-/// 404 where one is in none, 409 for the last Admin.
-pub async fn leave(portal: &Portal, caller: &Caller) -> Result<(), Refusal> {
+/// 404 where one is in none, 409 for the last Admin among others, 422 where the name is needed and is another.
+pub async fn leave(portal: &Portal, caller: &Caller, form: LeaveForm) -> Result<bool, Refusal> {
     let actor = caller.actor()?.account;
     let organization = caller.organization()?;
     portal
-        .write(caller, Action::LeaveOrganization, (actor, organization), |unit, &(actor, organization)| {
+        .write(caller, Action::LeaveOrganization, (actor, organization, form.name), |unit, (actor, organization, typed)| {
             Box::pin(async move {
-                let grant = unit.grant::<ViewMembers>(organization).await?;
-                let row = store::get(unit, organization, grant.membership.member).await?.ok_or(Refusal::NotFound)?;
-                end(unit, &grant, row, actor, "left").await
+                let grant = unit.grant::<ViewMembers>(*organization).await?;
+                let row = store::get(unit, *organization, grant.membership.member).await?.ok_or(Refusal::NotFound)?;
+                if organizations::get(unit, *organization).await?.is_some_and(|organization| organization.members_count == 1) {
+                    let grant = unit.grant::<ManageMembers>(*organization).await?;
+                    dissolve(unit, &grant, typed, "name").await?;
+                    return Ok(true);
+                }
+                end(unit, &grant, Action::LeaveOrganization, row, *actor, "left").await?;
+                Ok(false)
             })
         })
         .await
+}
+
+/// What it means that an account leaves its organization: that one's name, and whether it may and what ends with it.
+///
+/// # Errors
+/// The database's.
+pub async fn leaving(db: &mut impl Connected, account: AccountId) -> Result<Option<(String, Leaving)>, Failure> {
+    let Some((organization, row)) = store::of_account(db, account).await? else { return Ok(None) };
+    let Some(whole) = organizations::get(db, organization).await? else { return Ok(None) };
+    let leaving = if whole.members_count == 1 {
+        Leaving::Alone
+    } else if row.role() == Role::Admin && store::another_admin(db, organization, account).await?.is_none() {
+        Leaving::OnlyAdmin
+    } else {
+        Leaving::OthersStay
+    };
+    Ok(Some((whole.name, leaving)))
+}
+
+/// Ends the membership of an account that ends, in the unit that deletes it and holds its lock. Where it is the only
+/// member, the organization ends too, and its name is given.
+///
+/// # Errors
+/// 409 for the last Admin among others, 422 where the organization's name is needed and is another.
+pub async fn end_with_account(unit: &mut Unit, account: AccountId, typed: &str, field: &str) -> Result<Option<String>, Failure> {
+    let Some(organization) = guard::organization_of(unit, account).await? else { return Ok(None) };
+    // Somebody may have removed the member, or deleted the organization, before the lock was taken.
+    match unit.lock_organization(organization).await {
+        Err(Failure::Refusal(Refusal::NotFound)) => return Ok(None),
+        locked => locked?,
+    }
+    let Some((_, row)) = store::of_account(unit, account).await? else { return Ok(None) };
+    let authority = System::ending_account(organization);
+    if organizations::get(unit, organization).await?.is_some_and(|organization| organization.members_count == 1) {
+        return dissolve(unit, &authority, typed, field).await.map(Some);
+    }
+    end::<ManageMembers>(unit, &authority, Action::LeaveOrganization, row, account, "account_deleted").await?;
+    Ok(None)
 }
 
 async fn end<P: Permit>(
     unit: &mut Unit,
     authority: &impl Authority<P>,
+    action: Action,
     row: Row,
     by: AccountId,
     reason: &'static str,
@@ -226,7 +407,8 @@ async fn end<P: Permit>(
     }
     let now = unit.now;
     store::delete(unit, authority, &row, by, reason, now).await?;
-    unit.audit(vec![Object::new("member", row.id, row.name.clone())], json!({ "role": row.role, "email": row.email }), json!(null)).await?;
+    let before = json!({ "role": row.role, "email": row.email });
+    unit.audit_as(action, vec![Object::new("member", row.id, row.name.clone())], before, json!(null)).await?;
     Ok(())
 }
 
@@ -236,7 +418,20 @@ async fn end<P: Permit>(
 /// The database's.
 pub async fn keep_name_in_step(unit: &mut Unit, account: AccountId, name: &str) -> Result<(), Failure> {
     if let Some(organization) = guard::organization_of(unit, account).await? {
+        unit.shows_in(organization);
         store::rename::<ViewMembers>(unit, &System::keeping_in_step(organization), account, name).await?;
+    }
+    Ok(())
+}
+
+/// The same for the address.
+///
+/// # Errors
+/// The database's.
+pub async fn keep_email_in_step(unit: &mut Unit, account: AccountId, email: &Email) -> Result<(), Failure> {
+    if let Some(organization) = guard::organization_of(unit, account).await? {
+        unit.shows_in(organization);
+        store::readdress::<ViewMembers>(unit, &System::keeping_in_step(organization), account, email).await?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use leptos::{prelude::*, server_fn::codec::Json};
 
-use super::RoleForm;
+use super::{LeaveForm, RoleForm, SeveralForm};
 use crate::form::{Drawn, Refusal};
 #[cfg(feature = "ssr")]
 use crate::{
@@ -41,11 +41,29 @@ pub async fn remove_member(form: RoleForm, drawn: Drawn) -> Result<(), Refusal> 
     Ok(())
 }
 
+/// Changes the role of several members; who cannot be given it is named with the reason.
+#[server(prefix = "/do", endpoint = "change_roles", input = Json)]
+pub async fn change_roles(form: SeveralForm, drawn: Drawn) -> Result<usize, Refusal> {
+    let (portal, caller) = caller(drawn)?;
+    let done = actions::change_roles(&portal, &caller, form).await?.all()?;
+    land("/organization/members", Some(Notice::RolesChanged));
+    Ok(done)
+}
+
+/// Removes several members; who cannot be removed is named with the reason.
+#[server(prefix = "/do", endpoint = "remove_members", input = Json)]
+pub async fn remove_members(form: SeveralForm, drawn: Drawn) -> Result<usize, Refusal> {
+    let (portal, caller) = caller(drawn)?;
+    let done = actions::remove_several(&portal, &caller, form).await?.all()?;
+    land("/organization/members", Some(Notice::MembersRemoved));
+    Ok(done)
+}
+
 /// Leaves one's organization.
 #[server(prefix = "/do", endpoint = "leave_organization", input = Json)]
-pub async fn leave_organization(drawn: Drawn) -> Result<(), Refusal> {
+pub async fn leave_organization(#[server(default)] form: LeaveForm, drawn: Drawn) -> Result<(), Refusal> {
     let (portal, caller) = caller(drawn)?;
-    actions::leave(&portal, &caller).await?;
-    land("/getting-started", Some(Notice::Left));
+    let deleted = actions::leave(&portal, &caller, form).await?;
+    land("/getting-started", Some(if deleted { Notice::OrganizationDeleted } else { Notice::Left }));
     Ok(())
 }

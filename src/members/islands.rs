@@ -13,14 +13,7 @@
 
 use leptos::prelude::*;
 
-use crate::ui::{Icon, icons, localize};
-
-/// What the island says, once.
-#[derive(Clone, Debug)]
-pub struct Saying {
-    text: String,
-    bad: bool,
-}
+use crate::ui::{localize, said};
 
 /// Members and pending invitations of an organization; the content is drawn by the server.
 #[island]
@@ -28,7 +21,7 @@ pub fn MembersRoom(
     /// The content.
     children: Children,
 ) -> impl IntoView {
-    let said = RwSignal::new(None::<Saying>);
+    let said = said();
     Effect::new(move |_| {
         localize();
         client::start(said);
@@ -41,22 +34,6 @@ pub fn MembersRoom(
             on:submit=move |event| client::submitted(&event, said)
         >
             {children()}
-        </div>
-        <div role="status">
-            {move || {
-                said.get().map(|Saying { text, bad }| {
-                    view! {
-                        <div class=if bad { "notice bad" } else { "notice" }>
-                            <Icon inner=if bad { icons::ALERT } else { icons::CHECK_CIRCLE } large=true/>
-                            <p>{text}</p>
-                            <button class="icon-button" type="button" on:click=move |_| said.set(None)>
-                                <Icon inner=icons::X/>
-                                <span class="vh">"Dismiss"</span>
-                            </button>
-                        </div>
-                    }
-                })
-            }}
         </div>
     }
 }
@@ -71,12 +48,11 @@ mod client {
     use wasm_bindgen::{JsCast as _, JsValue, prelude::Closure};
     use web_sys::{Element, Event, FormData, HtmlDialogElement, HtmlElement, HtmlFormElement, HtmlInputElement, MouseEvent};
 
-    use super::Saying;
     use crate::{
         form::{Conflict, Drawn, FieldErrors, Notice, Refusal},
         invitations::{InviteForm, functions as invitations},
         members::{RoleForm, functions as members},
-        ui::localize,
+        ui::{Saying, localize},
     };
 
     type Said = RwSignal<Option<Saying>>;
@@ -89,6 +65,15 @@ mod client {
 
     fn by_id<T: wasm_bindgen::JsCast>(id: &str) -> Option<T> {
         document().get_element_by_id(id).and_then(|element| element.dyn_into().ok())
+    }
+
+    /// What a field of any kind holds.
+    fn value(field: &Element) -> String {
+        js_sys::Reflect::get(field, &JsValue::from_str("value")).ok().and_then(|value| value.as_string()).unwrap_or_default()
+    }
+
+    fn set_value(field: &Element, value: &str) {
+        let _ = js_sys::Reflect::set(field, &JsValue::from_str("value"), &JsValue::from_str(value));
     }
 
     fn closest(event: &Event, selector: &str) -> Option<Element> {
@@ -169,21 +154,28 @@ mod client {
     /// Whether anything in a dialog is otherwise than it was when it opened.
     fn has_typed(dialog: &HtmlDialogElement) -> bool {
         let typed = Cell::new(false);
-        each(dialog, "input:not([type=hidden])", |input| {
-            typed.set(typed.get() || input.dyn_ref::<HtmlInputElement>().is_some_and(|input| !input.value().is_empty()));
-        });
+        each(dialog, "textarea", |input| typed.set(typed.get() || !value(&input).is_empty()));
         each(dialog, "select", |select| {
-            let value = js_sys::Reflect::get(&select, &JsValue::from_str("value")).ok().and_then(|value| value.as_string());
-            typed.set(typed.get() || value != select.get_attribute("data-was"));
+            typed.set(typed.get() || Some(value(&select)) != select.get_attribute("data-was"));
         });
         typed.get()
     }
 
     /// Search as one types, a moment after the last key.
     pub fn typed(event: &Event, said: Said) {
-        let Some(input) = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok()) else { return };
+        let Some(field) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else { return };
+        let Ok(input) = field.dyn_into::<HtmlInputElement>().map_err(|field| check(&field)) else { return };
+        if input.has_attribute("data-all") {
+            if let Some(region) = by_id::<Element>("members") {
+                each(&region, "[name=member]", |row| {
+                    if let Some(row) = row.dyn_ref::<HtmlInputElement>() {
+                        row.set_checked(input.checked());
+                    }
+                });
+            }
+            return;
+        }
         if input.id() != "q" {
-            check(&input);
             return;
         }
         if let Some(timer) = TIMER.take() {
@@ -204,7 +196,7 @@ mod client {
         if !q.is_empty() {
             next.append("q", q);
         }
-        for name in ["sort", "order"] {
+        for name in ["sort", "order", "role", "state"] {
             if let Some(value) = now.get(name) {
                 next.append(name, &value);
             }
@@ -292,15 +284,11 @@ mod client {
         }
         for (name, field) in [("data-id", "[data-field=id]"), ("data-role", "select")] {
             if let Some(value) = link.get_attribute(name) {
-                each(&dialog, field, |input| {
-                    let _ = js_sys::Reflect::set(&input, &JsValue::from_str("value"), &JsValue::from_str(&value));
-                });
+                each(&dialog, field, |input| set_value(&input, &value));
             }
         }
         each(&dialog, "select", |select| {
-            if let Some(value) = js_sys::Reflect::get(&select, &JsValue::from_str("value")).ok().and_then(|value| value.as_string()) {
-                let _ = select.set_attribute("data-was", &value);
-            }
+            let _ = select.set_attribute("data-was", &value(&select));
         });
         // Esc does not throw away what was typed.
         let typed = dialog.clone();
@@ -392,7 +380,10 @@ mod client {
         busy(&form, true);
         spawn_local(async move {
             let answer = match call.as_str() {
-                "invite_member" => invitations::invite_member(invite, drawn).await.map(|()| Notice::InvitationSent),
+                "invite_member" => {
+                    let sent = invitations::invite_member(invite, drawn).await;
+                    sent.map(|sent| if sent == 1 { Notice::InvitationSent } else { Notice::InvitationsSent })
+                }
                 "change_role" => members::change_role(member, drawn).await.map(|()| Notice::RoleChanged),
                 "remove_member" => members::remove_member(member, drawn).await.map(|()| Notice::MemberRemoved),
                 other => match invitation.parse() {
@@ -407,13 +398,18 @@ mod client {
             match answer {
                 Ok(notice) => {
                     close_dialogs();
-                    said.set(Some(Saying { text: notice.text().to_owned(), bad: false }));
+                    said.set(Some(Saying::good(notice.text())));
                     reload(said);
                 }
                 Err(refusal)
                     if form.closest("dialog").is_ok_and(|dialog| dialog.is_some()) && !matches!(refusal, Refusal::Unauthenticated(_)) =>
                 {
-                    show(&form, &refusal)
+                    show(&form, &refusal);
+                    if let Refusal::Partly(partly) = &refusal {
+                        // What went out is in the list; what was refused stays in the field.
+                        each(&form, "textarea", |field| set_value(&field, &partly.rest()));
+                        reload(said);
+                    }
                 }
                 Err(refusal) => fail(&refusal, said),
             }
@@ -436,7 +432,7 @@ mod client {
         clear_errors(form);
         let errors = match refusal {
             Refusal::Invalid(errors) => errors.clone(),
-            refusal if refusal.of_field("email").is_some() => FieldErrors::one("email", refusal.message()),
+            refusal if refusal.of_field("email").is_some() => FieldErrors::one("email", refusal.of_field("email").unwrap_or_default()),
             refusal => FieldErrors::one("", refusal.message()),
         };
         for (field, message) in &errors.0 {
@@ -491,12 +487,12 @@ mod client {
     }
 
     /// A field that was wrong is looked at again as it is mended.
-    fn check(input: &HtmlInputElement) {
-        if !input.has_attribute("aria-invalid") {
+    fn check(field: &Element) {
+        if !field.has_attribute("aria-invalid") {
             return;
         }
-        let form = InviteForm { email: input.value(), role: crate::permissions::Role::Admin.name().to_owned() };
-        if let (Ok(_), Some(form)) = (form.parse(), input.form()) {
+        let form = InviteForm { email: value(field), role: crate::permissions::Role::Admin.name().to_owned() };
+        if let (Ok(_), Ok(Some(form))) = (form.parse(), field.closest("form")) {
             clear_errors(&form);
         }
     }
@@ -506,7 +502,7 @@ mod client {
         if matches!(refusal, Refusal::Unauthenticated(_) | Refusal::NotFound | Refusal::Conflict(Conflict::OtherOrganization)) {
             let _ = window().location().reload();
         }
-        said.set(Some(Saying { text: refusal.message(), bad: true }));
+        said.set(Some(Saying::bad(refusal.message())));
     }
 }
 

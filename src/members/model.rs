@@ -27,6 +27,47 @@ impl Source {
     }
 }
 
+/// Whoever was seen within so many days is active.
+pub const ACTIVE_DAYS: i64 = 30;
+
+/// How a member stands, by the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Seen within [`ACTIVE_DAYS`].
+    Active,
+    /// Not seen since.
+    Inactive,
+}
+
+impl Standing {
+    /// Every standing.
+    pub const ALL: [Self; 2] = [Self::Active, Self::Inactive];
+
+    /// Its name in the URL.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Inactive => "inactive",
+        }
+    }
+
+    /// Its name on pages.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Active => "Active in the last 30 days",
+            Self::Inactive => "Not active for 30 days",
+        }
+    }
+
+    /// Reads a name in the URL.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|standing| standing.name() == name)
+    }
+}
+
 /// A member, as the list shows one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberRow {
@@ -65,6 +106,65 @@ impl RoleForm {
     /// # Errors
     /// Where there is no such role.
     pub fn parse(&self) -> Result<Role, FieldErrors> {
+        Role::parse(&self.role).ok_or_else(|| FieldErrors::one("role", "Choose a role"))
+    }
+}
+
+/// Leave organization, as it arrives.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaveForm {
+    /// The organization's name, typed by whom it ends with.
+    #[serde(default)]
+    pub name: String,
+}
+
+/// What it means that a member goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaving {
+    /// The others stay.
+    OthersStay,
+    /// There are others, and none of them is an Admin: the member cannot go.
+    OnlyAdmin,
+    /// There is nobody else: the organization ends too.
+    Alone,
+}
+
+/// How many members can be changed at once.
+pub const SEVERAL: usize = 200;
+
+/// Several members at once, as they arrive: to be removed, or given a role.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeveralForm {
+    /// Whose.
+    #[serde(default)]
+    pub members: Vec<String>,
+    /// The new role's name.
+    #[serde(default)]
+    pub role: String,
+}
+
+impl SeveralForm {
+    /// Reads the members, each once.
+    ///
+    /// # Errors
+    /// Where there are none, or more than [`SEVERAL`].
+    pub fn members(&self) -> Result<Vec<MemberId>, FieldErrors> {
+        // What is no id is nobody's: it is answered like an unknown one.
+        let mut members: Vec<MemberId> = self.members.iter().map(|id| id.parse().unwrap_or(MemberId(uuid::Uuid::nil()))).collect();
+        members.sort_unstable_by_key(|id| id.0);
+        members.dedup();
+        match members.len() {
+            0 => Err(FieldErrors::one("", "Choose at least one member")),
+            n if n > SEVERAL => Err(FieldErrors::one("", format!("Choose at most {SEVERAL} members at once"))),
+            _ => Ok(members),
+        }
+    }
+
+    /// Reads the role.
+    ///
+    /// # Errors
+    /// Where there is no such role.
+    pub fn role(&self) -> Result<Role, FieldErrors> {
         Role::parse(&self.role).ok_or_else(|| FieldErrors::one("role", "Choose a role"))
     }
 }

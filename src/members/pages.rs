@@ -1,15 +1,16 @@
 //! The room's pages: pure views.
 
+use askama::Template as _;
 use leptos::prelude::*;
 
-use super::{MemberRow, actions::Region, islands::MembersRoom};
+use super::{Leaving, MemberRow, actions::Region, islands::MembersRoom};
 use crate::{
     form::{Conflict, Drawn, Refusal},
-    invitations::{InvitationRow, Standing, pages::InviteFields},
+    invitations::{InvitationRow, pages as invitations, pages::InviteFields},
     list::{ListQuery, MAX_SEARCH, thousands},
-    organizations::pages::{Tab, tabs},
+    organizations::pages::{Tab, TypedName, tabs},
     permissions::{Permission, Role, TABLE},
-    ui::{Ago, Checked, Date, ErrorSummary, Hidden, Icon, SelectField, icons},
+    ui::{Checked, ErrorSummary, Hidden, Icon, SelectField, icons, list},
 };
 
 /// The Members tab.
@@ -19,7 +20,7 @@ pub fn members(region: Region, refusal: Option<Refusal>, drawn: Drawn) -> AnyVie
     let organization = viewer.organization.to_string();
     view! {
         <MembersRoom>
-            <header class="page-head">
+            <header class="page-head" data-region="head">
                 <div><p class="kicker">"Organization"</p><h1><bdi>{viewer.organization_name.clone()}</bdi></h1></div>
                 {viewer.role.may(Permission::InviteMembers).then(|| view! {
                     <div class="page-actions">
@@ -31,9 +32,9 @@ pub fn members(region: Region, refusal: Option<Refusal>, drawn: Drawn) -> AnyVie
             <ErrorSummary refusal/>
             <div class="section">
                 {search(query)}
-                <div class="section" id="members" tabindex="-1" data-organization=organization>{self::region(region)}</div>
+                <div class="section selectable" id="members" tabindex="-1" data-region="members" data-organization=organization>{self::region(region)}</div>
             </div>
-            {dialogs(viewer.role, viewer.organization_name, drawn)}
+            <div class="contents" data-region="dialogs">{dialogs(viewer.role, viewer.organization_name, drawn)}</div>
         </MembersRoom>
     }
     .into_any()
@@ -46,11 +47,34 @@ fn search(query: ListQuery) -> AnyView {
                 <Icon inner=icons::SEARCH/>
                 <label class="vh" for="q">"Search members by name or e-mail"</label>
                 <input class="input" id="q" name="q" type="search" placeholder="Search by name or e-mail" value=query.q.clone() maxlength=MAX_SEARCH.to_string() autocomplete="off" aria-keyshortcuts="/"/>
-                {(!query.sort.is_empty()).then(|| view! { <input type="hidden" name="sort" value=query.sort.clone()/> })}
-                {query.descending.then(|| view! { <input type="hidden" name="order" value="desc"/> })}
+                {list::kept(&query)}
                 <kbd aria-hidden="true">"/"</kbd>
             </form>
         </div>
+    }
+    .into_any()
+}
+
+fn filters(query: &ListQuery, role: Role) -> AnyView {
+    let roles: Vec<_> = Role::ALL.map(|role| (role.name().to_owned(), role.name().to_owned())).into();
+    let states: Vec<_> = super::Standing::ALL.map(|state| (state.name().to_owned(), state.title().to_owned())).into();
+    view! {
+        <div class="toolbar" role="group" aria-label="Filters">
+            {list::filter(PATH, query, "role", "Role", "any", &roles)}
+            {list::filter(PATH, query, "state", "State", "any", &states)}
+            {role.may(Permission::ManageMembers).then(|| view! {
+                <div class="end"><a class="button small" href=format!("/organization/members.csv{}", query.at(None, None).to_url()) download="members.csv"><Icon inner=icons::DOWNLOAD/>"Export CSV"</a></div>
+            })}
+        </div>
+        {role.may(Permission::ManageMembers).then(|| view! {
+            <form class="toolbar bulk" id="several" method="get" action="/organization/members/several" aria-label="Selected members">
+                <span>"Selected members"</span>
+                <div class="end">
+                    {role.may(Permission::ChangeRole).then(|| view! { <button class="button small" name="do" value="role">"Change role"</button> })}
+                    <button class="button small danger" name="do" value="remove">"Remove"</button>
+                </div>
+            </form>
+        })}
     }
     .into_any()
 }
@@ -62,18 +86,21 @@ pub fn region(region: Region) -> AnyView {
         let (drawn, random) = (region.drawn.clone(), region.random);
         move || Drawn { key: random.tag(), ..drawn.clone() }
     };
-    let invitations = region.invitations.clone();
+    let (invitations, count) = (region.invitations.clone(), region.invitations_count);
     view! {
-        {list(region)}
-        {(!invitations.is_empty()).then(|| pending(invitations, drawn))}
+        {filters(&region.query, region.viewer.role)}
+        {rows(region)}
+        {(!invitations.is_empty()).then(|| pending(invitations, count, drawn))}
+        <p><a href="/organization/invitations">"All invitations"</a></p>
     }
     .into_any()
 }
 
+const PATH: &str = "/organization/members";
 const COLUMNS: [(&str, &str); 5] =
     [("name", "Name"), ("email", "E-mail"), ("role", "Role"), ("joined", "Joined"), ("active", "Last active")];
 
-fn list(region: Region) -> AnyView {
+fn rows(region: Region) -> AnyView {
     let Region { page, query, viewer, total, .. } = region;
     let total = thousands(total);
     if page.rows.is_empty() {
@@ -82,107 +109,48 @@ fn list(region: Region) -> AnyView {
                 <div class="empty">
                     <Icon inner=icons::SEARCH large=true/>
                     <h2>"No members found"</h2>
-                    <p>"Nobody's name or e-mail address holds what you searched for."</p>
-                    <div class="actions"><a class="button" href="/organization/members" data-list="">"Clear search"</a></div>
+                    <p>"Nobody's name or e-mail address holds what you searched for, or the filters leave nobody."</p>
+                    <div class="actions"><a class="button" href=PATH data-list="">"Clear search"</a></div>
                 </div>
             </div>
         }
         .into_any();
     }
-    let head = COLUMNS.map(|(column, title)| {
-        let sorted = page.sort == column;
-        let next = ListQuery { descending: sorted && !page.descending, ..query.sorted(column, &page.sort) };
-        let direction = if page.descending { "descending" } else { "ascending" };
-        let icon = if sorted && page.descending { icons::SORT_DOWN } else { icons::SORT_UP };
-        view! {
-            <th scope="col" role="columnheader" aria-sort=sorted.then_some(direction)>
-                <a class="sort" id=format!("sort-{column}") href=format!("/organization/members{}", next.to_url()) data-list="">{title}<Icon inner=icon/></a>
-            </th>
-        }
-    });
+    let head = list::heads(PATH, &page, &query, &COLUMNS);
     let (edits, removes) = (viewer.role.may(Permission::ChangeRole), viewer.role.may(Permission::ManageMembers));
-    let place = |after: Option<String>, before: Option<String>| {
-        let other = ListQuery { after: after.unwrap_or_default(), before: before.unwrap_or_default(), ..query.clone() };
-        format!("/organization/members{}", other.to_url())
-    };
-    let previous = page.previous.clone().map(|cursor| place(None, Some(cursor)));
-    let next = page.next.clone().map(|cursor| place(Some(cursor), None));
-    let range = page.range();
+    let pager = list::pager(PATH, &page, &query, "Pages of members");
+    // Writing into memory does not fail.
+    let drawing = Rows { rows: page.rows, edits, removes }.render().unwrap_or_default();
     view! {
         <div class="table-wrap" data-total=total>
             <table class="table" role="table">
                 <caption class="vh">"Members"</caption>
                 <thead role="rowgroup">
-                    <tr role="row" data-label="Sort by">{head.collect_view()}<th scope="col" role="columnheader" class="actions-cell"><span class="vh">"Actions"</span></th></tr>
+                    <tr role="row" data-label="Sort by">{removes.then(|| view! { <td role="cell" class="select-cell"><label class="check"><input type="checkbox" data-all="" aria-label="Select every member of this page"/></label></td> })}{head}<th scope="col" role="columnheader" class="actions-cell"><span class="vh">"Actions"</span></th></tr>
                 </thead>
-                <tbody role="rowgroup">{page.rows.into_iter().map(|row| member(row, edits, removes)).collect_view()}</tbody>
+                <tbody role="rowgroup" inner_html=drawing></tbody>
             </table>
         </div>
-        <nav class="pager" aria-label="Pages of members">
-            <p>{range}</p>
-            <ul>
-                <li>{step(previous, "prev")}</li>
-                <li>{step(next, "next")}</li>
-            </ul>
-        </nav>
+        {pager}
     }
     .into_any()
 }
 
-fn step(href: Option<String>, rel: &'static str) -> AnyView {
-    let words = if rel == "prev" {
-        view! { <Icon inner=icons::CHEVRON_LEFT flip=true/>"Previous" }.into_any()
-    } else {
-        view! { "Next"<Icon inner=icons::CHEVRON_RIGHT flip=true/> }.into_any()
-    };
-    match href {
-        Some(href) => view! { <a class="button small" id=format!("page-{rel}") rel=rel href=href data-list="">{words}</a> }.into_any(),
-        None => view! { <span class="button small" aria-disabled="true">{words}</span> }.into_any(),
-    }
+/// The rows of the list, as a template: a page has fifty of them, and written out they take a fraction of the work that
+/// views take (`docs/decisions/0018-rows-are-a-template.md`). Askama escapes what it puts in.
+#[derive(askama::Template)]
+#[template(path = "members/row.html", escape = "html")]
+struct Rows {
+    rows: Vec<MemberRow>,
+    edits: bool,
+    removes: bool,
 }
 
-fn member(row: MemberRow, edits: bool, removes: bool) -> AnyView {
-    let own = row.own;
-    let actions = (!own && (edits || removes)).then(|| {
-        let (id, menu) = (row.id.to_string(), format!("member-{}", row.id));
-        let (name, email) = (row.name.clone(), row.email.clone());
-        let edit = edits.then(|| {
-            view! {
-                <a class="icon-button" href=format!("/organization/members/{id}/edit") title="Edit" id=format!("edit-{id}") data-dialog="edit" data-id=id.clone() data-name=name.clone() data-email=email.clone() data-role=row.role.name()>
-                    <Icon inner=icons::EDIT/><span class="label">"Edit " <bdi>{name.clone()}</bdi></span>
-                </a>
-            }
-        });
-        let remove = removes.then(|| {
-            view! {
-                <a class="icon-button danger" href=format!("/organization/members/{id}/remove") title="Remove" data-dialog="remove" data-id=id.clone() data-name=name.clone() data-email=email.clone()>
-                    <Icon inner=icons::REMOVE/><span class="label">"Remove " <bdi>{name.clone()}</bdi></span>
-                </a>
-            }
-        });
-        view! {
-            <button class="icon-button row-menu" type="button" id=format!("actions-{id}") popovertarget=menu.clone()><Icon inner=icons::MORE large=true/><span class="vh">"Actions for " <bdi>{name.clone()}</bdi></span></button>
-            <div class="row-actions" id=menu popover="auto">{edit}{remove}</div>
-        }
-    });
-    view! {
-        <tr role="row" class=own.then_some("own")>
-            <th scope="row" role="rowheader"><bdi>{row.name.clone()}</bdi>{own.then(|| view! { " " <span class="badge accent">"You"</span> })}</th>
-            <td role="cell" class="break"><bdi>{row.email.clone()}</bdi></td>
-            <td role="cell" class="nowrap" data-label="Role">{row.role.name()}</td>
-            <td role="cell" class="nowrap" data-label="Joined"><Date at=row.joined_at short=true/></td>
-            <td role="cell" class="nowrap" data-label="Last active"><Ago at=row.last_active_at/></td>
-            <td role="cell" class="actions-cell">{actions}</td>
-        </tr>
-    }
-    .into_any()
-}
-
-fn pending(rows: Vec<InvitationRow>, drawn: impl Fn() -> Drawn) -> AnyView {
-    let count = rows.len();
+fn pending(rows: Vec<InvitationRow>, count: i64, drawn: impl Fn() -> Drawn) -> AnyView {
+    let more = usize::try_from(count).is_ok_and(|count| count > rows.len());
     view! {
         <section class="section" aria-labelledby="pending">
-            <div class="section-head"><div><h2 id="pending">"Invitations " <span class="count">{count}</span></h2><p>"A link is used once. Sending it again replaces the earlier one."</p></div></div>
+            <div class="section-head"><div><h2 id="pending">"Invitations " <span class="count">{thousands(count)}</span></h2><p>"A link is used once. Sending it again replaces the earlier one."</p></div></div>
             <div class="table-wrap">
                 <table class="table" role="table">
                     <caption class="vh">"Invitations"</caption>
@@ -196,44 +164,11 @@ fn pending(rows: Vec<InvitationRow>, drawn: impl Fn() -> Drawn) -> AnyView {
                             <th scope="col" role="columnheader" class="actions-cell"><span class="vh">"Actions"</span></th>
                         </tr>
                     </thead>
-                    <tbody role="rowgroup">{rows.into_iter().map(|row| invitation(row, drawn())).collect_view()}</tbody>
+                    <tbody role="rowgroup">{rows.into_iter().map(|row| invitations::row(row, drawn(), false)).collect_view()}</tbody>
                 </table>
             </div>
+            {more.then(|| view! { <p class="hint">"These were sent last."</p> })}
         </section>
-    }
-    .into_any()
-}
-
-fn invitation(row: InvitationRow, drawn: Drawn) -> AnyView {
-    let badge = match row.standing {
-        Standing::Pending => view! { <span class="badge warn"><Icon inner=icons::CLOCK/>"Pending"</span> },
-        Standing::Expired => view! { <span class="badge"><Icon inner=icons::BAN/>"Expired"</span> },
-    };
-    let actions = row.manageable.then(|| {
-        let (id, menu, email) = (row.id.to_string(), format!("invitation-{}", row.id), row.email.clone());
-        view! {
-            <button class="icon-button row-menu" type="button" id=format!("actions-{id}") popovertarget=menu.clone()><Icon inner=icons::MORE large=true/><span class="vh">"Actions for " <bdi>{email.clone()}</bdi></span></button>
-            <div class="row-actions" id=menu popover="auto">
-                <form method="post" action="/do/resend_invitation" data-call="resend_invitation">
-                    <Hidden drawn/>
-                    <input type="hidden" name="invitation" value=id.clone()/>
-                    <button class="icon-button" title="Resend"><Icon inner=icons::REFRESH/><span class="label">"Resend " <bdi>{email.clone()}</bdi></span></button>
-                </form>
-                <a class="icon-button danger" href=format!("/organization/invitations/{id}/revoke") title="Revoke" data-dialog="revoke" data-id=id.clone() data-email=email.clone()>
-                    <Icon inner=icons::X_CIRCLE/><span class="label">"Revoke " <bdi>{email.clone()}</bdi></span>
-                </a>
-            </div>
-        }
-    });
-    view! {
-        <tr role="row">
-            <th scope="row" role="rowheader" class="break"><bdi>{row.email.clone()}</bdi></th>
-            <td role="cell" data-label="State">{badge}</td>
-            <td role="cell" class="nowrap" data-label="Role">{row.role.name()}</td>
-            <td role="cell" data-label="Invited by"><bdi>{row.inviter.clone()}</bdi></td>
-            <td role="cell" class="nowrap" data-label="Valid until"><Date at=row.expires_at short=true/></td>
-            <td role="cell" class="actions-cell">{actions}</td>
-        </tr>
     }
     .into_any()
 }
@@ -380,38 +315,142 @@ pub fn remove(member: MemberRow, organization: String, checked: Checked, drawn: 
     .into_any()
 }
 
-/// Leave, as a page that asks first.
+fn chosen(members: &[MemberRow]) -> AnyView {
+    view! {
+        <ul class="chosen">
+            {members.iter().map(|member| view! {
+                <li>
+                    <input type="hidden" name="form[members][]" value=member.id.to_string()/>
+                    <strong><bdi>{member.name.clone()}</bdi></strong> " " <span class="quiet-text"><bdi>{member.email.clone()}</bdi></span> ", " {member.role.name()}
+                </li>
+            }).collect_view()}
+        </ul>
+    }
+    .into_any()
+}
+
+/// What is shown where nobody is chosen, or nobody any more.
+fn nobody() -> AnyView {
+    view! {
+        <p>"Nobody is chosen. Select members in the list first."</p>
+        <div class="actions start"><a class="button" href=PATH>"View members"</a></div>
+    }
+    .into_any()
+}
+
+fn people(n: usize) -> String {
+    if n == 1 { "1 member".to_owned() } else { format!("{n} members") }
+}
+
+/// A role for several, as a page.
 #[must_use]
-pub fn leave(organization: String, only_admin: bool, alone: bool, checked: Checked, drawn: Drawn) -> AnyView {
+pub fn change_roles(members: Vec<MemberRow>, checked: Checked, drawn: Drawn) -> AnyView {
+    let content = if members.is_empty() {
+        nobody()
+    } else {
+        view! {
+            <p>"The role of " {people(members.len())} ":"</p>
+            {chosen(&members)}
+            <SelectField
+                name="role"
+                label="Role"
+                hint="An Admin manages members and sees customer data."
+                options=Role::ALL.map(Role::name).to_vec()
+                value=checked.value("role", Role::TechnicalUser.name())
+                error=checked.error("role")
+            />
+            <p class="hint"><a href="/roles">"Compare roles"</a></p>
+            <div class="actions start"><button class="button primary">"Save"</button><a class="button quiet" href=PATH>"Cancel"</a></div>
+        }
+        .into_any()
+    };
+    view! {
+        <header class="page-head"><div><p class="kicker"><a href=PATH>"Members"</a></p><h1>"Change roles"</h1></div></header>
+        <form class="card form" method="post" action="/do/change_roles" novalidate>
+            <Hidden drawn/>
+            <ErrorSummary refusal=checked.refusal()/>
+            {content}
+        </form>
+    }
+    .into_any()
+}
+
+/// Remove several, as a page that asks first.
+#[must_use]
+pub fn remove_several(members: Vec<MemberRow>, organization: String, checked: Checked, drawn: Drawn) -> AnyView {
+    let content = if members.is_empty() {
+        nobody()
+    } else {
+        let count = people(members.len());
+        view! {
+            <p>"Remove " {count.clone()} " from " <bdi>{organization}</bdi> "? They lose access at once, in every session. To come back, they have to be invited again."</p>
+            {chosen(&members)}
+            <div class="actions"><a class="button" href=PATH autofocus=true>"Cancel"</a><button class="button danger">"Remove " {count}</button></div>
+        }
+        .into_any()
+    };
+    view! {
+        <header class="page-head"><div><p class="kicker"><a href=PATH>"Members"</a></p><h1>"Remove members"</h1></div></header>
+        <form class="card form" method="post" action="/do/remove_members">
+            <Hidden drawn/>
+            <ErrorSummary refusal=checked.refusal()/>
+            {content}
+        </form>
+    }
+    .into_any()
+}
+
+/// Leave, as a page that asks first. Who is alone deletes the organization so, and types its name.
+#[must_use]
+pub fn leave(organization: String, leaving: Leaving, checked: Checked, drawn: Drawn) -> AnyView {
     let head = view! { <header class="page-head"><div><p class="kicker"><a href="/organization">"Organization"</a></p><h1>"Leave organization"</h1></div></header> };
-    if only_admin {
-        let sentence = if alone {
-            " always has one. Invite somebody and make them Admin first, then leave."
-        } else {
-            " always has one. Make another member Admin first, then leave."
-        };
+    if leaving == Leaving::OnlyAdmin {
         return view! {
             {head}
             <ErrorSummary refusal=checked.refusal().filter(|refusal| *refusal != Refusal::Conflict(Conflict::LastAdmin))/>
-            <div class="callout warn" role=checked.refusal().map(|_| "alert")>
-                <Icon inner=icons::WARNING/>
-                <div class="callout-body">
-                    <div><p><strong>"You are the only Admin"</strong></p><p><bdi>{organization}</bdi>{sentence}</p></div>
-                    <a class="button" href="/organization/members">"View members"</a>
-                </div>
-            </div>
+            {only_admin(organization, "first, then leave.", checked.refusal().is_some())}
         }
         .into_any();
     }
     let name = organization.clone();
+    let (asked, button) = match leaving {
+        Leaving::Alone => (
+            view! {
+                <p>"You are the only member of " <strong><bdi>{organization.clone()}</bdi></strong> ". Without you it ends: leaving deletes it, with its invitations. This cannot be undone."</p>
+                <TypedName name="name" organization error=checked.error("name") value=checked.value("name", "")/>
+            }
+            .into_any(),
+            view! { <button class="button danger">"Leave and delete"</button> }.into_any(),
+        ),
+        _ => (
+            view! { <p>"Leave " <strong><bdi>{organization}</bdi></strong> "? You lose access at once, in every session. To come back, somebody has to invite you again."</p> }
+                .into_any(),
+            view! { <button class="button danger"><span>"Leave " <bdi>{name}</bdi></span></button> }.into_any(),
+        ),
+    };
     view! {
         {head}
-        <form class="card form" method="post" action="/do/leave_organization">
+        <form class="card form" method="post" action="/do/leave_organization" novalidate>
             <Hidden drawn/>
             <ErrorSummary refusal=checked.refusal()/>
-            <p>"Leave " <strong><bdi>{organization}</bdi></strong> "? You lose access at once, in every session. To come back, somebody has to invite you again."</p>
-            <div class="actions"><a class="button" href="/organization" autofocus=true>"Cancel"</a><button class="button danger"><span>"Leave " <bdi>{name}</bdi></span></button></div>
+            {asked}
+            <div class="actions"><a class="button" href="/organization" autofocus=true>"Cancel"</a>{button}</div>
         </form>
+    }
+    .into_any()
+}
+
+/// Says that the only Admin cannot go yet, and what to do. `then` ends the sentence that begins with making an Admin.
+#[must_use]
+pub fn only_admin(organization: String, then: &'static str, refused: bool) -> AnyView {
+    view! {
+        <div class="callout warn" role=refused.then_some("alert")>
+            <Icon inner=icons::WARNING/>
+            <div class="callout-body">
+                <div><p><strong>"You are the only Admin"</strong></p><p><bdi>{organization}</bdi>" always has one. Make another member Admin " {then}</p></div>
+                <a class="button" href="/organization/members">"View members"</a>
+            </div>
+        </div>
     }
     .into_any()
 }

@@ -4,16 +4,16 @@ use std::sync::LazyLock;
 
 use uuid::Uuid;
 
-use super::Source;
+use super::{ACTIVE_DAYS, Source, Standing};
 use crate::{
     actor::Actor,
     db::Connected,
-    guard::Authority,
-    list::sql::{Column, Key, Keyed, ListSpec, ListSql},
+    guard::{Authority, Vacant, organization_of},
+    list::sql::{Bound, Column, Filter, Indexed, Key, Keyed, ListSpec, ListSql},
     organizations::store as organizations,
-    permissions::{ChangeRole, Permit, Role},
+    permissions::{ChangeRole, ManageMembers, Permit, Role},
     sql,
-    words::{AccountId, MINUTE, MemberId, OrganizationId, Timestamp, fold},
+    words::{AccountId, DAY, Email, MINUTE, MemberId, OrganizationId, Timestamp, fold},
 };
 
 /// A member's row.
@@ -74,13 +74,32 @@ pub static LIST: LazyLock<ListSql> = LazyLock::new(|| {
         scope: "organization_id = $1",
         id: "id",
         columns: &[
-            Column { name: "name", key: "name_key", number: false },
-            Column { name: "email", key: "email_key", number: false },
-            Column { name: "role", key: "role", number: false },
-            Column { name: "joined", key: "joined_at", number: true },
-            Column { name: "active", key: "last_active_at", number: true },
+            Column { name: "name", key: "name_key", number: false, newest_first: false },
+            Column { name: "email", key: "email_key", number: false, newest_first: false },
+            Column { name: "role", key: "role", number: false, newest_first: false },
+            Column { name: "joined", key: "joined_at", number: true, newest_first: false },
+            Column { name: "active", key: "last_active_at", number: true, newest_first: false },
         ],
         searched: &["name_key", "email_key"],
+        indexed: Some(Indexed { view: "members_search", id: "member_id", scope: "search_scope", keys: "search_keys" }),
+        filters: &[
+            Filter {
+                name: "role",
+                conditions: &["role = $"],
+                read: |value, _| Role::parse(value).map(|role| (0, Bound::Text(role.name().to_owned()))),
+            },
+            Filter {
+                name: "state",
+                conditions: &["last_active_at >= $", "last_active_at < $"],
+                read: |value, now| {
+                    let since = Bound::Number(now.plus(-ACTIVE_DAYS * DAY).0);
+                    match Standing::parse(value)? {
+                        Standing::Active => Some((0, since)),
+                        Standing::Inactive => Some((1, since)),
+                    }
+                },
+            },
+        ],
     })
 });
 inventory::submit! { crate::db::Statement { texts: || LIST.texts(), module: module_path!() } }
@@ -97,6 +116,22 @@ pub async fn get(db: &mut impl Connected, organization: OrganizationId, id: Memb
         organization,
         id
     )
+}
+
+/// The membership of an account, with its organization, if it has one.
+///
+/// # Errors
+/// The database's.
+pub async fn of_account(db: &mut impl Connected, account: AccountId) -> Result<Option<(OrganizationId, Row)>, sqlx::Error> {
+    let Some(organization) = organization_of(db, account).await? else { return Ok(None) };
+    let row = sql!(
+        optional as Row,
+        db,
+        "SELECT id, account_id, role, source, joined_at, name, name_key, email, email_key, last_active_at FROM members WHERE organization_id = $1 AND account_id = $2",
+        organization,
+        account
+    )?;
+    Ok(row.map(|row: Row| (organization, row)))
 }
 
 /// Whether an address belongs to a member.
@@ -153,6 +188,37 @@ pub async fn insert<P: Permit>(
     organizations::count_members(db, authority, 1).await
 }
 
+/// A membership as it is put in with many others.
+#[derive(Clone, Debug)]
+pub struct New {
+    /// Its id.
+    pub id: MemberId,
+    /// In which organization.
+    pub organization: OrganizationId,
+    /// Whose.
+    pub account: AccountId,
+    /// With which role.
+    pub role: Role,
+    /// How the person became a member.
+    pub source: Source,
+    /// Since when.
+    pub joined_at: Timestamp,
+    /// The person's name.
+    pub name: String,
+    /// The address.
+    pub email: Email,
+    /// Last seen.
+    pub last_active_at: Timestamp,
+}
+
+/// Makes many memberships in a database where nobody was before. The organizations count them already.
+///
+/// # Errors
+/// The database's.
+pub async fn insert_many(db: &mut impl Connected, _: &Vacant, rows: &[New]) -> Result<u64, sqlx::Error> {
+    sql!(insert db, "INSERT INTO members (id, organization_id, account_id, role, source, joined_at, name, name_key, email, email_key, last_active_at)", rows, |row| [row.id, row.organization, row.account, row.role.name(), row.source.name(), row.joined_at, row.name.as_str(), fold(&row.name), row.email.as_str(), row.email.key(), row.last_active_at])
+}
+
 /// Changes a member's role.
 ///
 /// # Errors
@@ -184,6 +250,37 @@ pub async fn delete<P: Permit>(
         ON CONFLICT (organization_id, account_id) DO UPDATE SET ended_at = $5, ended_by = $6, reason = $7", organization, row.account_id, row.email_key.as_str(), row.source.as_str(), now, by, reason)?;
     sql!(execute db, "DELETE FROM members WHERE organization_id = $1 AND id = $2", organization, row.id)?;
     organizations::count_members(db, authority, -1).await
+}
+
+/// Ends every membership of an organization that ends with them; what they were stays known.
+///
+/// # Errors
+/// The database's; at commit where the organization is still there.
+pub async fn delete_all(
+    db: &mut impl Connected,
+    authority: &impl Authority<ManageMembers>,
+    by: AccountId,
+    now: Timestamp,
+) -> Result<u64, sqlx::Error> {
+    let organization = authority.organization();
+    sql!(execute db, "INSERT INTO former_members (organization_id, account_id, email_key, source, ended_at, ended_by, reason)
+        SELECT organization_id, account_id, email_key, source, $2, $3, 'organization_deleted' FROM members WHERE organization_id = $1
+        ON CONFLICT (organization_id, account_id) DO UPDATE SET ended_at = excluded.ended_at, ended_by = excluded.ended_by, reason = excluded.reason", organization, now, by)?;
+    sql!(execute db, "DELETE FROM members WHERE organization_id = $1", organization)
+}
+
+/// Keeps the address that the list shows in step with the account's.
+///
+/// # Errors
+/// The database's.
+pub async fn readdress<P: Permit>(
+    db: &mut impl Connected,
+    authority: &impl Authority<P>,
+    account: AccountId,
+    email: &Email,
+) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE members SET email = $3, email_key = $4 WHERE organization_id = $1 AND account_id = $2", authority.organization(), account, email.as_str(), email.key())?;
+    Ok(())
 }
 
 /// Keeps the name that the list shows in step with the account's.

@@ -1,10 +1,9 @@
 //! The room's page handlers: load, draw.
 
-use super::{actions, pages, store};
+use super::{actions, pages};
 use crate::{
     db::Failure,
-    organizations::store as organizations,
-    permissions::Role,
+    form::Refusal,
     ui::Checked,
     visit::{Answer, Page, Visit},
 };
@@ -49,19 +48,40 @@ pub async fn remove(visit: &Visit) -> Result<Answer, Failure> {
     Ok(Page::narrow("Remove member", move || pages::remove(member, organization, checked, drawn)).into())
 }
 
+/// `/organization/members/several?member=…&member=…&do=role`: the chosen members, to be given a role or removed.
+///
+/// # Errors
+/// The database's.
+pub async fn several(visit: &Visit) -> Result<Answer, Failure> {
+    let membership = visit.member()?;
+    let chosen = url::form_urlencoded::parse(visit.query.as_bytes()).filter(|(key, _)| key == "member").map(|(_, id)| id.into_owned());
+    let members = actions::several(&mut visit.portal.read().await?, membership.organization, visit.actor()?, chosen).await?;
+    let organization = membership.organization_name.clone();
+    if visit.parameter("do").as_deref() == Some("remove") {
+        let (checked, drawn) = (Checked(visit.state_of("remove_members")), visit.drawn());
+        return Ok(Page::narrow("Remove members", move || pages::remove_several(members, organization, checked, drawn)).into());
+    }
+    let (checked, drawn) = (Checked(visit.state_of("change_roles")), visit.drawn());
+    Ok(Page::narrow("Change roles", move || pages::change_roles(members, checked, drawn)).into())
+}
+
+/// `/organization/members.csv?q=…`: the list that the query asks for, whole.
+///
+/// # Errors
+/// None beyond the table's.
+pub async fn export(visit: &Visit) -> Result<Answer, Failure> {
+    Ok(actions::export(&visit.portal, visit.member()?, &visit.query))
+}
+
 /// `/organization/leave`
 ///
 /// # Errors
 /// 404 for who is in none.
 pub async fn leave(visit: &Visit) -> Result<Answer, Failure> {
-    let (actor, membership) = (visit.actor()?, visit.member()?.clone());
-    let mut db = visit.portal.read().await?;
-    let only_admin =
-        membership.role == Role::Admin && store::another_admin(&mut db, membership.organization, actor.account).await?.is_none();
-    let alone = only_admin && organizations::get(&mut db, membership.organization).await?.is_some_and(|row| row.members_count == 1);
-    drop(db);
+    let found = actions::leaving(&mut visit.portal.read().await?, visit.actor()?.account).await?;
+    let (organization, leaving) = found.ok_or(Refusal::NotFound)?;
     let (checked, drawn) = (Checked(visit.state_of("leave_organization")), visit.drawn());
-    Ok(Page::narrow("Leave organization", move || pages::leave(membership.organization_name, only_admin, alone, checked, drawn)).into())
+    Ok(Page::narrow("Leave organization", move || pages::leave(organization, leaving, checked, drawn)).into())
 }
 
 /// `/roles`

@@ -2,17 +2,18 @@
 
 use serde_json::json;
 
-use super::{OrganizationForm, OrganizationView, store};
+use super::{DeleteForm, OrganizationForm, OrganizationView, store};
 use crate::{
     actor::Caller,
     audit::{Action, Object},
     db::{Connected, Failure},
-    form::{Conflict, Refusal},
-    guard::Founding,
+    form::{Conflict, FieldErrors, Refusal},
+    guard::{Authority, Founding},
+    invitations::store as invitations,
     members::{Source, store as members},
     permissions::{ManageMembers, Role},
-    portal::Portal,
-    words::{OrganizationId, OrganizationName},
+    portal::{Portal, Unit},
+    words::{OrganizationId, OrganizationName, is_typed},
 };
 
 /// Adds an organization; whoever adds it becomes its Admin.
@@ -26,6 +27,7 @@ pub async fn add(portal: &Portal, caller: &Caller, form: OrganizationForm) -> Re
     portal
         .write(caller, Action::AddOrganization, (actor, name), |unit, (actor, name)| {
             Box::pin(async move {
+                unit.lock_account(actor.account).await?;
                 if crate::guard::organization_of(unit, actor.account).await?.is_some() {
                     return Err(Conflict::AlreadyInOrganization.into());
                 }
@@ -48,6 +50,88 @@ pub async fn add(portal: &Portal, caller: &Caller, form: OrganizationForm) -> Re
             })
         })
         .await
+}
+
+/// Gives an organization another name.
+///
+/// # Errors
+/// 422 for the name, 404, 403.
+pub async fn rename(portal: &Portal, caller: &Caller, form: OrganizationForm) -> Result<(), Refusal> {
+    let organization = caller.organization()?;
+    let name = OrganizationName::parse(&form.name).map_err(|message| Refusal::field("name", message))?;
+    portal
+        .write(caller, Action::RenameOrganization, (organization, name), |unit, (organization, name)| {
+            Box::pin(async move {
+                let grant = unit.grant::<ManageMembers>(*organization).await?;
+                let before = &grant.membership.organization_name;
+                if before != name.as_str() {
+                    store::rename(unit, &grant, name).await?;
+                    unit.audit(
+                        vec![Object::new("organization", organization, name.as_str())],
+                        json!({ "name": before }),
+                        json!({ "name": name.as_str() }),
+                    )
+                    .await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// Deletes an organization, whose name was typed to confirm it.
+///
+/// # Errors
+/// 404, 403, 422 where the name is another.
+pub async fn delete(portal: &Portal, caller: &Caller, form: DeleteForm) -> Result<(), Refusal> {
+    let organization = caller.organization()?;
+    portal
+        .write(caller, Action::DeleteOrganization, (organization, form.name), |unit, (organization, typed)| {
+            Box::pin(async move {
+                let grant = unit.grant::<ManageMembers>(*organization).await?;
+                dissolve(unit, &grant, typed, "name").await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// Whether an organization's name was typed.
+///
+/// # Errors
+/// The sentence to show beside the field.
+pub fn check_name(name: &str, typed: &str) -> Result<(), &'static str> {
+    if is_typed(name, typed) {
+        Ok(())
+    } else if typed.trim().is_empty() {
+        Err("Type the name of the organization")
+    } else {
+        Err("This is not the name of the organization")
+    }
+}
+
+/// Ends an organization in a unit that holds its lock: its invitations, its members, itself. Gives the name that it had.
+///
+/// What is done does not grow with the number of members but in the database, which gets one statement for each table.
+///
+/// # Errors
+/// 422 beside the field where the typed name is another.
+pub async fn dissolve(unit: &mut Unit, authority: &impl Authority<ManageMembers>, typed: &str, field: &str) -> Result<String, Failure> {
+    let organization = authority.organization();
+    let row = store::get(unit, organization).await?.ok_or(Refusal::NotFound)?;
+    check_name(&row.name, typed).map_err(|message| FieldErrors::one(field, message))?;
+    let (actor, now) = (unit.caller.actor()?.clone(), unit.now);
+    let invitations = invitations::delete_all(unit, authority).await?;
+    let members = members::delete_all(unit, authority, actor.account, now).await?;
+    store::delete(unit, authority, actor.account, &actor.name(), now).await?;
+    unit.audit_as(
+        Action::DeleteOrganization,
+        vec![Object::new("organization", organization, row.name.as_str())],
+        json!({ "name": row.name, "created_at": row.created_at.rfc3339(), "members": members, "invitations": invitations }),
+        json!(null),
+    )
+    .await?;
+    Ok(row.name)
 }
 
 /// The details of an organization.

@@ -3,7 +3,7 @@
 
 use leptos::{prelude::*, server_fn::codec::Json};
 
-use super::OrganizationForm;
+use super::{DeleteForm, OrganizationForm};
 use crate::form::{Drawn, Refusal};
 #[cfg(feature = "ssr")]
 use crate::{
@@ -20,5 +20,23 @@ pub async fn add_organization(form: OrganizationForm, drawn: Drawn) -> Result<()
     let (portal, caller) = caller(drawn)?;
     actions::add(&portal, &caller, form).await?;
     land("/organization", Some(Notice::OrganizationCreated));
+    Ok(())
+}
+
+/// Gives an organization another name.
+#[server(prefix = "/do", endpoint = "rename_organization", input = Json)]
+pub async fn rename_organization(form: OrganizationForm, drawn: Drawn) -> Result<(), Refusal> {
+    let (portal, caller) = caller(drawn)?;
+    actions::rename(&portal, &caller, form).await?;
+    land("/organization", Some(Notice::OrganizationRenamed));
+    Ok(())
+}
+
+/// Deletes an organization.
+#[server(prefix = "/do", endpoint = "delete_organization", input = Json)]
+pub async fn delete_organization(form: DeleteForm, drawn: Drawn) -> Result<(), Refusal> {
+    let (portal, caller) = caller(drawn)?;
+    actions::delete(&portal, &caller, form).await?;
+    land("/getting-started", Some(Notice::OrganizationDeleted));
     Ok(())
 }

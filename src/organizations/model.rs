@@ -2,10 +2,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::words::{OrganizationId, Timestamp};
 
-/// Add Organization, as it arrives.
+/// Add Organization, and another name for one, as they arrive.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct OrganizationForm {
     /// The name.
+    pub name: String,
+}
+
+/// Delete organization, as it arrives.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct DeleteForm {
+    /// The organization's name, typed to confirm.
+    #[serde(default)]
     pub name: String,
 }
 

@@ -6,8 +6,8 @@ use super::OrganizationView;
 use crate::{
     form::Drawn,
     list::thousands,
-    permissions::Role,
-    ui::{Checked, Date, ErrorSummary, Hidden, LocalTimes, TextField},
+    permissions::{Permission, Role},
+    ui::{Checked, Date, ErrorSummary, Hidden, Icon, LocalTimes, TextField, icons},
     words::OrganizationName,
 };
 
@@ -25,7 +25,7 @@ pub enum Tab {
 pub fn tabs(current: Tab, members: i64) -> AnyView {
     let mark = |tab: Tab| (tab == current).then_some("page");
     view! {
-        <nav class="tabs" aria-label="Organization">
+        <nav class="tabs" aria-label="Organization" data-region="tabs">
             <ul>
                 <li><a href="/organization" aria-current=mark(Tab::Details)>"Details"</a></li>
                 <li><a href="/organization/members" aria-current=mark(Tab::Members)>"Members " <span class="count" id="members-count">{thousands(members)}</span></a></li>
@@ -75,11 +75,20 @@ pub fn added_already(name: String, checked: Checked) -> AnyView {
 /// Details.
 #[must_use]
 pub fn details(organization: OrganizationView, role: Role) -> AnyView {
+    let manages = role.may(Permission::ManageMembers);
+    let leaving = if organization.members == 1 {
+        "You are the only member, so this deletes it."
+    } else {
+        "You lose access at once. The others stay."
+    };
     view! {
-        <header class="page-head"><div><p class="kicker">"Organization"</p><h1><bdi>{organization.name.clone()}</bdi></h1></div></header>
+        <header class="page-head" data-region="head">
+            <div><p class="kicker">"Organization"</p><h1><bdi>{organization.name.clone()}</bdi></h1></div>
+            {manages.then(|| view! { <div class="page-actions"><a class="button" href="/organization/rename"><Icon inner=icons::EDIT/>"Rename"</a></div> })}
+        </header>
         {tabs(Tab::Details, organization.members)}
         <div class="card">
-            <dl class="facts">
+            <dl class="facts" data-region="facts">
                 <div><dt>"Name"</dt><dd><bdi>{organization.name}</bdi></dd></div>
                 <div><dt>"Created"</dt><dd><Date at=organization.created_at/></dd></div>
                 <div><dt>"Created by"</dt><dd><bdi>{organization.created_by}</bdi></dd></div>
@@ -87,16 +96,92 @@ pub fn details(organization: OrganizationView, role: Role) -> AnyView {
                 <div><dt>"Your role"</dt><dd>{role.name()} " · " <a href="/roles">"what that allows"</a></dd></div>
             </dl>
         </div>
-        <section class="section" aria-labelledby="ending">
-            <h2 id="ending">"Leave"</h2>
+        <section class="section" aria-labelledby="ending" data-region="ending">
+            <h2 id="ending">{if manages { "Leave or delete" } else { "Leave" }}</h2>
             <ul class="list danger">
                 <li>
-                    <div class="list-body"><p class="list-title">"Leave organization"</p><p class="list-meta">"You lose access at once. The others stay."</p></div>
+                    <div class="list-body"><p class="list-title">"Leave organization"</p><p class="list-meta">{leaving}</p></div>
                     <a class="button small" href="/organization/leave">"Leave organization"</a>
                 </li>
+                {manages.then(|| view! {
+                    <li>
+                        <div class="list-body"><p class="list-title">"Delete organization"</p><p class="list-meta">"It ends for every member. This cannot be undone."</p></div>
+                        <a class="button small" href="/organization/delete">"Delete organization"</a>
+                    </li>
+                })}
             </ul>
         </section>
         <LocalTimes/>
     }
     .into_any()
+}
+
+/// Another name.
+#[must_use]
+pub fn rename(name: String, checked: Checked, drawn: Drawn) -> AnyView {
+    view! {
+        <header class="page-head"><div><p class="kicker"><a href="/organization">"Organization"</a></p><h1>"Rename organization"</h1></div></header>
+        <form class="card form" method="post" action="/do/rename_organization" novalidate>
+            <Hidden drawn/>
+            <ErrorSummary refusal=checked.refusal()/>
+            <TextField
+                name="name"
+                label="Name"
+                hint="Every member sees the new name at once. Invitations that were sent show it too."
+                value=checked.value("name", &name)
+                error=checked.error("name")
+                autocomplete="organization"
+                maxlength=OrganizationName::MAX
+            />
+            <div class="actions start"><button class="button primary">"Save"</button><a class="button quiet" href="/organization">"Cancel"</a></div>
+        </form>
+    }
+    .into_any()
+}
+
+/// Delete, as a page that says what will be lost.
+#[must_use]
+pub fn delete(organization: OrganizationView, checked: Checked, drawn: Drawn) -> AnyView {
+    let OrganizationView { name, members, invitations, .. } = organization;
+    let who = match members {
+        1 => "You are the only member. You can add an organization again afterwards.".to_owned(),
+        2 => "You and 1 other member lose access at once. Your accounts stay.".to_owned(),
+        n => format!("You and {} other members lose access at once. Your accounts stay.", thousands(n - 1)),
+    };
+    let waiting = match invitations {
+        0 => None,
+        1 => Some(" 1 pending invitation ends, and its link stops working.".to_owned()),
+        n => Some(format!(" {} pending invitations end, and their links stop working.", thousands(n))),
+    };
+    view! {
+        <header class="page-head"><div><p class="kicker"><a href="/organization">"Organization"</a></p><h1>"Delete organization"</h1></div></header>
+        <form class="card form" method="post" action="/do/delete_organization" novalidate>
+            <Hidden drawn/>
+            <ErrorSummary refusal=checked.refusal()/>
+            <p>"Delete " <strong><bdi>{name.clone()}</bdi></strong> "? This cannot be undone. " {who} {waiting}</p>
+            <TypedName name="name" organization=name value=checked.value("name", "") error=checked.error("name")/>
+            <div class="actions"><a class="button" href="/organization" autofocus=true>"Cancel"</a><button class="button danger">"Delete organization"</button></div>
+        </form>
+    }
+    .into_any()
+}
+
+/// The field for an organization's name, typed to confirm what cannot be undone.
+#[component]
+pub fn TypedName(
+    /// The field's name.
+    name: &'static str,
+    /// The organization's.
+    organization: String,
+    /// What was typed.
+    value: String,
+    /// What is wrong with it.
+    error: Option<String>,
+) -> impl IntoView {
+    view! {
+        <div class="section">
+            <p>"To confirm, type the name: " <strong class="typed"><bdi>{organization}</bdi></strong></p>
+            <TextField name=name label="Name of the organization" value=value error=error/>
+        </div>
+    }
 }

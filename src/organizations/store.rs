@@ -3,7 +3,7 @@
 use crate::{
     actor::Actor,
     db::Connected,
-    guard::Authority,
+    guard::{Authority, Vacant},
     permissions::{InviteMembers, ManageMembers, Permit},
     sql,
     words::{AccountId, OrganizationId, OrganizationName, Timestamp},
@@ -55,6 +55,34 @@ pub async fn insert(
     Ok(())
 }
 
+/// An organization as it is put in with many others.
+#[derive(Clone, Debug)]
+pub struct New {
+    /// Its id.
+    pub id: OrganizationId,
+    /// Its name.
+    pub name: OrganizationName,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Who created it, and is its Admin.
+    pub creator: AccountId,
+    /// That person's name.
+    pub creator_name: String,
+    /// How many members it gets.
+    pub members_count: i64,
+    /// How many pending invitations it gets.
+    pub invitations_count: i64,
+}
+
+/// Makes many organizations in a database where nobody was before; their creators' memberships have to follow in the
+/// same transaction.
+///
+/// # Errors
+/// The database's.
+pub async fn insert_many(db: &mut impl Connected, _: &Vacant, rows: &[New]) -> Result<u64, sqlx::Error> {
+    sql!(insert db, "INSERT INTO organizations (id, name, created_at, created_by, created_by_name, members_count, invitations_count, revision, admin_account_id)", rows, |row| [row.id, row.name.as_str(), row.created_at, row.creator, row.creator_name.as_str(), row.members_count, row.invitations_count, 0_i64, row.creator])
+}
+
 /// The account of the Admin that the organization points at.
 ///
 /// # Errors
@@ -88,5 +116,36 @@ pub async fn count_members<P: Permit>(db: &mut impl Connected, authority: &impl 
 /// The database's.
 pub async fn count_invitations(db: &mut impl Connected, authority: &impl Authority<InviteMembers>, more: i64) -> Result<(), sqlx::Error> {
     sql!(execute db, "UPDATE organizations SET invitations_count = invitations_count + $2 WHERE id = $1", authority.organization(), more)?;
+    Ok(())
+}
+
+/// Gives an organization another name.
+///
+/// # Errors
+/// The database's.
+pub async fn rename(
+    db: &mut impl Connected,
+    authority: &impl Authority<ManageMembers>,
+    name: &OrganizationName,
+) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE organizations SET name = $2 WHERE id = $1", authority.organization(), name.as_str())?;
+    Ok(())
+}
+
+/// Ends an organization whose members and invitations were ended in the same transaction; that it was stays known.
+///
+/// # Errors
+/// The database's.
+pub async fn delete(
+    db: &mut impl Connected,
+    authority: &impl Authority<ManageMembers>,
+    by: AccountId,
+    by_name: &str,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let organization = authority.organization();
+    sql!(execute db, "INSERT INTO former_organizations (id, name, created_at, members_count, deleted_at, deleted_by, deleted_by_name)
+        SELECT id, name, created_at, members_count, $2, $3, $4 FROM organizations WHERE id = $1", organization, now, by, by_name)?;
+    sql!(execute db, "DELETE FROM organizations WHERE id = $1", organization)?;
     Ok(())
 }

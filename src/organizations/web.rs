@@ -30,3 +30,23 @@ pub async fn details(visit: &Visit) -> Result<Answer, Failure> {
     let organization = actions::details(&mut visit.portal.read().await?, membership.organization).await?;
     Ok(Page::new("Details", move || pages::details(organization, membership.role)).with_islands().into())
 }
+
+/// `/organization/rename`
+///
+/// # Errors
+/// 404 for who may not.
+pub async fn rename(visit: &Visit) -> Result<Answer, Failure> {
+    let name = visit.member()?.organization_name.clone();
+    let (checked, drawn) = (Checked(visit.state_of("rename_organization")), visit.drawn());
+    Ok(Page::narrow("Rename organization", move || pages::rename(name, checked, drawn)).into())
+}
+
+/// `/organization/delete`
+///
+/// # Errors
+/// 404 for who may not.
+pub async fn delete(visit: &Visit) -> Result<Answer, Failure> {
+    let organization = actions::details(&mut visit.portal.read().await?, visit.member()?.organization).await?;
+    let (checked, drawn) = (Checked(visit.state_of("delete_organization")), visit.drawn());
+    Ok(Page::narrow("Delete organization", move || pages::delete(organization, checked, drawn)).into())
+}

@@ -5,8 +5,8 @@ use leptos::prelude::use_context;
 use serde_json::json;
 
 use super::{
-    SessionView, SignInForm, device,
-    store::{self, New},
+    SessionView, SignInForm, client, device, place,
+    store::{self, Live, New},
 };
 use crate::{
     accounts::store as accounts,
@@ -28,15 +28,13 @@ pub const COOKIE: &str = "session";
 /// The cookie that tells a browser in which somebody has signed in before.
 const KNOWN_BROWSER: &str = "known_browser";
 
-/// Who a request comes from, by its session's cookie.
+/// Who a request comes from, by its session's cookie. This is a use of the session.
 ///
 /// # Errors
 /// The database's.
 pub async fn authenticate(portal: &Portal, headers: &HeaderMap) -> Result<Option<Actor>, Failure> {
-    let name = cookie_name(portal, COOKIE);
-    let Some(secret) = visit::cookie(headers, &name) else { return Ok(None) };
+    let Some(live) = session(portal, headers).await? else { return Ok(None) };
     let now = portal.clock.now();
-    let Some(live) = store::live(&mut portal.read().await?, &secrets::hash(secret), now).await? else { return Ok(None) };
     if now.0 - live.last_seen_at.0 >= MINUTE {
         // Once a minute, and not on the way of the request.
         let (portal, id, account) = (portal.clone(), live.id, live.account_id);
@@ -53,14 +51,35 @@ pub async fn authenticate(portal: &Portal, headers: &HeaderMap) -> Result<Option
             }
         });
     }
-    Ok(Some(Actor {
-        account: live.account_id,
-        email: live.email,
-        first_name: live.first_name,
-        last_name: live.last_name,
-        credential: Credential::Session { id: live.id, authenticated_at: live.authenticated_at, methods: live.methods },
-        scopes: Scopes::All,
-    }))
+    Ok(Some(Actor::from(live)))
+}
+
+/// The same for what a browser does by itself: no use of the session, which ends in its time however long a page is
+/// open.
+///
+/// # Errors
+/// The database's.
+pub async fn recognize(portal: &Portal, headers: &HeaderMap) -> Result<Option<Actor>, Failure> {
+    Ok(session(portal, headers).await?.map(Actor::from))
+}
+
+async fn session(portal: &Portal, headers: &HeaderMap) -> Result<Option<Live>, Failure> {
+    let name = cookie_name(portal, COOKIE);
+    let Some(secret) = visit::cookie(headers, &name) else { return Ok(None) };
+    Ok(store::live(&mut portal.read().await?, &secrets::hash(secret), portal.clock.now()).await?)
+}
+
+impl From<Live> for Actor {
+    fn from(live: Live) -> Self {
+        Self {
+            account: live.account_id,
+            email: live.email,
+            first_name: live.first_name,
+            last_name: live.last_name,
+            credential: Credential::Session { id: live.id, authenticated_at: live.authenticated_at, methods: live.methods },
+            scopes: Scopes::All,
+        }
+    }
 }
 
 /// A secret cookie of the browser that calls, inside a server function.
@@ -151,6 +170,8 @@ pub async fn open_in_browser(portal: &Portal, caller: &Caller, account: AccountI
             |unit, (account, token_hash, browser_hash, old, method)| {
                 Box::pin(async move {
                     let now = unit.now;
+                    // It was there when its password was looked at.
+                    unit.lock_account(*account).await?;
                     if let Some((account, session)) = old {
                         store::delete(unit, *account, *session).await?;
                     }
@@ -209,18 +230,18 @@ pub async fn sign_out(portal: &Portal, caller: &Caller) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// One's sessions.
+/// One's sessions, as seen from an address.
 ///
 /// # Errors
 /// The database's.
-pub async fn list(portal: &Portal, actor: &Actor) -> Result<Vec<SessionView>, Failure> {
+pub async fn list(portal: &Portal, actor: &Actor, here: &str) -> Result<Vec<SessionView>, Failure> {
     let rows = store::of_account(&mut portal.read().await?, actor.account, portal.clock.now()).await?;
     let mut sessions: Vec<SessionView> = rows
         .into_iter()
         .map(|row| SessionView {
             id: row.id,
             device: device(&row.user_agent),
-            address: row.address,
+            place: place(&row.address, here),
             created_at: row.created_at,
             last_seen_at: row.last_seen_at,
             own: row.id == actor.session(),
@@ -264,6 +285,19 @@ pub async fn end_all_others(portal: &Portal, caller: &Caller) -> Result<(), Refu
             })
         })
         .await
+}
+
+/// Signs the browser that calls out of an account that is gone, and takes away what it knew of it.
+pub fn forget_browser(portal: &Portal) {
+    for name in [COOKIE, KNOWN_BROWSER] {
+        set_cookie(&cookie(portal, name, "", 0));
+    }
+}
+
+/// With what and from where a unit was asked for, in words for a mail.
+#[must_use]
+pub fn asked_by(unit: &Unit) -> String {
+    client(&unit.caller.origin.user_agent, &unit.caller.origin.address)
 }
 
 /// Ends all sessions of an account but one, in a unit.

@@ -52,15 +52,15 @@ pub fn list(sessions: Vec<(SessionView, Drawn)>, others: Drawn, checked: Checked
 
 /// A session in the list. One's own is ended by signing out.
 fn item(session: SessionView, drawn: Drawn) -> AnyView {
-    let SessionView { id, device, address, created_at, last_seen_at, own } = session;
-    let address = (!address.is_empty()).then(|| format!("{address} · "));
+    let SessionView { id, device, place, created_at, last_seen_at, own } = session;
+    let place = (!place.is_empty()).then(|| format!(" {place}"));
     let (icon, named) = (device_icon(&device), device.clone());
     view! {
         <li>
             <Icon inner=icon large=true/>
             <div class="list-body">
-                <p class="list-title">{device} {own.then(|| view! { " " <span class="badge accent">"This device"</span> })}</p>
-                <p class="list-meta">{address} "signed in " <Moment at=created_at/> " · last used " <Moment at=last_seen_at/></p>
+                <p class="list-title">{device} {own.then(|| view! { " " <span class="badge accent">"This browser"</span> })}</p>
+                <p class="list-meta">"Signed in " <Moment at=created_at/> {place} " · last used " <Moment at=last_seen_at/></p>
             </div>
             {(!own).then(|| view! {
                 <form method="post" action="/do/end_session">
@@ -75,5 +75,5 @@ fn item(session: SessionView, drawn: Drawn) -> AnyView {
 }
 
 fn device_icon(device: &str) -> &'static str {
-    if device.ends_with("iOS") || device.ends_with("Android") { icons::PHONE } else { icons::MONITOR }
+    if ["iPhone", "iPad", "iPod", "Android"].iter().any(|phone| device.ends_with(phone)) { icons::PHONE } else { icons::MONITOR }
 }

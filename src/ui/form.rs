@@ -110,6 +110,58 @@ pub fn TextField(
     }
 }
 
+/// A field of several lines. What is typed into it must never be taken for markup: Leptos writes a textarea's children
+/// as they are, so its content is escaped here.
+#[component]
+pub fn TextArea(
+    /// The field's name in the form's struct; also its id.
+    name: &'static str,
+    /// The label.
+    label: &'static str,
+    /// What it holds.
+    #[prop(into)]
+    value: String,
+    /// What is wrong with it.
+    #[prop(optional, into)]
+    error: MaybeProp<String>,
+    /// What helps to fill it in.
+    #[prop(optional)]
+    hint: &'static str,
+    /// Whether the page or the dialog begins here.
+    #[prop(optional)]
+    autofocus: bool,
+) -> impl IntoView {
+    let hint_id = (!hint.is_empty()).then(|| format!("{name}-hint"));
+    let described = described(name, hint_id.clone(), error);
+    let invalid = move || error.get().map(|_| "true");
+    view! {
+        <div class="field">
+            <label for=name>{label}</label>
+            {hint_id.map(|id| view! { <p class="hint" id=id>{hint}</p> })}
+            <textarea
+                id=name
+                name=format!("form[{name}]")
+                rows="1"
+                required=true
+                autofocus=autofocus
+                autocomplete="off"
+                autocapitalize="none"
+                spellcheck="false"
+                aria-invalid=invalid
+                aria-describedby=described
+                inner_html=escaped(&value)
+            ></textarea>
+            <FieldError name error/>
+        </div>
+    }
+}
+
+/// Text as the content of an element that Leptos writes without escaping it. The line break at the beginning is the one
+/// that browsers drop there.
+fn escaped(text: &str) -> String {
+    format!("\n{}", text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"))
+}
+
 /// What `aria-describedby` names: the hint, and the error while there is one.
 fn described(
     name: &'static str,
@@ -184,19 +236,21 @@ pub fn ErrorSummary(
     let refusal = refusal?;
     let items: Vec<(String, String)> = match &refusal {
         Refusal::Invalid(errors) => errors.0.clone(),
+        Refusal::Partly(partly) => partly.refused.iter().map(|(what, why)| (String::new(), format!("{what}: {why}"))).collect(),
         refusal if refusal.of_field("email").is_some() => vec![("email".to_owned(), refusal.message())],
         refusal => vec![(String::new(), refusal.message())],
     };
     let title = match items.len() {
+        _ if matches!(refusal, Refusal::Partly(_)) => refusal.message(),
         1 if items[0].0.is_empty() => items[0].1.clone(),
         1 => "1 thing to change".to_owned(),
         n => format!("{n} things to change"),
     };
-    let list = (!(items.len() == 1 && items[0].0.is_empty())).then(|| {
+    let list = (matches!(refusal, Refusal::Partly(_)) || !(items.len() == 1 && items[0].0.is_empty())).then(|| {
         view! {
             <ul>
                 {items.into_iter().map(|(field, message)| view! {
-                    <li>{if field.is_empty() { message.into_any() } else { view! { <a href=format!("#{field}")>{message}</a> }.into_any() }}</li>
+                    <li>{if field.is_empty() { view! { <bdi>{message}</bdi> }.into_any() } else { view! { <a href=format!("#{field}")>{message}</a> }.into_any() }}</li>
                 }).collect_view()}
             </ul>
         }

@@ -2,10 +2,14 @@
 
 mod form;
 pub mod icons;
+#[cfg(feature = "ssr")]
+pub mod list;
+mod notice;
 mod time;
 
-pub use form::{Checked, ErrorSummary, Hidden, SelectField, TextField};
+pub use form::{Checked, ErrorSummary, Hidden, SelectField, TextArea, TextField};
 use leptos::prelude::*;
+pub use notice::{Said, Saying, said};
 pub use time::{Ago, Date, LocalTimes, Moment, localize};
 
 /// An icon; decorative, so hidden from assistive technology. `inner` is one of [`icons`].

@@ -7,6 +7,8 @@ mod time;
 
 pub use email::Email;
 pub use id::{AccountId, InvitationId, MemberId, OrganizationId, SessionId};
+#[cfg(feature = "ssr")]
+pub use name::is_typed;
 pub use name::{FirstName, LastName, OrganizationName, fold};
 pub use time::{DAY, HOUR, MINUTE, SECOND, Timestamp};
 

@@ -86,6 +86,16 @@ impl OrganizationName {
     }
 }
 
+/// Whether somebody typed this name, to confirm what cannot be undone: spaces count as pages show them, and a letter with
+/// its mark is one however a keyboard makes it. Upper and lower case are told apart.
+#[cfg(feature = "ssr")]
+#[must_use]
+pub fn is_typed(name: &str, typed: &str) -> bool {
+    use unicode_normalization::UnicodeNormalization;
+    let shown = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").nfc().collect::<String>();
+    shown(name) == shown(typed)
+}
+
 /// Folds text for sorting and searching, alike on both databases: compatibility-decomposed, without marks, lower case.
 #[cfg(feature = "ssr")]
 #[must_use]
@@ -129,6 +139,17 @@ mod tests {
     fn a_last_name_may_be_empty_and_a_first_name_not() {
         assert!(LastName::parse("").is_ok());
         assert!(FirstName::parse(" ").is_err());
+    }
+
+    #[cfg(feature = "ssr")]
+    #[test]
+    fn a_typed_name_is_compared_as_people_see_it() {
+        for typed in ["Café  Nord", " Café Nord ", "Cafe\u{301} Nord", "Café\u{a0}Nord"] {
+            assert!(is_typed("Café Nord", typed), "{typed:?}");
+        }
+        for typed in ["", "café nord", "Cafe Nord", "CaféNord", "Café Nord 2"] {
+            assert!(!is_typed("Café Nord", typed), "{typed:?}");
+        }
     }
 
     #[cfg(feature = "ssr")]

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use org_portal::words::{DAY, HOUR, MINUTE};
+use org_portal::{
+    permissions::Role,
+    words::{DAY, HOUR, MINUTE},
+};
 
 use crate::{on_both, support::*};
 
@@ -352,7 +355,9 @@ on_both! {
         eve.submit(&sign_up_form(&eve, "eve@example.com").await).await.is(303);
         ada.fill("/account", "/do/change_name", &[("first_name", "Ada")]).await.is(303);
         portal.browser().fill("/forgot-password", "/do/forgot_password", &[("email", "ada@example.com")]).await.is(303);
+        ask(&ada, "augusta@example.com").await.is(303);
         let links = [
+            ("/confirm-email", portal.link("augusta@example.com", "/confirm-email").await),
             ("/verify-email", portal.link("eve@example.com", "/verify-email").await),
             ("/reset-password", portal.link("ada@example.com", "/reset-password").await),
             ("/invitation", portal.link("bob@example.com", "/invitation").await),
@@ -360,7 +365,7 @@ on_both! {
         let before = portal.state().await;
         for (own, link) in &links {
             let token = link.rsplit('=').next().unwrap();
-            for page in ["/verify-email", "/reset-password", "/invitation"] {
+            for page in ["/verify-email", "/reset-password", "/confirm-email", "/invitation"] {
                 let answer = portal.browser().get(&format!("{page}?token={token}")).await;
                 assert_eq!(answer.status, if page == *own { 200 } else { 410 }, "the secret of {own} at {page}");
             }
@@ -370,6 +375,9 @@ on_both! {
             }
             if *own != "/reset-password" {
                 browser.call("reset_password", &[("form[token]", token), ("form[password]", OTHER_PASSWORD)]).await.is(410);
+            }
+            if *own != "/confirm-email" {
+                ada.call("confirm_email", &[("form[token]", token)]).await.is(410);
             }
             if *own != "/invitation" {
                 let pairs = [("form[email]", "bob@example.com"), ("form[first_name]", "B"), ("form[password]", PASSWORD), ("form[invitation]", token)];
@@ -447,8 +455,9 @@ on_both! {
         let eve = portal.browser();
         eve.submit(&sign_up_form(&eve, "eve@example.com").await).await.is(303);
         ada.fill("/forgot-password", "/do/forgot_password", &[("email", "ada@example.com")]).await.is(303);
+        ask(&ada, "augusta@example.com").await.is(303);
         let mut secrets = vec![PASSWORD.to_owned(), ada.cookie("session").unwrap(), ada.cookie("known_browser").unwrap()];
-        for (to, path) in [("eve", "/verify-email"), ("ada", "/reset-password"), ("bob", "/invitation")] {
+        for (to, path) in [("eve", "/verify-email"), ("ada", "/reset-password"), ("augusta", "/confirm-email"), ("bob", "/invitation")] {
             let link = portal.link(&format!("{to}@example.com"), path).await;
             secrets.push(link.rsplit('=').next().unwrap().to_owned());
         }
@@ -544,5 +553,402 @@ on_both! {
         bob.submit(&form.with("first_name", "Robert")).await.is(303);
         bob.get("/account").await.is(200).says("Robert");
         ada.get("/account").await.is(200).says("Augusta");
+    }
+}
+
+/// Asks for another address by the page.
+async fn ask(browser: &Browser, email: &str) -> Answer {
+    browser.fill("/account/email", "/do/change_email", &[("email", email), ("password", PASSWORD)]).await
+}
+
+/// Deletes the account by the page.
+async fn delete(browser: &Browser, fields: &[(&str, &str)]) -> Answer {
+    browser.fill("/account/delete", "/do/delete_account", fields).await
+}
+
+on_both! {
+    async fn an_address_is_changed_by_the_link_that_the_new_one_got(portal) {
+        let [ada, bob] = portal.organization_with("Acme", [("ada", Role::Admin), ("bob", Role::TechnicalUser)]).await;
+        let elsewhere = portal.sign_in("ada").await;
+        portal.browser().fill("/forgot-password", "/do/forgot_password", &[("email", "ada@example.com")]).await.is(303);
+        let reset = portal.link("ada@example.com", "/reset-password").await;
+        let [eve] = portal.organization_with("Other", [("eve", Role::Admin)]).await;
+        portal.invite(&eve, "augusta@example.com", Role::TechnicalUser).await.is(303);
+        assert!(ada.get("/account").await.has_link("/account/email"));
+        ask(&ada, " Augusta@Example.com ").await.leads_to("/account");
+        ada.get("/account").await.is(200).says("We sent a link to the new address").says("Waiting to be confirmed: Augusta@Example.com");
+        // The address of now is told, with what to do.
+        let told = portal.mails_to("ada@example.com").await.pop().unwrap();
+        assert!(told.subject.contains("Another e-mail address was asked for"), "{told:?}");
+        for text in [&told.text, &told.html] {
+            assert!(text.contains("Augusta@Example.com") && text.contains("Firefox on Linux from 127.0.0.1") && text.contains("UTC"), "{text}");
+            assert!(text.contains("If that was not you") && text.contains("/.well-known/change-password") && !text.contains("/confirm-email"), "{text}");
+        }
+        // Opening the link does nothing.
+        let link = portal.link("augusta@example.com", "/confirm-email").await;
+        let before = portal.state().await;
+        for _ in 0..2 {
+            ada.get(&link).await.is(200).says("from ada@example.com to Augusta@Example.com");
+        }
+        portal.browser().get(&link).await.is(200);
+        assert_eq!(portal.state().await, before);
+        portal.sign_in_to(&portal.browser(), "augusta@example.com", PASSWORD).await.is(401);
+
+        ada.fill(&link, "/do/confirm_email", &[]).await.leads_to("/account");
+        ada.get("/account").await.is(200).says("Your e-mail address is changed").says("Augusta@Example.com").never_says("Waiting to be confirmed");
+        // This session goes on, the others end, and so does a link to reset the password that went to the old address.
+        elsewhere.get("/account").await.leads_to("/sign-in?to=%2Faccount");
+        portal.browser().get(&reset).await.is(410);
+        // The members' list is in step, for showing and for searching.
+        let page = bob.get("/organization/members?q=augusta").await.is(200).says("Augusta@Example.com").never_says("ada@example.com");
+        assert_eq!(page.status, 200);
+        assert_eq!(portal.rows("SELECT email, email_key FROM members WHERE name_key = 'ada example'").await, [["Augusta@Example.com", "augusta@example.com"]]);
+        // The address that it was is told.
+        let told = portal.mails_to("ada@example.com").await.pop().unwrap();
+        assert!(told.subject.contains("Your e-mail address at Org Portal was changed"), "{told:?}");
+        for text in [&told.text, &told.html] {
+            assert!(text.contains("Augusta@Example.com") && text.contains("Firefox on Linux from 127.0.0.1") && text.contains("If that was not you"), "{text}");
+        }
+        // One signs in with the new address and not with the old one, and an invitation to it waits.
+        portal.sign_in_to(&portal.browser(), "ada@example.com", PASSWORD).await.is(401);
+        let again = portal.browser();
+        portal.sign_in_to(&again, "AUGUSTA@example.com", PASSWORD).await.leads_to("/getting-started");
+        again.get("/getting-started").await.is(200).says("invited you to Other");
+        // The old address is free.
+        portal.sign_up("ada").await;
+        assert_eq!(portal.count("SELECT count(*) FROM accounts").await, 4);
+    }
+
+    async fn what_is_wrong_with_a_new_address_stands_beside_each_field_and_nothing_is_sent(portal) {
+        let ada = portal.sign_up("ada").await;
+        portal.deliver().await;
+        let before = portal.state().await;
+        for (email, password, wrong) in [
+            ("", PASSWORD, "email"),
+            ("augusta", PASSWORD, "email"),
+            ("augusta@", PASSWORD, "email"),
+            ("augusta@example.com\u{202e}", PASSWORD, "email"),
+            ("ada@example.com", PASSWORD, "email"),
+            ("ADA@Example.com", PASSWORD, "email"),
+            ("augusta@example.com", "", "password"),
+            ("augusta@example.com", OTHER_PASSWORD, "password"),
+        ] {
+            let page = ada.fill("/account/email", "/do/change_email", &[("email", email), ("password", password)]).await.is(422);
+            for field in ["email", "password"] {
+                assert_eq!(page.error_of(field).is_some(), field == wrong, "{email:?} {password:?}: {}", page.sketch());
+            }
+            assert_eq!(page.value_of("email"), email, "what was typed stays");
+            assert_eq!(page.value_of("password"), "");
+            assert!(!page.html().contains(PASSWORD) && !page.html().contains(OTHER_PASSWORD));
+        }
+        assert_eq!(portal.state().await, before);
+        let wrong = portal.count("SELECT count(*) FROM audit_events WHERE action = 'account.request_email_change' AND outcome = 'wrong_password'").await;
+        assert_eq!(wrong, 2, "a wrong password is noted");
+        portal.browser().call("change_email", &[("form[email]", "x@example.com"), ("form[password]", PASSWORD)]).await.is(401);
+    }
+
+    async fn guessing_the_password_of_the_form_is_limited(portal, Options::default().real_limits()) {
+        let ada = portal.sign_up("ada").await;
+        for _ in 0..10 {
+            ada.call("change_email", &[("form[email]", "x@example.com"), ("form[password]", "wrong")]).await.is(422);
+        }
+        let page = ask(&ada, "x@example.com").await.is(429);
+        assert!(page.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds > 0));
+        ada.call("delete_account", &[("form[email]", "ada@example.com"), ("form[password]", PASSWORD)]).await.is(429);
+    }
+
+    async fn a_new_address_is_answered_alike_whether_or_not_it_has_an_account(portal) {
+        portal.sign_up("known").await;
+        let mut seen = Vec::new();
+        for (person, email) in [("ada", "known@example.com"), ("bob", "fresh@example.com"), ("eve", "KNOWN@Example.com")] {
+            let browser = portal.sign_up(person).await;
+            portal.deliver().await;
+            let page = browser.get("/account/email").await.is(200);
+            let before = sizes(portal).await;
+            let answer = browser.submit(&page.form("/do/change_email").with("email", email).with("password", PASSWORD)).await;
+            portal.deliver().await;
+            let grown = growth(&before, &sizes(portal).await);
+            let next = browser.follow(&answer).await.is(200);
+            let call = browser.call("change_email", &[("form[email]", email), ("form[password]", PASSWORD)]).await;
+            let clean = |text: String| {
+                let text = text.replace(email, "EMAIL").replace(person, "PERSON").replace(&capitalized(person), "PERSON");
+                // Moments and the sessions' ids are of each person's own.
+                text.split("<section").filter(|section| section.contains("email-title")).map(|section| section.split("<time").next().unwrap().to_owned()).collect::<String>()
+            };
+            seen.push((answer.status, answer.body.clone(), headers(&answer), clean(next.normalized()), headers(&next), grown, call.status, call.text));
+        }
+        assert_alike(&seen[0], &seen[1], "an address that has an account is told apart");
+        assert_alike(&seen[0], &seen[2], "case makes another address");
+        assert!(seen[0].3.contains("Waiting to be confirmed"), "{}", seen[0].3);
+        assert_eq!((seen[0].5.get("email_changes"), seen[0].5.get("kept_mails")), (Some(&1), Some(&2)));
+        // The owner of the address is told, and gets no link.
+        let told = portal.mails_to("known@example.com").await;
+        let told = told.last().unwrap();
+        assert!(told.subject.contains("has an account") && !told.text.contains("/confirm-email"), "{told:?}");
+        assert!(portal.mails_to("fresh@example.com").await.iter().all(|mail| mail.text.contains("/confirm-email?token=")));
+    }
+
+    async fn only_the_account_that_asked_confirms_its_new_address(portal) {
+        let (ada, bob) = (portal.sign_up("ada").await, portal.sign_up("bob").await);
+        ask(&ada, "augusta@example.com").await.is(303);
+        let link = portal.link("augusta@example.com", "/confirm-email").await;
+        let token = link.rsplit('=').next().unwrap();
+        let form = ada.get(&link).await.form("/do/confirm_email");
+        let before = portal.state().await;
+        // Whoever reads the mail of an address that was mistyped gets nothing.
+        let stranger = portal.browser();
+        let page = stranger.get(&link).await.is(200).says("sign in once more");
+        assert!(!page.has_form("/do/confirm_email") && !page.main().contains("ada@example.com"), "{}", page.sketch());
+        let page = stranger.submit(&form.clone().without("drawn[key]")).await.is(401);
+        assert_eq!(page.heading(), "Sign in");
+        stranger.call("confirm_email", &[("form[token]", token)]).await.is(401);
+        let page = bob.get(&link).await.is(403).says("This link is for another account");
+        assert!(!page.has_form("/do/confirm_email") && !page.main().contains("ada@example.com") && !page.main().contains("augusta"), "{}", page.sketch());
+        bob.submit(&form.clone().without("drawn[key]")).await.is(410);
+        bob.call("confirm_email", &[("form[token]", token)]).await.is(410);
+        assert_eq!(portal.state().await, before);
+        // In another browser one signs in first, with the address of now, and arrives at the button.
+        let phone = portal.browser();
+        let page = phone.get(&link).await.is(200);
+        let sign_in = page.attributes("a.primary", "href").remove(0);
+        phone.fill(&sign_in, "/do/sign_in", &[("email", "ada@example.com"), ("password", PASSWORD)]).await.leads_to(&link);
+        phone.fill(&link, "/do/confirm_email", &[]).await.leads_to("/account");
+        ada.get("/account").await.is(303);
+    }
+
+    async fn a_link_to_a_new_address_works_once_and_for_a_day_and_what_is_over_answers_like_what_never_was(portal) {
+        let ada = portal.sign_up("ada").await;
+        let over = async |browser: &Browser, link: &str| {
+            let token = link.rsplit('=').next().unwrap().to_owned();
+            // What was to be said once is said.
+            browser.get("/roles").await.is(200);
+            let page = browser.get(link).await.is(410);
+            let posted = browser.post("/do/confirm_email", &[("form[token]", token.as_str()), ("drawn[page]", link)]).await.is(410);
+            let call = browser.call("confirm_email", &[("form[token]", &token)]).await.is(410);
+            let clean = |text: String| text.replace(&token, "TOKEN");
+            (clean(page.normalized()), page.normalized_headers(), clean(posted.normalized()), posted.normalized_headers(), call.text)
+        };
+        let unknown = over(&ada, "/confirm-email?token=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").await;
+        assert!(unknown.0.contains("This link no longer works"));
+        // Replaced by a newer one; used.
+        ask(&ada, "one@example.com").await.is(303);
+        let replaced = portal.link("one@example.com", "/confirm-email").await;
+        ask(&ada, "two@example.com").await.is(303);
+        let used = portal.link("two@example.com", "/confirm-email").await;
+        assert_alike(&over(&ada, &replaced).await, &unknown, "a replaced link");
+        ada.fill(&used, "/do/confirm_email", &[]).await.is(303);
+        assert_alike(&over(&ada, &used).await, &unknown, "a used link");
+        // Too old, at the moment.
+        ask(&ada, "three@example.com").await.is(303);
+        let expired = portal.link("three@example.com", "/confirm-email").await;
+        portal.clock.advance(DAY - MINUTE);
+        let ada = portal.browser();
+        portal.sign_in_to(&ada, "two@example.com", PASSWORD).await.is(303);
+        let form = ada.get(&expired).await.is(200).form("/do/confirm_email");
+        portal.clock.advance(MINUTE);
+        ada.submit(&form).await.is(410);
+        assert_alike(&over(&ada, &expired).await, &unknown, "an expired link");
+        // Ended by a new password, which is what the mail to the address of now says.
+        ask(&ada, "four@example.com").await.is(303);
+        let ended = portal.link("four@example.com", "/confirm-email").await;
+        ada.fill("/account", "/do/change_password", &[("current_password", PASSWORD), ("new_password", OTHER_PASSWORD)]).await.is(303);
+        assert_alike(&over(&ada, &ended).await, &unknown, "a link from before a new password");
+        ada.fill("/account/email", "/do/change_email", &[("email", "five@example.com"), ("password", OTHER_PASSWORD)]).await.is(303);
+        let ended = portal.link("five@example.com", "/confirm-email").await;
+        ada.fill("/forgot-password", "/do/forgot_password", &[("email", "two@example.com")]).await.is(303);
+        let reset = portal.link("two@example.com", "/reset-password").await;
+        portal.browser().fill(&reset, "/do/reset_password", &[("password", PASSWORD)]).await.is(303);
+        portal.sign_in_to(&ada, "two@example.com", PASSWORD).await.is(303);
+        assert_alike(&over(&ada, &ended).await, &unknown, "a link from before a reset");
+        assert_eq!(portal.rows("SELECT email FROM accounts").await, [["two@example.com"]]);
+    }
+
+    async fn an_address_that_got_an_account_meanwhile_is_not_taken_from_it(portal) {
+        let ada = portal.sign_up("ada").await;
+        ask(&ada, "bob@example.com").await.is(303);
+        let link = portal.link("bob@example.com", "/confirm-email").await;
+        portal.sign_up("bob").await;
+        let form = ada.get(&link).await.is(200).form("/do/confirm_email");
+        let before = portal.state().await;
+        ada.submit(&form).await.is(410);
+        assert_eq!(portal.state().await, before);
+        ada.get("/account").await.is(200).says("ada@example.com");
+    }
+
+    async fn a_change_of_address_posted_twice_stands_once_and_is_answered_alike(portal) {
+        let ada = portal.sign_up("ada").await;
+        let form = ada.get("/account/email").await.form("/do/change_email").with("email", "augusta@example.com").with("password", PASSWORD);
+        let (first, second) = twice(&ada, &form).await;
+        assert_eq!(first, (303, "/account".to_owned()));
+        assert_eq!(second, first);
+        assert_eq!(portal.mails_to("augusta@example.com").await.len(), 1);
+        let link = portal.link("augusta@example.com", "/confirm-email").await;
+        let form = ada.get(&link).await.form("/do/confirm_email");
+        let (first, second) = twice(&ada, &form).await;
+        assert_eq!(first, (303, "/account".to_owned()));
+        assert_eq!(second, first);
+        assert_eq!(portal.mails_to("ada@example.com").await.iter().filter(|mail| mail.subject.contains("was changed")).count(), 1);
+    }
+
+    async fn an_account_is_deleted_with_everything_that_is_its_own(portal) {
+        let [ada, bob] = portal.organization_with("Acme", [("ada", Role::Admin), ("bob", Role::Admin)]).await;
+        let elsewhere = portal.sign_in("ada").await;
+        portal.invite(&ada, "zed@example.com", Role::TechnicalUser).await.is(303);
+        ask(&ada, "augusta@example.com").await.is(303);
+        ada.fill("/forgot-password", "/do/forgot_password", &[("email", "ada@example.com")]).await.is(303);
+        let reset = portal.link("ada@example.com", "/reset-password").await;
+        let confirm = portal.link("augusta@example.com", "/confirm-email").await;
+        assert!(ada.get("/account").await.has_link("/account/delete"));
+        let page = ada.get("/account/delete").await.is(200).says("You leave Acme; the others stay");
+        let form = page.form("/do/delete_account").with("email", " ADA@example.com ").with("password", PASSWORD);
+        let answer = ada.submit(&form).await.leads_to("/sign-in");
+        for cookie in ["session", "known_browser"] {
+            assert!(answer.set_cookie(cookie).contains("Max-Age=0"), "{:?}", answer.set_cookies());
+        }
+        ada.get("/sign-in").await.is(200).says("Your account is deleted");
+        for browser in [&ada, &elsewhere] {
+            browser.get("/account").await.is(303);
+        }
+        portal.browser().get(&reset).await.is(410);
+        portal.browser().get(&confirm).await.is(410);
+        portal.sign_in_to(&portal.browser(), "ada@example.com", PASSWORD).await.is(401);
+        // The organization goes on, and what she did there keeps her name.
+        let page = bob.get("/organization/members").await.is(200).says("zed@example.com").says("Ada Example").never_says("ada@example.com");
+        assert_eq!(page.status, 200);
+        assert_eq!(bob.get("/organization").await.fact("Created by"), "Ada Example");
+        assert_eq!(bob.get("/organization").await.fact("Members"), "1");
+        portal.browser().get(&portal.link("zed@example.com", "/invitation").await).await.is(200).says("Ada Example");
+        assert_eq!(portal.rows("SELECT email_key, source, reason FROM former_members").await, [["ada@example.com", "creation", "account_deleted"]]);
+        for (table, left) in [("accounts", 1), ("credentials", 1), ("email_changes", 0), ("password_resets", 0)] {
+            assert_eq!(portal.count(&format!("SELECT count(*) FROM {table}")).await, left, "{table}");
+        }
+        assert_eq!(portal.count("SELECT count(*) FROM organizations WHERE created_by IS NULL").await, 1);
+        let noted = portal.rows("SELECT actor_name, action FROM audit_events WHERE actor_name = 'Ada Example' AND outcome = 'success' ORDER BY at, id").await.concat();
+        assert!(noted.contains(&"organization.add".to_owned()) && noted.contains(&"account.delete".to_owned()) && noted.contains(&"member.leave".to_owned()), "{noted:?}");
+        // The last mail.
+        let told = portal.mails_to("ada@example.com").await.pop().unwrap();
+        assert!(told.subject.contains("Your account at Org Portal is deleted"), "{told:?}");
+        for text in [&told.text, &told.html] {
+            assert!(text.contains("Firefox on Linux from 127.0.0.1") && text.contains("If that was not you") && !text.contains("only member"), "{text}");
+        }
+        // And the address can sign up again, as somebody new.
+        let again = portal.sign_up("ada").await;
+        again.get("/organization").await.is(404);
+        assert!(again.get("/getting-started").await.has_link("/organization/add"));
+    }
+
+    async fn what_is_wrong_with_a_deletion_stands_beside_each_field_and_nothing_is_lost(portal) {
+        let ada = portal.sign_up("ada").await;
+        portal.deliver().await;
+        let before = portal.state().await;
+        for (email, password, wrong) in [
+            ("", PASSWORD, "email"),
+            ("ada", PASSWORD, "email"),
+            ("bob@example.com", PASSWORD, "email"),
+            ("ada@example.com", "", "password"),
+            ("ada@example.com", OTHER_PASSWORD, "password"),
+        ] {
+            let page = delete(&ada, &[("email", email), ("password", password)]).await.is(422);
+            for field in ["email", "password"] {
+                assert_eq!(page.error_of(field).is_some(), field == wrong, "{email:?} {password:?}: {}", page.sketch());
+            }
+            assert_eq!(page.value_of("email"), email, "what was typed stays");
+            assert_eq!(page.value_of("password"), "");
+            assert!(!page.html().contains(PASSWORD) && !page.html().contains(OTHER_PASSWORD));
+        }
+        assert_eq!(portal.state().await, before);
+        portal.browser().call("delete_account", &[("form[email]", "ada@example.com"), ("form[password]", PASSWORD)]).await.is(401);
+        delete(&ada, &[("email", "ada@example.com"), ("password", PASSWORD)]).await.leads_to("/sign-in");
+        assert_eq!(portal.count("SELECT count(*) FROM accounts").await, 0);
+    }
+
+    async fn the_only_admin_among_others_is_told_what_to_do_first(portal) {
+        let [ada, bob] = portal.organization_with("Acme", [("ada", Role::Admin), ("bob", Role::TechnicalUser)]).await;
+        let page = ada.get("/account/delete").await.is(200).says("You are the only Admin").says("Make another member Admin first");
+        assert!(!page.has_form("/do/delete_account") && page.has_link("/organization/members"));
+        let before = portal.state().await;
+        let fields = [("form[email]", "ada@example.com"), ("form[password]", PASSWORD), ("form[organization_name]", "Acme"), ("drawn[page]", "/account/delete")];
+        ada.post("/do/delete_account", &fields).await.is(409).says("Make another member Admin first");
+        ada.call("delete_account", &fields[..3]).await.refused(409, serde_json::json!({ "Conflict": "LastAdmin" }));
+        assert_eq!(portal.state().await, before);
+        // A Technical user goes as they like.
+        delete(&bob, &[("email", "bob@example.com"), ("password", PASSWORD)]).await.leads_to("/sign-in");
+        assert_eq!(ada.get("/organization").await.fact("Members"), "1");
+    }
+
+    async fn the_only_member_deletes_the_organization_with_the_account(portal) {
+        let [ada] = portal.organization_with("Acme", [("ada", Role::Admin)]).await;
+        portal.invite(&ada, "zed@example.com", Role::TechnicalUser).await.is(303);
+        let link = portal.link("zed@example.com", "/invitation").await;
+        let page = ada.get("/account/delete").await.is(200).says("You are the only member of Acme");
+        let form = page.form("/do/delete_account").with("email", "ada@example.com").with("password", PASSWORD);
+        let before = portal.state().await;
+        for typed in ["", "acme", "Other"] {
+            let refused = ada.submit(&form.clone().with("organization_name", typed)).await.is(422);
+            assert!(refused.error_of("organization_name").is_some() && refused.error_of("email").is_none(), "{}", refused.sketch());
+            assert_eq!((refused.value_of("organization_name"), refused.value_of("email")), (typed.to_owned(), "ada@example.com".to_owned()));
+        }
+        ada.submit(&form.clone().without("form[organization_name]")).await.is(422);
+        // All that is to be mended is said at once.
+        let refused = delete(&ada, &[]).await.is(422);
+        for field in ["email", "password", "organization_name"] {
+            assert!(refused.error_of(field).is_some(), "{field}: {}", refused.sketch());
+        }
+        assert_eq!(portal.state().await, before);
+        ada.submit(&form.with("organization_name", "Acme")).await.leads_to("/sign-in");
+        portal.browser().get(&link).await.is(410);
+        for table in ["accounts", "members", "organizations", "invitations", "sessions"] {
+            assert_eq!(portal.count(&format!("SELECT count(*) FROM {table}")).await, 0, "{table}");
+        }
+        assert_eq!(portal.rows("SELECT name, deleted_by_name FROM former_organizations").await, [["Acme", "Ada Example"]]);
+        let told = portal.mails_to("ada@example.com").await.pop().unwrap();
+        assert!(told.text.contains("Acme, of which you were the only member, was deleted with it"), "{told:?}");
+    }
+
+    async fn a_deletion_that_fails_in_the_middle_leaves_everything(portal) {
+        let [ada] = portal.organization_with("Acme", [("ada", Role::Admin)]).await;
+        let [bob, _eve] = portal.organization_with("Other", [("bob", Role::Admin), ("eve", Role::Admin)]).await;
+        portal.deliver().await;
+        let before = portal.snapshot(&["limits"]).await;
+        for (step, table) in [
+            ("INSERT", "former_members"),
+            ("DELETE", "members"),
+            ("DELETE", "organizations"),
+            ("DELETE", "credentials"),
+            ("DELETE", "sessions"),
+            ("DELETE", "accounts"),
+            ("INSERT", "outbox"),
+            ("INSERT", "audit_events"),
+        ] {
+            let mend = portal.fail(step, table).await;
+            let alone = [("email", "ada@example.com"), ("password", PASSWORD), ("organization_name", "Acme")];
+            let answer = delete(&ada, &alone).await.is(500);
+            assert!(answer.set_cookies().iter().all(|cookie| !cookie.starts_with("session=")), "{:?}", answer.set_cookies());
+            if table != "organizations" {
+                delete(&bob, &[("email", "bob@example.com"), ("password", PASSWORD)]).await.is(500);
+            }
+            for statement in &mend {
+                portal.execute(statement).await;
+            }
+            assert_eq!(portal.snapshot(&["limits"]).await, before, "{step} {table}");
+        }
+        ada.get("/organization").await.is(200).says("Acme");
+        delete(&bob, &[("email", "bob@example.com"), ("password", PASSWORD)]).await.is(303);
+    }
+
+    async fn a_changed_password_is_told_with_when_and_from_where(portal) {
+        let ada = portal.sign_up("ada").await;
+        ada.fill("/account", "/do/change_password", &[("current_password", PASSWORD), ("new_password", OTHER_PASSWORD)]).await.is(303);
+        let changed = portal.mails_to("ada@example.com").await.pop().unwrap();
+        ada.fill("/forgot-password", "/do/forgot_password", &[("email", "ada@example.com")]).await.is(303);
+        let phone = portal.browser().named("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Mobile/15E148 Safari/604.1");
+        phone.fill(&portal.link("ada@example.com", "/reset-password").await, "/do/reset_password", &[("password", PASSWORD)]).await.is(303);
+        let reset = portal.mails_to("ada@example.com").await.pop().unwrap();
+        for (mail, device, sessions) in [(&changed, "Firefox on Linux", "All other sessions"), (&reset, "Safari on iPhone", "All sessions")] {
+            for text in [&mail.text, &mail.html] {
+                assert!(text.contains(&format!("with {device} from 127.0.0.1")) && text.contains(sessions), "{text}");
+                assert!(text.contains(&START.date()) && text.contains("UTC") && text.contains("If that was not you"), "{text}");
+            }
+        }
     }
 }

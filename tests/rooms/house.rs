@@ -99,7 +99,7 @@ on_both! {
         let mut others = Vec::new();
         for function in FUNCTIONS {
             let path = format!("/do/{}", function.endpoint);
-            for size in [70_000, 1_048_576] {
+            for size in [600_000, 1_048_576] {
                 let big = "x".repeat(size);
                 for (kind, body) in [(FORM, format!("form[email]={big}")), ("application/json", format!("{{\"form\":\"{big}\"}}"))] {
                     for accept in ["text/html", "application/json"] {
@@ -226,7 +226,7 @@ on_both! {
                     assert!(answer.set_cookies().iter().all(|cookie| !cookie.starts_with("evil")), "{action} {name} = {text:?}");
                     if answer.html().contains("<html") {
                         // What came back is text: no element of it, no handler, no title that ends early.
-                        assert_eq!(answer.count("script:not([nonce]), img, [onerror], [onfocus], textarea"), 0, "{action} {name} = {text:?}: {}", answer.html());
+                        assert_eq!(answer.count("script:not([nonce]), img, [onerror], [onfocus], textarea:not([id])"), 0, "{action} {name} = {text:?}: {}", answer.html());
                         let field = name.trim_start_matches("form[").trim_end_matches(']').to_owned();
                         let kept = name.starts_with("form[") && !name.contains("password") && !name.contains("token") && !name.contains("invitation");
                         if answer.status == 422 && kept && answer.error_of(&field).is_some() && answer.count(&format!("input#{field}:not([readonly])")) == 1 {
@@ -416,6 +416,45 @@ on_both! {
         let second = TestPortal::second(portal).await;
         ada.at(&second).get("/account").await.is(200).says("Ada Example");
         second.stop().await;
+    }
+
+    async fn a_page_loaded_ahead_takes_nothing_away_and_is_forgotten_with_the_next_change(portal) {
+        let [ada] = portal.organization_with("Acme", [("ada", Role::Admin)]).await;
+        assert_eq!(ada.get("/organization").await.header("speculation-rules"), "\"/speculation-rules.json\"");
+        for (browser, path) in [(portal.browser(), "/sign-in"), (portal.browser(), "/nothing"), (ada.clone(), "/nothing")] {
+            assert_eq!(browser.get(path).await.header("speculation-rules"), "", "{path}");
+        }
+        let rules = ada.get("/speculation-rules.json").await.is(200);
+        assert_eq!(rules.header("content-type"), "application/speculationrules+json");
+        let rules: serde_json::Value = serde_json::from_str(&rules.html()).expect("JSON");
+        let left_out = rules["prefetch"][0]["where"]["and"][1]["not"]["href_matches"].to_string();
+        assert!(left_out.contains("/do/*") && left_out.contains("token=") && rules.get("prerender").is_none(), "{rules}");
+        // The notice waits for a page that is looked at.
+        let saved = ada.fill("/account", "/do/change_name", &[("first_name", "Augusta")]).await.is(303);
+        assert!(saved.header("clear-site-data").contains("prefetchCache"));
+        let ahead = [("accept", "text/html"), ("sec-fetch-site", "same-origin"), ("sec-purpose", "prefetch")];
+        let page = ada.send(Method::GET, saved.location(), &ahead, None).await.is(200);
+        assert_eq!((page.count(".notice"), page.set_cookies().len()), (0, 0));
+        assert_eq!(ada.get(saved.location()).await.is(200).count(".notice"), 1);
+        let call = ada.call("change_name", &[("form[first_name]", "Ada")]).await.is(200);
+        assert!(call.headers["clear-site-data"].to_str().unwrap().contains("prefetchCache"));
+    }
+
+    async fn search_engines_may_show_the_page_to_sign_in_and_nothing_else(portal) {
+        let robots = portal.browser().get("/robots.txt").await.is(200).html();
+        let lines: Vec<&str> = robots.lines().collect();
+        assert!(lines.contains(&"Disallow: /") && lines.contains(&"Allow: /sign-in$"), "{robots}");
+        assert!(lines.iter().filter(|line| line.starts_with("Allow: ")).all(|line| ["/sign-in$", "/assets/", "/brand.css", "/logo"].contains(&&line[7..])), "{robots}");
+    }
+
+    async fn the_gallery_is_there_for_who_builds_the_portal(portal) {
+        let page = portal.sign_up("ada").await.get("/dev/gallery").await.is(200);
+        let ids = page.attributes("[id]", "id");
+        assert_eq!(ids.len(), ids.iter().collect::<BTreeSet<_>>().len(), "an id stands twice");
+        for component in [".button.primary", ".button[aria-busy]", ".badge.bad", ".callout.warn", ".field-error", ".error-summary", ".table", ".empty", ".dialog", ".notice", ".skeleton", ".step.locked", ".tabs", ".chip.on"] {
+            assert!(page.count(component) > 0, "{component}");
+        }
+        assert_eq!(page.count("style, [style], script"), 0);
     }
 
     async fn machines_find_health_and_readiness(portal) {
@@ -644,7 +683,7 @@ on_both! {
         }
         for answer in [
             ada.send(Method::POST, "/do/sign_in", &[("sec-fetch-site", "cross-site")], None).await.is(403),
-            ada.send(Method::POST, "/do/sign_in", &[("sec-fetch-site", "same-origin"), ("content-type", FORM)], Some(vec![b'x'; 100_000])).await.is(413),
+            ada.send(Method::POST, "/do/sign_in", &[("sec-fetch-site", "same-origin"), ("content-type", FORM)], Some(vec![b'x'; 600_000])).await.is(413),
         ] {
             ids.insert(answer.header("x-request-id").to_owned());
             asked += 1;
@@ -683,6 +722,31 @@ on_both! {
         }
         proxied.stop().await;
     }
+}
+
+/// The logo of the operator is on every page, of the right type and with a policy that lets it do nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_operators_logo_takes_the_place_of_the_mark() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("logo.svg");
+    std::fs::write(&path, "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 9 9'><path d='M0 0h9v9z'/></svg>").expect("written");
+    let portal = TestPortal::start(Engine::Sqlite, Options::default().with("logo", &path.display().to_string())).await;
+    let browser = portal.browser();
+    let page = browser.get("/sign-in").await.is(200);
+    let address = page.attributes("img.brand-mark", "src").remove(0);
+    assert!(address.starts_with("/logo?v=") && page.count("svg.brand-mark") == 0, "{address}");
+    let logo = browser.get(&address).await.is(200);
+    assert_eq!(logo.header("content-type"), "image/svg+xml");
+    assert!(logo.header("content-security-policy").contains("default-src 'none'") && logo.header("x-content-type-options") == "nosniff");
+    // One that does more than draw keeps the portal from starting.
+    std::fs::write(&path, "<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>").expect("written");
+    let wrong = Config::read(&BTreeMap::from([("logo".to_owned(), path.display().to_string())])).expect_err("a handler");
+    assert!(wrong[0].contains("ORG_PORTAL_LOGO") && wrong[0].contains("handler"), "{wrong:?}");
+    portal.close().await;
+    let plain = TestPortal::start(Engine::Sqlite, Options::default()).await;
+    assert_eq!(plain.browser().get("/sign-in").await.count("svg.brand-mark"), 1);
+    plain.browser().get("/logo").await.is(404);
+    plain.close().await;
 }
 
 #[test]
@@ -749,6 +813,11 @@ on_both! {
         ada.fill(&format!("/organization/members/{of_zed}/remove"), "/do/remove_member", &[]).await.is(303);
         let link = portal.link("bob@example.com", "/reset-password").await;
         portal.browser().fill(&link, "/do/reset_password", &[("password", OTHER_PASSWORD)]).await.is(303);
+        ada.fill("/organization/rename", "/do/rename_organization", &[("name", "Acme & Sons")]).await.is(303);
+        ada.fill("/account/email", "/do/change_email", &[("email", "augusta@example.com"), ("password", OTHER_PASSWORD)]).await.is(303);
+        ada.fill(&portal.link("augusta@example.com", "/confirm-email").await, "/do/confirm_email", &[]).await.is(303);
+        ada.fill("/organization/delete", "/do/delete_organization", &[("name", "Acme & Sons")]).await.is(303);
+        eve.fill("/account/delete", "/do/delete_account", &[("email", "eve@example.com"), ("password", PASSWORD)]).await.is(303);
         ada.fill("/account", "/do/sign_out", &[]).await.is(303);
 
         let columns = "action, outcome, actor_kind, actor_name, objects, before_state, after_state, address, user_agent, request_id, at";
@@ -757,7 +826,8 @@ on_both! {
         let seen: BTreeSet<&str> = rows.iter().filter(|row| row[1] == "success").map(|row| row[0].as_str()).collect();
         let expected = BTreeSet::from([
             "account.sign_up", "account.verify_email", "session.sign_in", "session.sign_in_failed", "session.sign_out", "session.end", "session.end_others",
-            "password.request_reset", "password.reset", "password.change", "account.change_name", "organization.add", "invitation.send", "invitation.resend",
+            "password.request_reset", "password.reset", "password.change", "account.change_name", "account.request_email_change",
+            "account.change_email", "account.delete", "organization.add", "organization.rename", "organization.delete", "invitation.send", "invitation.resend",
             "invitation.revoke", "invitation.accept", "invitation.decline", "member.change_role", "member.remove", "member.leave",
         ]);
         assert_eq!(seen, expected);
@@ -791,6 +861,12 @@ on_both! {
         assert_eq!(find("member.remove", "not_found")[3], "Eve Example");
         let role = find("member.change_role", "success");
         assert_eq!((role[5].as_str(), role[6].as_str()), ("{\"role\":\"Technical user\"}", "{\"role\":\"Admin\"}"));
+        let renamed = find("organization.rename", "success");
+        assert_eq!((renamed[5].as_str(), renamed[6].as_str()), ("{\"name\":\"Acme\"}", "{\"name\":\"Acme & Sons\"}"));
+        let moved = find("account.change_email", "success");
+        assert_eq!((moved[5].as_str(), moved[6].as_str()), ("{\"email\":\"ada@example.com\"}", "{\"email\":\"augusta@example.com\"}"));
+        assert!(find("organization.delete", "success")[5].contains("\"members\":1"), "{:?}", find("organization.delete", "success"));
+        assert_eq!(find("account.delete", "success")[3], "Eve Example");
         let renamed = find("account.change_name", "success");
         assert_eq!((renamed[5].as_str(), renamed[6].as_str()), ("{\"name\":\"Ada Example\"}", "{\"name\":\"Augusta Example\"}"));
         assert!(find("session.sign_in_failed", "success")[4].contains("nobody@example.com"));

@@ -455,7 +455,7 @@ on_both! {
     async fn what_is_wrong_with_an_invitation_stands_beside_its_field(portal) {
         let [ada] = portal.organization_with("Acme", ADMIN).await;
         let before = portal.state().await;
-        for email in ["", "bob", "bob@", "@example.com", "a b@example.com", "bob@example.com, eve@example.com", "bob@example.com\u{0}", "bob\u{202e}@example.com", "Bob <bob@example.com>", "bob@example.com\r\nBcc: eve@example.com"] {
+        for email in ["", "bob", "bob@", "@example.com", "two words", ", ;\n", "bob@example.com\u{0}", "bob\u{202e}@example.com", "Bob <bob>", "\u{85}"] {
             let page = portal.invite(&ada, email, Role::Admin).await.is(422);
             assert!(page.error_of("email").is_some(), "{email:?}: {}", page.sketch());
             assert_eq!(page.value_of("role"), "Admin", "what was chosen stays");
@@ -539,5 +539,101 @@ on_both! {
         assert_alike(&seen[0], &seen[1], "another organization's invitation is told apart from none");
         zed.get("/organization/invitations/not-a-uuid/revoke").await.is(404);
         assert_eq!(portal.state().await, before);
+    }
+}
+
+on_both! {
+    async fn pasted_addresses_are_invited_and_each_refused_one_is_named_and_stays_in_the_field(portal) {
+        let [ada, _bob, _eve] = portal.organization_with("Acme", TEAM).await;
+        portal.invite(&ada, "waits@example.com", Role::TechnicalUser).await.is(303);
+        let before = portal.mails().await.len();
+        let pasted = "New One <new1@example.com>; bob@example.com, nonsense\nnew2@example.com NEW2@example.com\r\nwaits@example.com";
+        let page = portal.invite(&ada, pasted, Role::TechnicalUser).await.is(409);
+        assert!(page.main().contains("2 done, 3 not"), "{}", page.sketch());
+        let mut rest: Vec<String> = page.value_of("email").lines().map(str::to_owned).collect();
+        rest.sort();
+        assert_eq!(rest, ["bob@example.com", "nonsense", "waits@example.com"]);
+        let said = page.texts("#errors li").join("|");
+        for (address, why) in [("bob@example.com", "a member"), ("nonsense", "name@example.com"), ("waits@example.com", "invited already")] {
+            assert!(said.split('|').any(|line| line.contains(address) && line.contains(why)), "{said}");
+        }
+        assert_eq!(portal.mails().await.len(), before + 2);
+        assert_eq!(portal.count("SELECT invitations_count FROM organizations").await, 3);
+        // All good: one line says so. Markup among them is text.
+        portal.invite(&ada, "a1@example.com,a2@example.com", Role::Admin).await.leads_to("/organization/members");
+        let page = portal.invite(&ada, "</textarea><b>x</b>@example.com a3@example.com", Role::Admin).await.is(409);
+        assert_eq!((page.value_of("email"), page.count("b")), ("</textarea><b>x</b>@example.com".to_owned(), 0));
+    }
+
+    async fn too_many_pasted_addresses_are_refused_and_stay_and_a_higher_role_refuses_all(portal) {
+        let [ada, bob, _eve] = portal.organization_with("Acme", TEAM).await;
+        let many: Vec<String> = (0..10_000).map(|n| format!("p{n}@example.com")).collect();
+        let page = portal.invite(&ada, &many.join("\n"), Role::TechnicalUser).await.is(422);
+        assert!(page.error_of("email").is_some_and(|why| why.contains("500") && why.contains("10000")), "{}", page.error_of("email").unwrap_or_default());
+        assert_eq!(page.value_of("email").lines().count(), 10_000);
+        let organization = portal.organization_of("ada").await;
+        bob.call_in(organization, "invite_member", &[("form[email]", "x@example.com y@example.com"), ("form[role]", "Admin")]).await.is(403);
+        assert_eq!(portal.count("SELECT count(*) FROM invitations WHERE state = 'pending'").await, 0);
+    }
+
+    async fn of_pasted_addresses_those_over_the_limit_are_named_and_the_others_sent(portal, Options::default().real_limits().with("invitation_rate", "3/60")) {
+        let [ada] = portal.organization_with("Acme", ADMIN).await;
+        let page = portal.invite(&ada, "a@example.com b@example.com c@example.com d@example.com e@example.com", Role::TechnicalUser).await.is(409);
+        assert!(page.main().contains("3 done, 2 not") && page.main().contains("Too many attempts"), "{}", page.sketch());
+        assert_eq!(portal.count("SELECT count(*) FROM invitations").await, 3);
+    }
+
+    async fn an_admin_changes_the_role_of_a_pending_invitation_and_its_link_stays_good(portal) {
+        let [ada, bob, _eve] = portal.organization_with("Acme", TEAM).await;
+        portal.invite(&bob, "new@example.com", Role::TechnicalUser).await.is(303);
+        let (id, link) = (portal.invitation_of("new@example.com").await, portal.link("new@example.com", "/invitation").await);
+        let address = format!("/organization/invitations/{id}/role");
+        bob.get(&address).await.is(404);
+        let organization = portal.organization_of("ada").await;
+        bob.call_in(organization, "change_invitation_role", &[("form[invitation]", &id.to_string()), ("form[role]", "Admin")]).await.is(403);
+        let form = ada.get(&address).await.is(200).says("new@example.com").form("/do/change_invitation_role");
+        ada.submit(&form.clone().with("role", "King")).await.is(422);
+        ada.submit(&form.with("role", "Admin")).await.leads_to("/organization/invitations");
+        portal.browser().get(&link).await.is(200).says("as Admin");
+        ada.call_in(organization, "revoke_invitation", &[("invitation", &id.to_string())]).await.is(200);
+        ada.call_in(organization, "change_invitation_role", &[("form[invitation]", &id.to_string()), ("form[role]", "Admin")]).await.refused(409, json!({ "Conflict": "NotPending" }));
+        ada.get(&address).await.is(404);
+    }
+
+    async fn the_list_of_invitations_is_searched_filtered_by_state_and_paged(portal) {
+        let [ada, bob, _eve] = portal.organization_with("Acme", TEAM).await;
+        for n in 0..60 {
+            portal.clock.advance(org_portal::words::SECOND);
+            portal.invite(&ada, &format!("p{n:02}@example.com"), Role::TechnicalUser).await.is(303);
+        }
+        let emails = |page: &Answer| page.texts("tbody th");
+        let first = ada.get("/organization/invitations").await.is(200);
+        assert_eq!((emails(&first).len(), emails(&first)[0].as_str()), (50, "p59@example.com"), "the last sent comes first");
+        assert_eq!(first.text("nav.pager > p"), "1–50 of 60");
+        let second = ada.get(&first.attributes("a[rel=next]", "href")[0]).await.is(200);
+        assert_eq!(emails(&second).len(), 10);
+        assert_eq!(emails(&ada.get("/organization/invitations?q=p0").await).len(), 10);
+        assert_eq!(emails(&ada.get("/organization/invitations?sort=email").await)[0], "p00@example.com");
+        let id = portal.invitation_of("p07@example.com").await.to_string();
+        ada.call_in(portal.organization_of("ada").await, "revoke_invitation", &[("invitation", &id)]).await.is(200);
+        assert_eq!(emails(&ada.get("/organization/invitations?state=revoked").await), ["p07@example.com"]);
+        assert_eq!(ada.get("/organization/invitations?state=all").await.text("nav.pager > p"), "1–50 of 62", "the two who joined among them");
+        assert_eq!(emails(&ada.get("/organization/invitations?state=expired").await), [""; 0]);
+        portal.clock.advance(8 * org_portal::words::DAY);
+        let ada = portal.sign_in("ada").await;
+        let page = ada.get("/organization/invitations?state=expired&q=p5").await.is(200);
+        assert_eq!(emails(&page).len(), 10);
+        assert_eq!(ada.get("/organization/invitations?state=pending").await.is(200).text("h2"), "No invitations found");
+        // Invited anew with one press, from where one is.
+        let form = page.form("/do/resend_invitation");
+        let answer = ada.submit(&form).await.is(303);
+        assert_eq!(answer.location(), "/organization/invitations");
+        assert_eq!(emails(&ada.get("/organization/invitations?state=pending").await), ["p59@example.com"]);
+        // A Technical user sees them, and manages own ones alone.
+        let bob = { drop(bob); portal.sign_in("bob").await };
+        assert_eq!(bob.get("/organization/invitations").await.is(200).count("form[action='/do/resend_invitation']"), 0);
+        for odd in ["after=nonsense", "before=%00", "state=nonsense", "sort=nonsense", "q=%25", "order=sideways"] {
+            ada.get(&format!("/organization/invitations?{odd}")).await.is(200);
+        }
     }
 }

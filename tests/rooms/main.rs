@@ -11,9 +11,12 @@
 )]
 
 mod accounts;
+mod connections;
+mod generate;
 mod getting_started;
 mod house;
 mod invitations;
+mod live;
 mod members;
 mod organizations;
 mod sessions;

@@ -101,11 +101,11 @@ on_both! {
         let edge = portal.browser().named("Mozilla/5.0 (Windows NT 10.0) Chrome/142.0 Edg/142.0");
         portal.sign_in_to(&edge, "ada@example.com", PASSWORD).await.is(303);
         let page = ada.get("/account").await.is(200);
-        let titles = page.texts(".list .list-title");
+        let titles = page.texts("[aria-labelledby='sessions-title'] .list-title");
         assert_eq!(titles.len(), 3, "{titles:?}");
-        assert_eq!(titles[0], "Firefox on Linux This device");
-        assert!(titles.iter().any(|t| t == "Safari on iOS") && titles.iter().any(|t| t == "Edge on Windows"), "{titles:?}");
-        assert!(page.main().contains("127.0.0.1"));
+        assert_eq!(titles[0], "Firefox on Linux This browser");
+        assert!(titles.iter().any(|t| t == "Safari on iPhone") && titles.iter().any(|t| t == "Edge on Windows"), "{titles:?}");
+        assert!(page.texts("[aria-labelledby='sessions-title'] .list-meta").iter().any(|line| line.contains(" from this network (127.0.0.1) · last used ")), "{}", page.main());
         let forms: Vec<Form> = page.forms().into_iter().filter(|f| f.action == "/do/end_session").collect();
         assert_eq!(forms.len(), 2, "one's own is ended by signing out");
         for form in &forms {
@@ -114,9 +114,22 @@ on_both! {
         ada.get("/account").await.is(200).says("The session was ended");
         phone.get("/account").await.is(303);
         edge.get("/account").await.is(303);
-        assert_eq!(ada.get("/account").await.texts(".list .list-title").len(), 1);
+        assert_eq!(ada.get("/account").await.texts("[aria-labelledby='sessions-title'] .list-title").len(), 1);
         // Again: it is there no more.
         ada.submit(&forms[0].clone().forged("drawn[key]", "another")).await.is(404);
+    }
+
+    async fn a_session_says_from_where_it_was_opened(portal) {
+        let ada = portal.sign_up("ada").await;
+        let (away, near) = (portal.sign_in("ada").await, portal.sign_in("ada").await);
+        drop((away, near));
+        portal.execute("UPDATE sessions SET address = '203.0.113.7', user_agent = '' WHERE created_at = (SELECT max(created_at) FROM sessions)").await;
+        let page = ada.get("/account").await.is(200);
+        let titles = page.texts("[aria-labelledby='sessions-title'] .list-title");
+        assert!(titles.contains(&"A program".to_owned()), "{titles:?}");
+        let lines = page.texts("[aria-labelledby='sessions-title'] .list-meta");
+        assert_eq!(lines.iter().filter(|line| line.contains(" from 203.0.113.7 · ")).count(), 1, "{lines:?}");
+        assert_eq!(lines.iter().filter(|line| line.contains(" from this network (127.0.0.1) · ")).count(), 2, "{lines:?}");
     }
 
     async fn a_session_ended_twice_by_one_form_is_answered_alike(portal) {

@@ -158,6 +158,26 @@ impl Browser {
         answer
     }
 
+    /// Opens the stream of what changes, with the query that a page gives it.
+    pub async fn live(&self, query: &str) -> Live {
+        self.live_with(query, &[]).await
+    }
+
+    /// The same with more headers.
+    pub async fn live_with(&self, query: &str, headers: &[(&str, &str)]) -> Live {
+        let mut request = self.client.get(format!("{}/live{query}", self.base));
+        request = request.header("host", &self.host).header("user-agent", &self.user_agent).header("accept", "text/event-stream");
+        let cookies: Vec<String> =
+            self.cookies.lock().expect("not poisoned").iter().map(|(name, value)| format!("{name}={value}")).collect();
+        request = request.header("cookie", cookies.join("; "));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.unwrap_or_else(|e| panic!("/live{query}: {e:?}"));
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Live { status, headers, response, text: String::new(), last: String::new() }
+    }
+
     /// Opens a page.
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, &[("accept", "text/html"), ("sec-fetch-site", "same-origin")], None).await
@@ -241,6 +261,90 @@ impl Browser {
     }
 }
 
+/// A stream of what changes, as a browser has it open.
+pub struct Live {
+    pub status: u16,
+    pub headers: HeaderMap,
+    response: reqwest::Response,
+    text: String,
+    last: String,
+}
+
+/// An event of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    pub event: String,
+    pub id: String,
+    pub data: serde_json::Value,
+}
+
+impl Told {
+    /// What is said with it, without the marks that keep a name's direction to itself.
+    pub fn says(&self) -> String {
+        self.data["say"].as_str().unwrap_or_default().replace(['\u{2068}', '\u{2069}'], "")
+    }
+}
+
+impl Live {
+    /// The next event; none where the stream has ended. Comments, which keep it open, are passed over.
+    pub async fn next(&mut self) -> Option<Told> {
+        loop {
+            while let Some((block, rest)) = self.text.split_once("\n\n").map(|(block, rest)| (block.to_owned(), rest.to_owned())) {
+                self.text = rest;
+                let field = |name: &str| {
+                    let lines = block.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+                    lines.map(|value| value.strip_prefix(' ').unwrap_or(value)).collect::<Vec<_>>().join("\n")
+                };
+                if !field("id").is_empty() {
+                    self.last = field("id");
+                }
+                if !field("data").is_empty() {
+                    let data = serde_json::from_str(&field("data")).unwrap_or_else(|e| panic!("{e}: {block}"));
+                    return Some(Told { event: field("event"), id: field("id"), data });
+                }
+            }
+            let chunk = tokio::time::timeout(std::time::Duration::from_secs(15), self.response.chunk()).await;
+            match chunk.expect("the stream says something").expect("the stream is not cut") {
+                Some(bytes) => self.text.push_str(std::str::from_utf8(&bytes).expect("text")),
+                None => return None,
+            }
+        }
+    }
+
+    /// The next event, which is of this kind.
+    #[track_caller]
+    pub fn hears<'a>(&'a mut self, event: &'a str) -> impl Future<Output = Told> + 'a {
+        let caller = std::panic::Location::caller();
+        async move {
+            let told = self.next().await.unwrap_or_else(|| panic!("the stream ended before {event} (from {caller})"));
+            assert_eq!(told.event, event, "{told:?} (from {caller})");
+            told
+        }
+    }
+
+    /// The next event, which is a change of which this is said.
+    #[track_caller]
+    pub fn hears_that<'a>(&'a mut self, say: &'a str) -> impl Future<Output = Told> + 'a {
+        let caller = std::panic::Location::caller();
+        async move {
+            let told = self.hears("change").await;
+            assert_eq!(told.says(), say, "{told:?} (from {caller})");
+            told
+        }
+    }
+
+    /// The stream has ended and said no more.
+    pub async fn ends(mut self) {
+        let told = self.next().await;
+        assert!(told.is_none(), "{told:?}");
+    }
+
+    /// The last id that came.
+    pub fn last_id(&self) -> &str {
+        &self.last
+    }
+}
+
 /// Pairs as an island sends them: `form[email]=a` is `{"form": {"email": "a"}}`.
 fn arguments(pairs: &[(String, String)]) -> serde_json::Value {
     let mut all = serde_json::Map::new();
@@ -250,7 +354,13 @@ fn arguments(pairs: &[(String, String)]) -> serde_json::Value {
             None => drop(all.insert(name.clone(), value)),
             Some((argument, field)) => {
                 let fields = all.entry(argument.to_owned()).or_insert_with(|| serde_json::json!({}));
-                fields[field.trim_end_matches(']')] = value;
+                match field.strip_suffix("][]") {
+                    Some(list) => match fields[list].as_array_mut() {
+                        Some(items) => items.push(value),
+                        None => fields[list] = serde_json::json!([value]),
+                    },
+                    None => fields[field.trim_end_matches(']')] = value,
+                }
             }
         }
     }

@@ -183,9 +183,9 @@ impl TestPortal {
         tables
     }
 
-    /// What people did, without what is noted about it: limits, the audit log, keys of forms, and the session's use.
+    /// What people did, without what is noted about it: limits, the audit log, keys of forms, and what pages were told.
     pub async fn state(&self) -> BTreeMap<String, Vec<Vec<String>>> {
-        self.snapshot(&["audit_events", "limits", "idempotency_keys"]).await
+        self.snapshot(&["audit_events", "limits", "idempotency_keys", "changes", "change_head"]).await
     }
 }
 
@@ -195,9 +195,11 @@ pub const TABLES: &[&str] = &[
     "credentials",
     "sign_ups",
     "password_resets",
+    "email_changes",
     "sessions",
     "known_browsers",
     "organizations",
+    "former_organizations",
     "members",
     "former_members",
     "invitations",
@@ -206,4 +208,6 @@ pub const TABLES: &[&str] = &[
     "kept_mails",
     "limits",
     "idempotency_keys",
+    "changes",
+    "change_head",
 ];

@@ -25,7 +25,7 @@ use std::{
     time::Duration,
 };
 
-pub use browser::{Browser, Call, encode};
+pub use browser::{Browser, Call, Live, Told, encode};
 pub use database::{Engine, TABLES};
 use org_portal::{
     clock::Clock,
@@ -347,6 +347,22 @@ impl TestPortal {
         browser.fill(&format!("/sign-up?invitation={token}"), "/do/sign_up", &fields).await.leads_to(&link);
         browser.fill(&link, "/do/accept_invitation", &[]).await.leads_to("/organization");
         browser
+    }
+
+    /// Makes a step fail, whoever takes it: `DELETE` on `members`, say. Gives what takes the failure away again.
+    pub async fn fail(&self, step: &str, table: &str) -> Vec<String> {
+        match self.engine {
+            Engine::Sqlite => {
+                self.execute(&format!("CREATE TRIGGER fails BEFORE {step} ON {table} BEGIN SELECT RAISE(ABORT, 'it fails'); END")).await;
+                vec!["DROP TRIGGER fails".to_owned()]
+            }
+            Engine::Postgres => {
+                self.execute("CREATE FUNCTION fails() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'it fails'; END $$")
+                    .await;
+                self.execute(&format!("CREATE TRIGGER fails BEFORE {step} ON {table} FOR EACH ROW EXECUTE FUNCTION fails()")).await;
+                vec![format!("DROP TRIGGER fails ON {table}"), "DROP FUNCTION fails()".to_owned()]
+            }
+        }
     }
 
     /// The organization of an account, by its address.

@@ -166,6 +166,9 @@ impl Answer {
             let chosen = control.select(&select("option[selected]")).next().or_else(|| control.select(&select("option")).next());
             return chosen.map(words).unwrap_or_default();
         }
+        if control.value().name() == "textarea" {
+            return control.text().collect();
+        }
         control.attr("value").unwrap_or_default().to_owned()
     }
 
@@ -261,7 +264,7 @@ impl Form {
                         fields.push((name.to_owned(), option.attr("value").map_or_else(|| words(option), str::to_owned)));
                     }
                 }
-                "textarea" => fields.push((name.to_owned(), words(control))),
+                "textarea" => fields.push((name.to_owned(), control.text().collect())),
                 // A button sends its value only where it is the one that is pressed.
                 _ => {}
             }
