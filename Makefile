@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help run dev test lighthouse check docs clean
+.PHONY: help run dev test bench lighthouse check docs clean
 
 help: ## Say what can be done
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,13 @@ dev: ## Serve a debug build, built again at every change
 
 test: ## Run every test
 	@scripts/test.sh
+
+bench: ## Measure the release build, each figure beside its baseline from the same run
+	@scripts/setup.sh build
+	scripts/build.sh release
+	. scripts/env.sh
+	compile_for release
+	ORG_PORTAL_BIN=$$PWD/target/org-portal cargo bench -q --features ssr --bench house --bench scale
 
 lighthouse: ## Measure the release build with Lighthouse and print the scores
 	@scripts/lighthouse.sh

@@ -13,9 +13,11 @@
     reason = "a benchmark stops at the first surprise"
 )]
 
+mod support;
+
 use std::{
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    path::Path,
+    process::Command,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -29,10 +31,7 @@ use org_portal::{
     guard, invitations, members, organizations, secrets, sessions,
     words::{AccountId, DAY, MemberId, OrganizationId, SessionId, Timestamp, fold},
 };
-use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::TcpStream,
-};
+use support::{Client, Process, figure, measure, portal_command};
 
 const SECRET: &str = "benchmark-secret-of-the-admin";
 const PASSWORD: &str = "mallow drizzle umbrella 7";
@@ -62,10 +61,6 @@ async fn main() {
     figure("resident memory after the load", loaded, "MB", "≤ 150", loaded <= 150.0);
     drop(portal);
     std::fs::remove_dir_all(&folder).unwrap();
-}
-
-fn figure(what: &str, value: f64, unit: &str, must: &str, holds: bool) {
-    println!("{} {what}: {value:.2} {unit} (must be {must})", if holds { "ok    " } else { "MISSED" });
 }
 
 /// One organization with its members, sessions for the Admin, and a password for some.
@@ -116,115 +111,6 @@ async fn seed(url: &str) {
     db.close().await;
 }
 
-/// A server as a process of its own, ended with the value.
-struct Process {
-    child: Child,
-    port: u16,
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn portal_command(url: &str, port: u16) -> Command {
-    let binary = std::env::var("ORG_PORTAL_BIN").map_or_else(|_| PathBuf::from("target/org-portal"), PathBuf::from);
-    let mut command = Command::new(binary);
-    command.arg("serve").stdout(Stdio::null()).stderr(Stdio::null()).envs([
-        ("DATABASE_URL", url),
-        ("ORG_PORTAL_LISTEN", &format!("127.0.0.1:{port}")),
-        ("ORG_PORTAL_PUBLIC_URL", &format!("http://127.0.0.1:{port}")),
-        ("ORG_PORTAL_SIGN_IN_RATE", "1000000/1"),
-        ("ORG_PORTAL_SIGN_IN_ADDRESS_RATE", "1000000/1"),
-    ]);
-    command
-}
-
-impl Process {
-    async fn portal(url: &str, port: u16) -> Self {
-        let process = Self {
-            child: portal_command(url, port).spawn().expect("the release executable: run `make run` or scripts/build.sh first"),
-            port,
-        };
-        process.ready("/healthz").await;
-        process
-    }
-
-    async fn ready(&self, path: &str) {
-        for _ in 0..500 {
-            if let Ok(mut client) = Client::open(self.port).await
-                && client.get(path, "").await.0 == 200
-            {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("a server did not start");
-    }
-
-    /// Megabytes in memory now.
-    fn resident(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
-    }
-}
-
-/// One connection that is kept.
-struct Client(BufReader<TcpStream>);
-
-impl Client {
-    async fn open(port: u16) -> std::io::Result<Self> {
-        let stream = TcpStream::connect(("127.0.0.1", port)).await?;
-        stream.set_nodelay(true)?;
-        Ok(Self(BufReader::new(stream)))
-    }
-
-    async fn get(&mut self, path: &str, headers: &str) -> (u16, Vec<u8>) {
-        self.send(&format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncookie: session={SECRET}\r\n{headers}\r\n")).await
-    }
-
-    async fn send(&mut self, request: &str) -> (u16, Vec<u8>) {
-        self.0.get_mut().write_all(request.as_bytes()).await.unwrap();
-        let mut line = String::new();
-        self.0.read_line(&mut line).await.unwrap();
-        let status = line.split(' ').nth(1).unwrap().parse().unwrap();
-        let (mut length, mut chunked) = (0, false);
-        loop {
-            line.clear();
-            self.0.read_line(&mut line).await.unwrap();
-            let lower = line.trim().to_ascii_lowercase();
-            if lower.is_empty() {
-                break;
-            }
-            if let Some(value) = lower.strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap();
-            }
-            chunked |= lower == "transfer-encoding: chunked";
-        }
-        let mut body = vec![0; length];
-        if chunked {
-            loop {
-                line.clear();
-                self.0.read_line(&mut line).await.unwrap();
-                let size = usize::from_str_radix(line.trim(), 16).unwrap();
-                let start = body.len();
-                body.resize(start + size, 0);
-                self.0.read_exact(&mut body[start..]).await.unwrap();
-                self.0.read_exact(&mut [0; 2]).await.unwrap();
-                if size == 0 {
-                    break;
-                }
-            }
-        } else {
-            self.0.read_exact(&mut body).await.unwrap();
-        }
-        (status, body)
-    }
-}
-
 fn start_to_first_answer(url: &str) {
     let mut best = f64::MAX;
     for _ in 0..5 {
@@ -250,7 +136,7 @@ fn start_to_first_answer(url: &str) {
 
 /// What a first visit to the members page loads.
 async fn wire(port: u16) {
-    let mut client = Client::open(port).await.unwrap();
+    let mut client = Client::open(port, SECRET).await.unwrap();
     let (status, page) = client.get("/organization/members", "").await;
     assert_eq!(status, 200);
     let html = String::from_utf8(page).unwrap();
@@ -277,53 +163,20 @@ async fn wire(port: u16) {
     }
 }
 
-struct Measured {
-    per_second: f64,
-    p99: f64,
-}
-
-/// Asks for a page over so many connections for a while.
-async fn measure(port: u16, path: &'static str, connections: usize, duration: Duration) -> Measured {
-    let mut tasks = Vec::new();
-    let began = Instant::now();
-    for _ in 0..connections {
-        tasks.push(tokio::spawn(async move {
-            let mut client = Client::open(port).await.unwrap();
-            let mut times = Vec::new();
-            while began.elapsed() < duration {
-                let sent = Instant::now();
-                let (status, body) = client.get(path, "").await;
-                assert!(status == 200 && body.len() > 10_000, "{status}");
-                times.push(sent.elapsed().as_secs_f64());
-            }
-            times
-        }));
-    }
-    let mut times = Vec::new();
-    for task in tasks {
-        times.extend(task.await.unwrap());
-    }
-    let elapsed = began.elapsed().as_secs_f64();
-    times.sort_by(f64::total_cmp);
-    #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-    let per_second = times.len() as f64 / elapsed;
-    Measured { per_second, p99: times[times.len() * 99 / 100] }
-}
-
 async fn members_page(url: &str, folder: &Path, portal: &Process) {
     const PAGE: &str = "/organization/members";
-    let (_, body) = Client::open(portal.port).await.unwrap().get(PAGE, "").await;
+    let (_, body) = Client::open(portal.port, SECRET).await.unwrap().get(PAGE, "").await;
     let bytes = folder.join("page.html");
     std::fs::write(&bytes, &body).unwrap();
     let child =
         Command::new(std::env::current_exe().unwrap()).args(["--baseline", url, "3973", &bytes.display().to_string()]).spawn().unwrap();
     let bare = Process { child, port: 3973 };
-    bare.ready(PAGE).await;
+    bare.ready(PAGE, SECRET).await;
     let (mut ours, mut theirs) = (0.0_f64, 0.0_f64);
     // In turns, so that what else the machine does meets both; the best of each.
     for _ in 0..3 {
-        ours = ours.max(measure(portal.port, PAGE, 8, Duration::from_secs(4)).await.per_second);
-        theirs = theirs.max(measure(bare.port, PAGE, 8, Duration::from_secs(4)).await.per_second);
+        ours = ours.max(measure(portal.port, SECRET, PAGE, 8, Duration::from_secs(4)).await.per_second);
+        theirs = theirs.max(measure(bare.port, SECRET, PAGE, 8, Duration::from_secs(4)).await.per_second);
     }
     println!("       members page: {ours:.0} requests a second; bare handler: {theirs:.0}");
     figure("members page ÷ bare handler", ours / theirs, "", "≥ 0.5", ours / theirs >= 0.5);
@@ -331,7 +184,8 @@ async fn members_page(url: &str, folder: &Path, portal: &Process) {
 
 async fn sign_ins(portal: &Process) {
     let cores = std::thread::available_parallelism().unwrap().get();
-    let (alone, deadline) = (measure(portal.port, "/organization/members", 2, Duration::from_secs(5)).await, Duration::from_secs(8));
+    let (alone, deadline) =
+        (measure(portal.port, SECRET, "/organization/members", 2, Duration::from_secs(5)).await, Duration::from_secs(8));
     let bare = {
         let done = Arc::new(AtomicUsize::new(0));
         let began = Instant::now();
@@ -359,7 +213,7 @@ async fn sign_ins(portal: &Process) {
             .map(|n| {
                 let (done, stop) = (Arc::clone(&done), Arc::clone(&stop));
                 tokio::spawn(async move {
-                    let mut client = Client::open(port).await.unwrap();
+                    let mut client = Client::open(port, SECRET).await.unwrap();
                     while !stop.load(Ordering::Relaxed) {
                         let body = format!(r#"{{"form":{{"email":"person{:03}@example.com","password":"{PASSWORD}"}},"drawn":{{}}}}"#, n % ACCOUNTS);
                         let request = format!("POST /do/sign_in HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: application/json\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len());
@@ -377,7 +231,7 @@ async fn sign_ins(portal: &Process) {
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     let rate = done.load(Ordering::Relaxed) as f64 / began.elapsed().as_secs_f64();
     // The crowd goes on signing in while pages are asked for.
-    let crowded = measure(portal.port, "/organization/members", 2, Duration::from_secs(8)).await;
+    let crowded = measure(portal.port, SECRET, "/organization/members", 2, Duration::from_secs(8)).await;
     let under_load = portal.resident();
     stop.store(true, Ordering::Relaxed);
     for task in tasks {

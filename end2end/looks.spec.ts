@@ -93,6 +93,16 @@ const SCENES: Scene[] = [
   },
   { name: 'add-organization-again', as: 'admin', path: '/organization/add' },
   { name: 'organization-details', as: 'admin', path: '/organization' },
+  { name: 'activity', as: 'admin', path: '/organization/activity' },
+  { name: 'activity-refused', as: 'admin', path: '/organization/activity?kind=refused' },
+  { name: 'activity-empty', as: 'founder', path: '/organization/activity?kind=member' },
+  {
+    name: 'activity-time',
+    as: 'admin',
+    path: '/organization/activity?from=2026-01-01',
+    over: true,
+    act: (page) => page.locator('#filter-time').click(),
+  },
   { name: 'members', as: 'admin', path: '/organization/members' },
   { name: 'members-alone', as: 'founder', path: '/organization/members' },
   { name: 'members-technical', as: 'technical', path: '/organization/members' },
@@ -209,6 +219,18 @@ const SCENES: Scene[] = [
       await expect(page.getByRole('alert')).toBeVisible();
     },
   },
+  { name: 'invitations', as: 'admin', path: '/organization/invitations' },
+  { name: 'invitations-empty', as: 'founder', path: '/organization/invitations?state=declined' },
+  { name: 'invitation-role', as: 'admin', path: ({ pending }) => `/organization/invitations/${pending}/role` },
+  { name: 'members-filtered', as: 'admin', path: '/organization/members?role=Admin&state=active' },
+  {
+    name: 'members-selected',
+    as: 'admin',
+    path: '/organization/members',
+    act: (page) => page.locator('tbody input[type=checkbox]').first().check(),
+  },
+  { name: 'change-roles', as: 'admin', path: ({ member }) => `/organization/members/several?do=role&member=${member}` },
+  { name: 'remove-several', as: 'admin', path: ({ member }) => `/organization/members/several?do=remove&member=${member}` },
   { name: 'roles', as: 'admin', path: '/roles' },
   { name: 'account', as: 'admin', path: '/account' },
   { name: 'account-waiting', as: 'mover', path: '/account' },
@@ -267,6 +289,10 @@ const looks = test.extend<{ stage: Stage }>({
       await admin.done(`/organization/members/${emmy}/edit`, 'change_role', { 'form[role]': 'Technical user' });
       const [fresh, leaver, invited] = [await newAccount('Newcomer'), await newAccount('Leaver'), await newAccount('Invited')];
       const founder = await newAdmin('Difference Engines', 'Founder');
+      // One who may not tries to remove another.
+      const bob = /data-id="([^"]+)" data-name="Bob/.exec((await admin.get('/organization/members')).html)![1];
+      const organization = /data-member-of="([^"]+)"/.exec((await technical.get('/organization')).html)![1];
+      await technical.post('remove_member', { 'form[member]': bob, 'drawn[organization]': organization, 'drawn[page]': '/organization/members' });
       const links = {
         open: await admin.invite(newPerson('Pending').email),
         invited: await admin.invite(invited.person.email, 'Admin'),

@@ -1,14 +1,18 @@
 //! The audit log: who did what to whom, when, from where, with what outcome; written in the transaction of the change,
 //! or, for a refusal, in one of its own.
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::{
     actor::{ActorKind, Caller},
     db::Connected,
+    list::sql::{Bound, Column, Filter, Key, Keyed, ListSpec, ListSql},
     secrets::Random,
     sql,
-    words::{OrganizationId, Timestamp},
+    words::{AccountId, DAY, OrganizationId, Timestamp, fold},
 };
 
 macro_rules! actions {
@@ -23,6 +27,12 @@ macro_rules! actions {
             #[must_use]
             pub const fn code(self) -> &'static str {
                 match self { $(Self::$name => $code),* }
+            }
+
+            /// Reads the name; nothing for what only another version of the program does.
+            #[must_use]
+            pub fn parse(code: &str) -> Option<Self> {
+                match code { $($code => Some(Self::$name),)* _ => None }
             }
         }
     };
@@ -84,6 +94,25 @@ actions!(
     Maintain = "portal.maintain",
 );
 
+impl Action {
+    /// What kind of thing is done: the first word of the code.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        self.code().split('.').next().unwrap_or_default()
+    }
+
+    /// Whether it is done inside one's organization, so that its Admins see also an attempt that was refused. What
+    /// somebody does with their account, or with an invitation from elsewhere, is their own affair.
+    #[must_use]
+    pub fn is_inside(self) -> bool {
+        let own = [Self::AddOrganization, Self::AcceptInvitation, Self::DeclineInvitation];
+        ["organization", "member", "invitation"].contains(&self.kind()) && !own.contains(&self)
+    }
+}
+
+/// The outcome of what was done.
+pub const SUCCESS: &str = "success";
+
 /// Something that an event is about: its kind (a word of `SPEC.md` §1), its id and the name it had.
 #[derive(Clone, Debug)]
 pub struct Object {
@@ -130,9 +159,10 @@ pub async fn write(db: &mut impl Connected, caller: &Caller, random: Random, now
         (None, ActorKind::System) => ("system", None, String::new()),
         (None, ActorKind::Browser) => ("anonymous", None, String::new()),
     };
-    sql!(execute db, "INSERT INTO audit_events (id, at, organization_id, actor_kind, actor_id, actor_name, action, objects, before_state, after_state, outcome, address, user_agent, request_id)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-        random.id(now), now, event.organization, kind, actor_id, name, event.action.code(), objects.to_string(),
+    let people: Vec<&str> = std::iter::once(name.as_str()).chain(event.objects.iter().map(|object| object.name.as_str())).collect();
+    sql!(execute db, "INSERT INTO audit_events (id, at, organization_id, actor_kind, actor_id, actor_name, action, kind, people_key, objects, before_state, after_state, outcome, address, user_agent, request_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+        random.id(now), now, event.organization, kind, actor_id, name.as_str(), event.action.code(), event.action.kind(), fold(&people.join("\n")), objects.to_string(),
         event.before.to_string(), event.after.to_string(), event.outcome,
         caller.origin.address.as_str(), caller.origin.user_agent.as_str(), caller.origin.request_id.as_str())?;
     Ok(())
@@ -145,3 +175,85 @@ pub async fn write(db: &mut impl Connected, caller: &Caller, random: Random, now
 pub async fn forget(db: &mut impl Connected, before: Timestamp) -> Result<u64, sqlx::Error> {
     sql!(execute db, "DELETE FROM audit_events WHERE at < $1", before)
 }
+
+/// An event as it was written.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Row {
+    /// Its id.
+    pub id: Uuid,
+    /// When.
+    pub at: Timestamp,
+    /// Which account did it, where one did.
+    pub actor_id: Option<AccountId>,
+    /// That person's name then; empty where nobody was signed in.
+    pub actor_name: String,
+    /// The action's code.
+    pub action: String,
+    /// The objects, as JSON.
+    pub objects: String,
+    /// The state before, as JSON.
+    pub before_state: String,
+    /// The state after, as JSON.
+    pub after_state: String,
+    /// `success`, or the refusal's code.
+    pub outcome: String,
+    /// From which address.
+    pub address: String,
+    /// With which program.
+    pub user_agent: String,
+    /// In which request.
+    pub request_id: String,
+}
+
+impl Keyed for Row {
+    fn id(&self) -> Uuid {
+        self.id
+    }
+    fn key(&self, _: &str) -> Key {
+        Key::Number(self.at.0)
+    }
+}
+
+/// The kind under which the list shows what was refused, whatever was tried.
+pub const REFUSED: &str = "refused";
+
+/// The events of an organization. Dates are days in UTC, the last of them included.
+pub static LIST: LazyLock<ListSql> = LazyLock::new(|| {
+    ListSql::new(ListSpec {
+        select: "id, at, actor_id, actor_name, action, objects, before_state, after_state, outcome, address, user_agent, request_id",
+        from: "audit_events",
+        scope: "organization_id = $1",
+        id: "id",
+        columns: &[Column { name: "when", key: "at", number: true, newest_first: true }],
+        searched: &["people_key"],
+        indexed: None,
+        filters: &[
+            Filter {
+                name: "kind",
+                // The second is written so that the index of what was refused serves it; no action has an empty code.
+                conditions: &["kind = $", "outcome <> 'success' AND action <> $"],
+                read: |value, _| match value {
+                    REFUSED => Some((1, Bound::Text(String::new()))),
+                    "organization" | "member" | "invitation" => Some((0, Bound::Text(value.to_owned()))),
+                    _ => None,
+                },
+            },
+            Filter {
+                name: "person",
+                conditions: &["actor_id = $"],
+                read: |value, _| value.parse().ok().map(|account: AccountId| (0, Bound::Id(account.0))),
+            },
+            Filter {
+                name: "from",
+                conditions: &["at >= $"],
+                read: |value, _| Timestamp::of_date(value).map(|day| (0, Bound::Number(day.0))),
+            },
+            Filter {
+                name: "to",
+                conditions: &["at < $"],
+                read: |value, _| Timestamp::of_date(value).map(|day| (0, Bound::Number(day.plus(DAY).0))),
+            },
+        ],
+    })
+});
+inventory::submit! { crate::db::Statement { texts: || LIST.texts(), module: module_path!() } }

@@ -20,6 +20,8 @@ pub mod words;
 // The rooms
 /// Accounts: sign-up, verification, names, passwords.
 pub mod accounts;
+/// The Activity tab: an organization's audit log.
+pub mod activity;
 /// The first page after sign-in.
 pub mod getting_started;
 /// Invitations: sent, sent again, revoked, accepted, declined.

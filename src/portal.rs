@@ -107,7 +107,8 @@ impl Portal {
             let mut attempt = 0;
             loop {
                 attempt += 1;
-                match portal.attempt(&caller, action, &input, work).await {
+                let mut about = Vec::new();
+                match portal.attempt(&caller, action, &input, work, &mut about).await {
                     Ok(outcome) => return Ok(outcome),
                     Err(Failure::Retry(error)) if attempt < ATTEMPTS => {
                         tracing::debug!(%error, attempt, action = action.code(), "transaction lost, again");
@@ -116,7 +117,7 @@ impl Portal {
                     }
                     Err(failure) => {
                         let refusal = portal.refuse(failure);
-                        portal.note_refusal(&caller, action, &refusal).await;
+                        portal.note_refusal(&caller, action, &refusal, about).await;
                         return Err(refusal);
                     }
                 }
@@ -134,6 +135,7 @@ impl Portal {
         action: Action,
         input: &I,
         work: for<'a> fn(&'a mut Unit, &'a I) -> Work<'a, T>,
+        about: &mut Vec<(OrganizationId, Object)>,
     ) -> Result<T, Failure>
     where
         T: Serialize + DeserializeOwned,
@@ -150,6 +152,7 @@ impl Portal {
             organization: None,
             shows_in: None,
             changes: Vec::new(),
+            about: Vec::new(),
         };
         let key = caller.idempotency_key(action);
         if let Some(key) = &key
@@ -157,7 +160,9 @@ impl Portal {
         {
             return serde_json::from_str(&outcome).map_err(|e| Failure::Fault(e.to_string()));
         }
-        let outcome = work(&mut unit, input).await?;
+        let outcome = work(&mut unit, input).await;
+        *about = std::mem::take(&mut unit.about);
+        let outcome = outcome?;
         if let Some(key) = &key {
             let text = serde_json::to_string(&outcome).map_err(|e| Failure::Fault(e.to_string()))?;
             sql!(execute &mut unit, "UPDATE idempotency_keys SET outcome = $2 WHERE key_hash = $1", key.as_slice(), text)?;
@@ -214,23 +219,24 @@ impl Portal {
     }
 
     /// Notes a refused attempt in the audit log. Mistyped fields and what is away are no attempts.
-    async fn note_refusal(&self, caller: &Caller, action: Action, refusal: &Refusal) {
+    async fn note_refusal(&self, caller: &Caller, action: Action, refusal: &Refusal, about: Vec<(OrganizationId, Object)>) {
         if !matches!(refusal, Refusal::Invalid(_) | Refusal::Unavailable | Refusal::Fault(_) | Refusal::TooLarge) {
-            self.note(caller, action, refusal.code()).await;
+            self.note(caller, action, refusal.code(), about).await;
         }
     }
 
-    /// Notes an attempt that came to nothing in the audit log, with its outcome.
-    pub async fn note(&self, caller: &Caller, action: Action, outcome: &'static str) {
+    /// Notes an attempt that came to nothing in the audit log, with its outcome and what it was about. Of that, nothing
+    /// of another organization than the actor's own is noted: its Admins read it.
+    pub async fn note(&self, caller: &Caller, action: Action, outcome: &'static str, about: Vec<(OrganizationId, Object)>) {
         let organization = match &caller.actor {
-            Some(actor) => match self.read().await {
+            Some(actor) if action.is_inside() => match self.read().await {
                 Ok(mut db) => crate::guard::organization_of(&mut db, actor.account).await.unwrap_or(None),
                 Err(_) => None,
             },
-            None => None,
+            _ => None,
         };
-        let event =
-            Event { action, organization, objects: Vec::new(), before: serde_json::Value::Null, after: serde_json::Value::Null, outcome };
+        let objects = about.into_iter().filter(|(of, _)| Some(*of) == organization).map(|(_, object)| object).collect();
+        let event = Event { action, organization, objects, before: serde_json::Value::Null, after: serde_json::Value::Null, outcome };
         let written = async {
             let mut tx = self.db.begin().await?;
             audit::write(&mut tx, caller, self.random, self.clock.now(), event).await?;
@@ -272,6 +278,7 @@ pub struct Unit {
     organization: Option<OrganizationId>,
     shows_in: Option<OrganizationId>,
     changes: Vec<changes::New>,
+    about: Vec<(OrganizationId, Object)>,
 }
 
 impl Connected for Unit {
@@ -289,6 +296,22 @@ impl Unit {
     /// Says on which organization's pages it shows what this unit does, where that is none of the organization's acts.
     pub(crate) fn shows_in(&mut self, organization: OrganizationId) {
         self.shows_in = Some(organization);
+    }
+
+    /// Says what the unit is about, for the audit log: where it is refused, that is noted with it.
+    pub(crate) fn is_about(&mut self, organization: OrganizationId, object: Object) {
+        self.about.push((organization, object));
+    }
+
+    /// Writes that a part of what the unit does was refused, while the rest of it stands.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn audit_refusal(&mut self, objects: Vec<Object>, outcome: &'static str) -> Result<(), sqlx::Error> {
+        let (before, after) = (serde_json::Value::Null, serde_json::Value::Null);
+        let event = Event { action: self.action, organization: self.organization, objects, before, after, outcome };
+        let (caller, random, now) = (self.caller.clone(), self.portal.random, self.now);
+        audit::write(&mut self.tx, &caller, random, now, event).await
     }
 
     /// Writes the unit's audit event, and tells open pages of it at the commit.
@@ -310,7 +333,7 @@ impl Unit {
         before: serde_json::Value,
         after: serde_json::Value,
     ) -> Result<(), sqlx::Error> {
-        let event = Event { action, organization: self.organization, objects, before, after, outcome: "success" };
+        let event = Event { action, organization: self.organization, objects, before, after, outcome: audit::SUCCESS };
         self.changes.extend(changes::of(&event, &self.caller, self.shows_in));
         let (caller, random, now) = (self.caller.clone(), self.portal.random, self.now);
         audit::write(&mut self.tx, &caller, random, now, event).await

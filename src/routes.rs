@@ -13,7 +13,7 @@ use axum::{
 };
 
 use crate::{
-    accounts,
+    accounts, activity,
     actor::Caller,
     db::Failure,
     dev_mail,
@@ -103,6 +103,8 @@ pub const PAGES: &[PageRoute] = &[
     page!("/organization/invitations", Member(ViewMembers), invitations::web::invitations),
     page!("/organization/invitations/{invitation}/role", Member(ManageMembers), invitations::web::role),
     page!("/organization/invitations/{invitation}/revoke", Member(InviteMembers), invitations::web::revoke),
+    page!("/organization/activity", Member(ManageMembers), activity::web::activity),
+    page!("/organization/activity.csv", Member(ManageMembers), activity::web::export),
     page!("/dev/mail", Loopback, dev_mail::mailbox),
     page!("/dev/mail/{mail}", Loopback, dev_mail::mail),
     #[cfg(debug_assertions)]
@@ -269,9 +271,9 @@ impl Routes {
     }
 }
 
-/// What search engines may show: the page to sign in, so that people find their portal, and what it is drawn with. All
-/// else is for nobody's index.
-const ROBOTS: &str = "User-agent: *\nAllow: /sign-in$\nAllow: /assets/\nAllow: /brand.css\nAllow: /logo\nDisallow: /\n";
+/// What search engines stay away from: links with a secret, and what is no page. Pages behind a session lead them to the
+/// page to sign in, the one that people look for (`docs/decisions/0020-what-search-engines-may-show.md`).
+const ROBOTS: &str = "User-agent: *\nDisallow: /do/\nDisallow: /dev/\nDisallow: /live\nDisallow: /invitation\nDisallow: /verify-email\nDisallow: /reset-password\nDisallow: /confirm-email\nDisallow: /sign-in?\nDisallow: /sign-up?\n";
 
 /// Which pages a browser may load ahead while the pointer rests on their link. Opening a page changes nothing; left out
 /// is what is no page, what is saved as a file, and what holds the secret of a link.

@@ -181,6 +181,85 @@ on_both! {
     }
 }
 
+on_both! {
+    /// What is done to several at once is what is done to each alone, one after the other: the same members with the same
+    /// roles, and the same answer for each.
+    async fn several_at_once_come_to_the_same_as_one_after_the_other(portal) {
+        let admins = [("ada", Role::Admin), ("bob", Role::Admin), ("carol", Role::TechnicalUser), ("dan", Role::TechnicalUser)];
+        let second = TestPortal::start(portal.engine, Options::default()).await;
+        let [ada, ..] = portal.organization_with("Acme", admins).await;
+        let [twin, ..] = second.organization_with("Acme", admins).await;
+        let organizations = [portal.organization_of("ada").await, second.organization_of("ada").await];
+        let names = ["ada", "bob", "carol", "dan"];
+        let mut ids = Vec::new();
+        for name in names {
+            ids.push([portal.member_of(name).await.to_string(), second.member_of(name).await.to_string()]);
+        }
+        ids.push([uuid::Uuid::nil().to_string(), uuid::Uuid::nil().to_string()]);
+        let state = async |portal: &TestPortal| portal.rows("SELECT email, role FROM members ORDER BY email").await;
+        let mut runner = runner(5);
+        for step in 0..40 {
+            let chosen = any_of(&mut runner, prop::collection::btree_set(0..ids.len(), 1..=ids.len()));
+            let role = any_of(&mut runner, prop_oneof![Just("Admin"), Just("Technical user")]);
+            // Removing comes last: nobody comes back.
+            let removes = step >= 36;
+            let pairs: Vec<(&str, &str)> = chosen.iter().map(|n| ("form[members][]", ids[*n][0].as_str())).chain([("form[role]", role)]).collect();
+            let several = ada.call_in(organizations[0], if removes { "remove_members" } else { "change_roles" }, &pairs).await;
+            let refused = several.value.get("Partly").and_then(|partly| partly["refused"].as_array().map(Vec::len)).unwrap_or(0);
+            let mut alone = 0;
+            for n in &chosen {
+                let pairs = [("form[member]", ids[*n][1].as_str()), ("form[role]", role)];
+                let call = twin.call_in(organizations[1], if removes { "remove_member" } else { "change_role" }, &pairs).await;
+                alone += usize::from(call.status != 200);
+            }
+            assert_eq!(refused, alone, "step {step}: {}", several.text);
+            assert_eq!(several.status, if alone == 0 { 200 } else { 409 }, "step {step}: {}", several.text);
+            assert_eq!(state(portal).await, state(&second).await, "step {step}");
+        }
+        second.close().await;
+    }
+
+    /// Whatever people are called, the export read by another program is the list.
+    async fn the_export_reads_back_to_the_list(portal) {
+        let [ada] = portal.organization_with("Acme", [("ada", Role::Admin)]).await;
+        let literal = portal.engine.literal(portal.organization_of("ada").await.0);
+        let mut runner = runner(3);
+        for n in 0..60 {
+            let name = any_of(&mut runner, "[-=+@\\\\a-zA-Z0-9\"',;|% äßё漢🙂\u{202a}]{1,12}");
+            for statement in member(portal, &literal, n, &name.replace('\'', "''"), if n % 4 == 0 { "Admin" } else { "Technical user" }) {
+                portal.execute(&statement).await;
+            }
+        }
+        portal.execute("UPDATE organizations SET members_count = 61").await;
+        let organization = portal.organization_of("ada").await;
+        for query in ["", "sort=email&order=desc", "role=Admin", "sort=joined", "q=member1"] {
+            let parsed = ListQuery::parse(url::form_urlencoded::parse(query.as_bytes()).into_owned(), &["role", "state"]);
+            let (mut list, mut at) = (Vec::new(), parsed.clone());
+            loop {
+                let page = load(portal, organization, &at).await;
+                let rows = page.rows.into_iter().map(|row| [row.name, row.email, row.role.name().to_owned(), row.joined_at.rfc3339(), row.last_active_at.rfc3339()]);
+                list.extend(rows);
+                match page.next { Some(cursor) => at.after = cursor, None => break }
+            }
+            let answer = ada.get(&format!("/organization/members.csv?{query}")).await.is(200);
+            let mut reader = csv::Reader::from_reader(answer.body.as_slice());
+            let read: Vec<[String; 5]> = reader
+                .records()
+                .map(|record| {
+                    let mut fields = record.expect("a line").iter().map(str::to_owned).collect::<Vec<_>>();
+                    // The apostrophe before what a spreadsheet would take for a formula.
+                    if let Some(name) = fields[0].strip_prefix('\'').filter(|name| name.starts_with(['=', '+', '-', '@'])) {
+                        fields[0] = name.to_owned();
+                    }
+                    fields.try_into().expect("five fields")
+                })
+                .collect();
+            assert_eq!(read, list, "{query}");
+            assert!(!list.is_empty());
+        }
+    }
+}
+
 async fn load(portal: &TestPortal, organization: org_portal::words::OrganizationId, query: &ListQuery) -> org_portal::members::MembersPage {
     let mut db = portal.db.read().await.expect("a connection");
     let page = actions::page(&mut db, organization, AccountId(uuid::Uuid::nil()), query, portal.clock.now(), 0).await.expect("a page");

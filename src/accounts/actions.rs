@@ -53,7 +53,7 @@ async fn check_password(portal: &Portal, caller: &Caller, action: Action, passwo
     if checked.await.map_err(|failure| portal.refuse(failure))? {
         return Ok(Ok(()));
     }
-    portal.note(caller, action, "wrong_password").await;
+    portal.note(caller, action, "wrong_password", Vec::new()).await;
     Ok(Err(if password.is_empty() { "Enter your password" } else { "This is not your password" }))
 }
 
@@ -176,7 +176,7 @@ pub async fn verify_email(portal: &Portal, caller: &Caller, form: VerifyEmailFor
         if !same_browser {
             limits::count(portal, "verify", &waiting.email.key(), portal.config.sign_in_rate).await?;
             if !portal.hasher.verify(&form.password, Some(waiting.password.clone())).await? {
-                portal.note(caller, Action::VerifyEmail, "wrong_password").await;
+                portal.note(caller, Action::VerifyEmail, "wrong_password", Vec::new()).await;
                 return Err(FieldErrors::one("password", "This is not the password that was chosen at sign-up").into());
             }
         }

@@ -233,6 +233,9 @@ pub async fn invite(portal: &Portal, caller: &Caller, form: InviteForm) -> Resul
         .write(caller, Action::InviteMember, (actor, organization, emails, refused, role, single), |unit, input| {
             Box::pin(async move {
                 let (actor, organization, emails, refused, role, single) = input;
+                for email in emails.iter().take(NAMED) {
+                    unit.is_about(*organization, Object::new("invitation", "", email.as_str()));
+                }
                 let grant = unit.grant::<InviteMembers>(*organization).await?;
                 if !grant.membership.role.may_give().contains(role) {
                     return Err(Refusal::Forbidden.into());
@@ -241,7 +244,10 @@ pub async fn invite(portal: &Portal, caller: &Caller, form: InviteForm) -> Resul
                 for email in emails {
                     match send(unit, &grant, actor, email, *role).await {
                         Ok(()) => outcome.done += 1,
-                        Err(Failure::Refusal(refusal)) if !single => outcome.refused.push((email.to_string(), refusal.message())),
+                        Err(Failure::Refusal(refusal)) if !single => {
+                            outcome.refused.push((email.to_string(), refusal.message()));
+                            unit.audit_refusal(vec![Object::new("invitation", "", email.as_str())], refusal.code()).await?;
+                        }
                         Err(failure) => return Err(failure),
                     }
                 }
@@ -250,6 +256,9 @@ pub async fn invite(portal: &Portal, caller: &Caller, form: InviteForm) -> Resul
         })
         .await
 }
+
+/// How many addresses the audit log names of an attempt that was refused as a whole.
+const NAMED: usize = 20;
 
 /// Sends one invitation, in a unit. Whether it may be sent is looked at before anything is written.
 async fn send(unit: &mut Unit, grant: &Grant<InviteMembers>, actor: &Actor, email: &Email, role: Role) -> Result<(), Failure> {
@@ -293,6 +302,7 @@ pub async fn change_role(portal: &Portal, caller: &Caller, form: InvitationRoleF
     portal
         .write(caller, Action::ChangeInvitationRole, (organization, invitation, role), |unit, &(organization, invitation, role)| {
             Box::pin(async move {
+                about(unit, organization, invitation).await?;
                 let grant = unit.grant::<ManageMembers>(organization).await?;
                 let row = store::get(unit, invitation).await?.filter(|row| row.organization_id == organization).ok_or(Refusal::NotFound)?;
                 if row.role() == role && row.state == "pending" {
@@ -307,6 +317,14 @@ pub async fn change_role(portal: &Portal, caller: &Caller, form: InvitationRoleF
             })
         })
         .await
+}
+
+/// Says of a unit which invitation it is about, before anybody looks whether it may be.
+async fn about(unit: &mut Unit, organization: OrganizationId, invitation: InvitationId) -> Result<(), Failure> {
+    if let Some(row) = store::get(unit, invitation).await?.filter(|row| row.organization_id == organization) {
+        unit.is_about(organization, Object::new("invitation", row.id, row.email.as_str()));
+    }
+    Ok(())
 }
 
 /// An invitation that the actor may manage, in the organization of the grant.
@@ -340,6 +358,7 @@ pub async fn resend(portal: &Portal, caller: &Caller, invitation: InvitationId) 
     portal
         .write(caller, Action::ResendInvitation, (actor, organization, invitation), |unit, (actor, organization, invitation)| {
             Box::pin(async move {
+                about(unit, *organization, *invitation).await?;
                 let grant = unit.grant::<InviteMembers>(*organization).await?;
                 let pending = managed(unit, *invitation, &grant, actor.account).await?;
                 // Who may not give the role any more does not send it out again either.
@@ -367,6 +386,7 @@ pub async fn revoke(portal: &Portal, caller: &Caller, invitation: InvitationId) 
     portal
         .write(caller, Action::RevokeInvitation, (actor, organization, invitation), |unit, &(actor, organization, invitation)| {
             Box::pin(async move {
+                about(unit, organization, invitation).await?;
                 let grant = unit.grant::<InviteMembers>(organization).await?;
                 let pending = managed(unit, invitation, &grant, actor).await?;
                 let now = unit.now;

@@ -208,12 +208,21 @@ pub async fn change_role(portal: &Portal, caller: &Caller, form: RoleForm) -> Re
     portal
         .write(caller, Action::ChangeRole, (actor, organization, member, role), |unit, &(actor, organization, member, role)| {
             Box::pin(async move {
+                about(unit, organization, member).await?;
                 let grant = unit.grant::<ChangeRole>(organization).await?;
                 let row = store::get(unit, organization, member).await?.ok_or(Refusal::NotFound)?;
                 give(unit, &grant, row, actor, role).await
             })
         })
         .await
+}
+
+/// Says of a unit which member it is about, before anybody looks whether it may be.
+async fn about(unit: &mut Unit, organization: OrganizationId, member: MemberId) -> Result<(), Failure> {
+    if let Some(row) = store::get(unit, organization, member).await? {
+        unit.is_about(organization, Object::new("member", row.id, row.name));
+    }
+    Ok(())
 }
 
 /// Gives a role to a member, in a unit.
@@ -250,8 +259,9 @@ pub async fn change_roles(portal: &Portal, caller: &Caller, form: SeveralForm) -
                         outcome.refused.push(unknown());
                         continue;
                     };
-                    let name = row.name.clone();
-                    tell(&mut outcome, name, give(unit, &grant, row, *actor, *role).await)?;
+                    let object = Object::new("member", row.id, row.name.clone());
+                    let given = give(unit, &grant, row, *actor, *role).await;
+                    tell(unit, &mut outcome, object, given).await?;
                 }
                 Ok(outcome)
             })
@@ -277,8 +287,9 @@ pub async fn remove_several(portal: &Portal, caller: &Caller, form: SeveralForm)
                         outcome.refused.push(unknown());
                         continue;
                     };
-                    let name = row.name.clone();
-                    tell(&mut outcome, name, drop_out(unit, &grant, row, *actor).await)?;
+                    let object = Object::new("member", row.id, row.name.clone());
+                    let dropped = drop_out(unit, &grant, row, *actor).await;
+                    tell(unit, &mut outcome, object, dropped).await?;
                 }
                 Ok(outcome)
             })
@@ -291,18 +302,23 @@ fn unknown() -> (String, String) {
     ("Somebody".to_owned(), "They are not a member any more.".to_owned())
 }
 
-/// Adds what came of one to what came of all. A refusal is looked for before anything is written, so the others stand.
-fn tell(outcome: &mut Partly, name: String, one: Result<(), Failure>) -> Result<(), Failure> {
-    match one {
-        Ok(()) => outcome.done += 1,
-        Err(Failure::Refusal(Refusal::Invalid(errors))) => {
-            let sentences: Vec<String> = errors.0.into_iter().map(|(_, sentence)| sentence).collect();
-            outcome.refused.push((name, sentences.join(". ")));
+/// Adds what came of one to what came of all. A refusal is looked for before anything is written, so the others stand;
+/// the audit log has it, too.
+async fn tell(unit: &mut Unit, outcome: &mut Partly, object: Object, one: Result<(), Failure>) -> Result<(), Failure> {
+    let refusal = match one {
+        Ok(()) => {
+            outcome.done += 1;
+            return Ok(());
         }
-        Err(Failure::Refusal(refusal)) => outcome.refused.push((name, refusal.message())),
+        Err(Failure::Refusal(refusal)) => refusal,
         Err(failure) => return Err(failure),
-    }
-    Ok(())
+    };
+    let why = match &refusal {
+        Refusal::Invalid(errors) => errors.0.iter().map(|(_, sentence)| sentence.as_str()).collect::<Vec<_>>().join(". "),
+        refusal => refusal.message(),
+    };
+    outcome.refused.push((object.name.clone(), why));
+    Ok(unit.audit_refusal(vec![object], refusal.code()).await?)
 }
 
 /// Removes another member.
@@ -316,6 +332,7 @@ pub async fn remove(portal: &Portal, caller: &Caller, form: RoleForm) -> Result<
     portal
         .write(caller, Action::RemoveMember, (actor, organization, member), |unit, &(actor, organization, member)| {
             Box::pin(async move {
+                about(unit, organization, member).await?;
                 let grant = unit.grant::<ManageMembers>(organization).await?;
                 let row = store::get(unit, organization, member).await?.ok_or(Refusal::NotFound)?;
                 drop_out(unit, &grant, row, actor).await
@@ -343,6 +360,7 @@ pub async fn leave(portal: &Portal, caller: &Caller, form: LeaveForm) -> Result<
         .write(caller, Action::LeaveOrganization, (actor, organization, form.name), |unit, (actor, organization, typed)| {
             Box::pin(async move {
                 let grant = unit.grant::<ViewMembers>(*organization).await?;
+                about(unit, *organization, grant.membership.member).await?;
                 let row = store::get(unit, *organization, grant.membership.member).await?.ok_or(Refusal::NotFound)?;
                 if organizations::get(unit, *organization).await?.is_some_and(|organization| organization.members_count == 1) {
                     let grant = unit.grant::<ManageMembers>(*organization).await?;

@@ -28,7 +28,7 @@ pub fn members(region: Region, refusal: Option<Refusal>, drawn: Drawn) -> AnyVie
                     </div>
                 })}
             </header>
-            {tabs(Tab::Members, region.total)}
+            {tabs(Tab::Members, region.total, viewer.role)}
             <ErrorSummary refusal/>
             <div class="section">
                 {search(query)}

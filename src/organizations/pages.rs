@@ -18,17 +18,20 @@ pub enum Tab {
     Details,
     /// Members.
     Members,
+    /// The audit log.
+    Activity,
 }
 
-/// The tabs of View Organization.
+/// The tabs of View Organization that a role has.
 #[must_use]
-pub fn tabs(current: Tab, members: i64) -> AnyView {
+pub fn tabs(current: Tab, members: i64, role: Role) -> AnyView {
     let mark = |tab: Tab| (tab == current).then_some("page");
     view! {
         <nav class="tabs" aria-label="Organization" data-region="tabs">
             <ul>
                 <li><a href="/organization" aria-current=mark(Tab::Details)>"Details"</a></li>
                 <li><a href="/organization/members" aria-current=mark(Tab::Members)>"Members " <span class="count" id="members-count">{thousands(members)}</span></a></li>
+                {role.may(Permission::ManageMembers).then(|| view! { <li><a href="/organization/activity" aria-current=mark(Tab::Activity)>"Activity"</a></li> })}
             </ul>
         </nav>
     }
@@ -86,7 +89,7 @@ pub fn details(organization: OrganizationView, role: Role) -> AnyView {
             <div><p class="kicker">"Organization"</p><h1><bdi>{organization.name.clone()}</bdi></h1></div>
             {manages.then(|| view! { <div class="page-actions"><a class="button" href="/organization/rename"><Icon inner=icons::EDIT/>"Rename"</a></div> })}
         </header>
-        {tabs(Tab::Details, organization.members)}
+        {tabs(Tab::Details, organization.members, role)}
         <div class="card">
             <dl class="facts" data-region="facts">
                 <div><dt>"Name"</dt><dd><bdi>{organization.name}</bdi></dd></div>

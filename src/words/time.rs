@@ -48,6 +48,36 @@ impl Timestamp {
         (year, month as u8, day as u8, (rest / 3600) as u8, (rest / 60 % 60) as u8, (rest % 60) as u8)
     }
 
+    /// The beginning in UTC of a day that is written as `2026-11-24`; nothing for what is no day.
+    #[cfg(feature = "ssr")]
+    #[must_use]
+    pub fn of_date(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, '-');
+        let mut number = |digits: usize| {
+            let part = parts.next().filter(|part| part.len() == digits && part.bytes().all(|b| b.is_ascii_digit()))?;
+            part.parse::<i64>().ok()
+        };
+        let (year, month, day) = (number(4)?, number(2)?, number(2)?);
+        if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+            return None;
+        }
+        // `days_from_civil`, after Howard Hinnant, the inverse of what is above.
+        let y = if month <= 2 { year - 1 } else { year };
+        let (era, yoe) = (y.div_euclid(400), y.rem_euclid(400));
+        let doy = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
+        let days = era * 146_097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719_468;
+        let date = Self(days * DAY);
+        // The 31st of a month that has 30 days comes out as another day.
+        (date.iso_date() == text).then_some(date)
+    }
+
+    /// The day in UTC, as `2026-11-24`: for the address and for `<input type="date">`.
+    #[must_use]
+    pub fn iso_date(self) -> String {
+        let (year, month, day, ..) = self.civil();
+        format!("{year:04}-{month:02}-{day:02}")
+    }
+
     /// RFC 3339 in UTC, to the second: for `<time datetime>`.
     #[must_use]
     pub fn rfc3339(self) -> String {
@@ -94,6 +124,13 @@ mod tests {
             (4_107_542_400, "2100-03-01T00:00:00Z"),
         ] {
             assert_eq!(Timestamp(seconds * SECOND).rfc3339(), text);
+        }
+        for text in ["1970-01-01", "2000-02-29", "2024-02-29", "2100-02-28", "2026-12-31", "0001-01-01"] {
+            assert_eq!(Timestamp::of_date(text).map(|at| at.rfc3339()), Some(format!("{text}T00:00:00Z")));
+        }
+        for text in ["", "2026-02-29", "2026-13-01", "2026-00-10", "2026-11-31", "2026-1-1", "26-11-24", "2026-11-24T00", "+026-11-24", "x"]
+        {
+            assert_eq!(Timestamp::of_date(text), None, "{text}");
         }
         assert_eq!(Timestamp(951_782_400 * SECOND).date_time(), "29 February 2000, 00:00 UTC");
     }

@@ -440,11 +440,19 @@ on_both! {
         assert!(call.headers["clear-site-data"].to_str().unwrap().contains("prefetchCache"));
     }
 
-    async fn search_engines_may_show_the_page_to_sign_in_and_nothing_else(portal) {
+    async fn search_engines_find_the_page_to_sign_in_and_no_address_with_a_secret(portal) {
         let robots = portal.browser().get("/robots.txt").await.is(200).html();
-        let lines: Vec<&str> = robots.lines().collect();
-        assert!(lines.contains(&"Disallow: /") && lines.contains(&"Allow: /sign-in$"), "{robots}");
-        assert!(lines.iter().filter(|line| line.starts_with("Allow: ")).all(|line| ["/sign-in$", "/assets/", "/brand.css", "/logo"].contains(&&line[7..])), "{robots}");
+        let away: Vec<&str> = robots.lines().filter_map(|line| line.strip_prefix("Disallow: ")).collect();
+        let kept_away = |path: &str| away.iter().any(|prefix| path.starts_with(prefix));
+        for path in ["/invitation?token=x", "/verify-email?token=x", "/reset-password?token=x", "/confirm-email?token=x", "/do/sign_in", "/dev/mail", "/sign-in?to=%2Faccount", "/sign-up?invitation=x"] {
+            assert!(kept_away(path), "{path}: {robots}");
+        }
+        assert!(!kept_away("/sign-in") && !kept_away("/sign-up"), "{robots}");
+        // What stands behind a session shows a crawler the page to sign in.
+        for page in PAGES.iter().filter(|page| !matches!(page.access, Access::Anyone | Access::Loopback)) {
+            let answer = portal.browser().get(page.path).await;
+            assert!(answer.status == 303 && answer.location().starts_with("/sign-in?to="), "{}: {}", page.path, answer.status);
+        }
     }
 
     async fn the_gallery_is_there_for_who_builds_the_portal(portal) {
@@ -454,14 +462,13 @@ on_both! {
         for component in [".button.primary", ".button[aria-busy]", ".badge.bad", ".callout.warn", ".field-error", ".error-summary", ".table", ".empty", ".dialog", ".notice", ".skeleton", ".step.locked", ".tabs", ".chip.on"] {
             assert!(page.count(component) > 0, "{component}");
         }
-        assert_eq!(page.count("style, [style], script"), 0);
+        assert_eq!(page.count("main :is(style, [style], script)"), 0);
     }
 
     async fn machines_find_health_and_readiness(portal) {
         let browser = portal.browser();
         assert_eq!(browser.get("/healthz").await.is(200).html(), "ok\n");
         assert_eq!(browser.get("/readyz").await.is(200).html(), "ready\n");
-        assert!(browser.get("/robots.txt").await.is(200).html().contains("Disallow: /"));
         browser.get("/metrics").await.is(404);
         browser.get("/favicon.ico").await.is(308);
     }

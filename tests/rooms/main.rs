@@ -11,6 +11,7 @@
 )]
 
 mod accounts;
+mod activity;
 mod connections;
 mod generate;
 mod getting_started;

@@ -306,6 +306,12 @@ impl TestPortal {
         browser
     }
 
+    /// Signs an account in again in a browser whose session may have ended by the clock.
+    pub async fn sign_in_again(&self, browser: &Browser, name: &str) -> Browser {
+        self.sign_in_to(browser, &format!("{name}@example.com"), PASSWORD).await.is(303);
+        browser.clone()
+    }
+
     /// Posts the sign-in form.
     pub async fn sign_in_to(&self, browser: &Browser, email: &str, password: &str) -> Answer {
         browser.fill("/sign-in", "/do/sign_in", &[("email", email), ("password", password)]).await
