@@ -64,12 +64,13 @@ async fn keep(portal: &TestPortal, tables: &[&str]) -> Vec<String> {
     let mut again = Vec::new();
     for table in tables {
         // What the database generates is not put in.
-        let columns = portal.rows(&match portal.engine {
+        let names = match portal.engine {
             Engine::Sqlite => format!("SELECT name FROM pragma_table_info('{table}')"),
             Engine::Postgres => {
                 format!("SELECT column_name::text FROM information_schema.columns WHERE table_name = '{table}' AND is_generated = 'NEVER'")
             }
-        });
+        };
+        let columns = portal.rows(&names);
         let columns = columns.await.concat().join(", ");
         again.push(format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM kept_{table}"));
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use org_portal::{
     config::{Config, OPTIONS},
     permissions::Role,
-    routes::{FUNCTIONS, PAGES},
+    routes::{Access, FUNCTIONS, PAGES},
     words::{DAY, HOUR, MINUTE, SECOND},
 };
 use reqwest::Method;

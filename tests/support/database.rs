@@ -1,6 +1,6 @@
 //! Fresh databases, and looking into them past the portal.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use org_portal::db::Db;
 use sqlx::{AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Row as _, TypeInfo as _, ValueRef as _};
@@ -55,6 +55,49 @@ impl Database {
             Engine::Postgres => {
                 let (name, url) = postgres::create_database().await;
                 Self { engine, url, folder: None, name: Some(name) }
+            }
+        }
+    }
+
+    /// One that holds what was dumped into a folder.
+    pub async fn restored(engine: Engine, folder: &Path) -> Self {
+        let database = Self::fresh(engine).await;
+        match engine {
+            Engine::Sqlite => {
+                let file = database.url.strip_prefix("sqlite:").expect("a SQLite file");
+                std::fs::copy(folder.join("portal.db"), file).expect("a copy of the fixture");
+            }
+            Engine::Postgres => {
+                let text = std::fs::read_to_string(folder.join("portal.sql")).expect("the fixture");
+                let mut connection = sqlx::PgConnection::connect(&database.url).await.expect("a connection");
+                sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut connection).await.expect("the fixture is restored");
+                connection.close().await.expect("closed");
+            }
+        }
+        database
+    }
+
+    /// Dumps it into a folder, to be restored.
+    pub async fn dump(&self, folder: &Path) {
+        std::fs::create_dir_all(folder).expect("a folder");
+        match self.engine {
+            Engine::Sqlite => {
+                let file = folder.join("portal.db");
+                let _ = std::fs::remove_file(&file);
+                let mut connection = sqlx::SqliteConnection::connect(&self.url).await.expect("a connection");
+                let text = format!("VACUUM INTO '{}'", file.display());
+                sqlx::query(AssertSqlSafe(text)).execute(&mut connection).await.expect("a copy");
+                connection.close().await.expect("closed");
+            }
+            Engine::Postgres => {
+                let output = postgres::command("pg_dump").args(["--inserts", "--no-owner", "--no-privileges", &self.url]).output();
+                let output = output.expect("pg_dump runs");
+                assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+                let text = String::from_utf8(output.stdout).expect("text");
+                // What is meant for psql.
+                let lines: Vec<&str> =
+                    text.lines().filter(|line| !line.starts_with('\\') && !line.starts_with("--") && !line.is_empty()).collect();
+                std::fs::write(folder.join("portal.sql"), lines.join("\n") + "\n").expect("written");
             }
         }
     }

@@ -157,6 +157,18 @@ impl TestPortal {
         Self::on(database, config, Clock::manual(START), transport).await
     }
 
+    /// Starts a portal on what was dumped into a folder, migrating it.
+    pub async fn restored(engine: Engine, options: Options, folder: &std::path::Path) -> Self {
+        let database = Arc::new(database::Database::restored(engine, folder).await);
+        let config = options.config(&database.url);
+        Self::on(database, config, Clock::manual(START), Transport::Kept).await
+    }
+
+    /// Dumps the database into a folder.
+    pub async fn dump(&self, folder: &std::path::Path) {
+        self.database.dump(folder).await;
+    }
+
     /// Another server on the same database, with the same clock: a second replica, or the first one after a restart.
     pub async fn second(first: &Self) -> Self {
         Self::on(Arc::clone(&first.database), first.config.clone(), first.clock.clone(), first.transport.clone()).await

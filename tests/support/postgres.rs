@@ -56,6 +56,15 @@ fn start() -> String {
     String::from_utf8(started.stdout).expect("a URL").trim().to_owned()
 }
 
+/// A program of PostgreSQL's: of the newest that Debian installed, or of the one on PATH.
+pub fn command(program: &str) -> Command {
+    let mut versions: Vec<PathBuf> =
+        fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    versions.sort();
+    let debian = versions.pop().map(|version| version.join("bin").join(program)).filter(|path| path.exists());
+    Command::new(debian.unwrap_or_else(|| PathBuf::from(program)))
+}
+
 /// The server's URL with another database's name.
 fn url_of(database: &str) -> String {
     let mut url = url::Url::parse(&SERVER).expect("a URL of PostgreSQL");
