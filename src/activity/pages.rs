@@ -171,7 +171,7 @@ fn row(event: EventView, query: &ListQuery) -> AnyView {
         <tr role="row" data-key=id.to_string()>
             <th scope="row" role="rowheader" class="break">
                 <span>{who} {pieces.collect_view()}</span>
-                {refused.map(|why| view! { <span class="sub"><span class="badge bad"><Icon inner=icons::BAN/>"Refused"</span> {why}</span> })}
+                {refused.map(|why| view! { " " <span class="sub"><span class="badge bad"><Icon inner=icons::BAN/>"Refused"</span> " " {why}</span> })}
             </th>
             <td role="cell" data-label="From where"><span>{device.clone()} {(!device.is_empty() && !address.is_empty()).then_some(", ")} {address}</span></td>
             <td role="cell" class="nowrap" data-label="When"><Ago at/></td>
