@@ -257,6 +257,51 @@ test.describe('the island', () => {
     await expect(memberRows(page)).toHaveCount(50);
   });
 
+  test('goes from row to row, from choice to choice and from the search into the list by arrows', async ({ page, crowd, isMobile }) => {
+    test.skip(!!isMobile, 'a phone has no arrows');
+    await crowd.admin.takeOver(page);
+    await page.goto('/organization/members?q=m0');
+    await live(page, true);
+    const boxes = page.locator('tbody').first().getByRole('checkbox');
+    await page.getByRole('searchbox').focus();
+    await page.keyboard.press('ArrowDown');
+    await expect(boxes.nth(0)).toBeFocused();
+    await page.keyboard.press('ArrowDown');
+    await expect(boxes.nth(1)).toBeFocused();
+    await page.keyboard.press('Tab');
+    const edit = (n: number) => memberRows(page).nth(n).getByRole('link', { name: /^Edit/ });
+    await expect(edit(1)).toBeFocused();
+    await page.keyboard.press('ArrowUp');
+    await expect(edit(0)).toBeFocused();
+    await page.keyboard.press('ArrowUp');
+    await expect(edit(0)).toBeFocused();
+    await page.locator('#filter-role').focus();
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowDown');
+    await expect(page.getByRole('link', { name: 'Admin', exact: true })).toBeFocused();
+    await page.keyboard.press('Enter');
+    await expect(page).toHaveURL(/role=Admin/);
+  });
+
+  test('says that it waits, where the list does not come soon', async ({ page, crowd }) => {
+    await crowd.admin.takeOver(page);
+    await page.goto('/organization/members');
+    await live(page, true);
+    let answer = () => {};
+    const held = new Promise<void>((resolve) => (answer = resolve));
+    await page.route('**/do/list_members', async (route) => {
+      await held;
+      await route.continue();
+    });
+    await page.getByRole('link', { name: 'E-mail', exact: true }).click();
+    await expect(page.locator('#members')).toHaveAttribute('aria-busy', 'true');
+    await expect(memberRows(page)).toHaveCount(50);
+    answer();
+    await expect(page.locator('#members')).not.toHaveAttribute('aria-busy', /./);
+    await expect(page.locator('th[aria-sort]')).toContainText('E-mail');
+  });
+
   for (const action of ['Edit', 'Remove'] as const) {
     test(`opens the dialog ${action} natively: Esc closes it, the focus is kept in it and returns`, async ({ page, crowd }) => {
       await crowd.admin.takeOver(page);

@@ -91,6 +91,10 @@ mod client {
                 event.prevent_default();
                 let _ = search.focus();
             }
+            if let Some(target) = beside(&event.key()) {
+                event.prevent_default();
+                let _ = target.focus();
+            }
         });
         on_cleanup(move || handle.remove());
         let handle = window_event_listener(ev::popstate, move |_| {
@@ -109,6 +113,41 @@ mod client {
         if let Some(body) = document().body() {
             // Tests and styles can see that the island runs.
             let _ = body.set_attribute("data-live", "");
+        }
+    }
+
+    /// What an arrow up or down leads to: the same control of another row, another choice of an open menu, or from the
+    /// search into the list.
+    fn beside(key: &str) -> Option<HtmlElement> {
+        let down = match key {
+            "ArrowDown" => true,
+            "ArrowUp" => false,
+            _ => return None,
+        };
+        let active = document().active_element()?;
+        let all = |within: &Element, selector: &str| {
+            let found = within.query_selector_all(selector).ok()?;
+            Some((0..found.length()).filter_map(|n| found.get(n)?.dyn_into::<HtmlElement>().ok()).collect::<Vec<_>>())
+        };
+        let step = |from: usize| if down { from.checked_add(1) } else { from.checked_sub(1) };
+        if let Some(menu) = active.closest(".menu[open]").ok()? {
+            let choices = all(&menu, "summary, .menu-item")?;
+            return choices.get(step(choices.iter().position(|choice| **choice == active)?)?).cloned();
+        }
+        let controls = "a, button, input:not([type=hidden])";
+        if active.id() == "q" {
+            let list = by_id::<Element>("members")?.query_selector("tbody").ok()??;
+            return all(&list, controls)?.into_iter().next().filter(|_| down);
+        }
+        let row = active.closest("#members tbody tr").ok()??;
+        let place = all(&row, controls)?.iter().position(|control| **control == active)?;
+        let mut row = row;
+        loop {
+            // One's own row has none.
+            row = if down { row.next_element_sibling()? } else { row.previous_element_sibling()? };
+            if let Some(control) = all(&row, controls)?.into_iter().nth(place) {
+                return Some(control);
+            }
         }
     }
 
@@ -221,10 +260,21 @@ mod client {
         TURN.set(turn);
         spawn_local(async move {
             let drawn = Drawn { organization: organization(), ..Drawn::default() };
+            let waits = move |on: bool| {
+                if let Some(region) = by_id::<Element>("members").filter(|_| TURN.get() == turn) {
+                    let _ = if on { region.set_attribute("aria-busy", "true") } else { region.remove_attribute("aria-busy") };
+                }
+            };
+            // What comes soon comes without a sign of waiting.
+            let patience = set_timeout_with_handle(move || waits(true), std::time::Duration::from_millis(150)).ok();
             let answer = members::list_members(query.clone(), drawn).await;
+            if let Some(patience) = patience {
+                patience.clear();
+            }
             if TURN.get() != turn {
                 return;
             }
+            waits(false);
             match answer {
                 Ok(html) => {
                     draw(&html);
