@@ -4,8 +4,8 @@ import { expect, type Locator, type Page } from '@playwright/test';
 /** The rows of the list of members. */
 export const memberRows = (page: Page) => page.getByRole('table', { name: 'Members' }).locator('tbody tr');
 
-/** The names in the list, from top to bottom. */
-export const names = (page: Page) => memberRows(page).locator('th > bdi').allInnerTexts();
+/** The names in the list, from top to bottom; also of rows that a phone has not laid out yet. */
+export const names = (page: Page) => memberRows(page).locator('th > bdi').allTextContents();
 
 /** The row, in the list of members or of invitations, that holds a text. */
 export const rowOf = (page: Page, text: string) => page.locator('#members tbody tr').filter({ hasText: text });

@@ -38,21 +38,27 @@ impl InviteForm {
     pub fn parse(&self) -> Result<Invite, FieldErrors> {
         let mut errors = FieldErrors::default();
         let (mut emails, mut refused): (Vec<Email>, Vec<(String, String)>) = (Vec::new(), Vec::new());
-        let mut seen = std::collections::BTreeSet::new();
+        // So few that looking through them is as quick as a set, which the browser would have to load.
+        let mut seen: Vec<String> = Vec::new();
         for text in addresses(&self.email) {
-            match Email::parse(text) {
-                Ok(email) if seen.insert(email.key()) => emails.push(email),
-                Ok(_) => {}
-                Err(why) if seen.insert(text.to_owned()) => refused.push((text.to_owned(), why.to_owned())),
-                Err(_) => {}
+            let read = Email::parse(text);
+            let key = read.as_ref().map_or_else(|_| text.to_owned(), Email::key);
+            if seen.len() > SEVERAL || seen.contains(&key) {
+                continue;
+            }
+            seen.push(key);
+            match read {
+                Ok(email) => emails.push(email),
+                Err(why) => refused.push((text.to_owned(), why.to_owned())),
             }
         }
-        let n = emails.len() + refused.len();
         let found = match (emails.is_empty(), refused.as_slice()) {
             (true, []) => Email::parse("").map(|_| ()).map_err(str::to_owned),
             (true, [(_, why)]) => Err(why.clone()),
             (true, _) => Err("None of these is an e-mail address".to_owned()),
-            _ if n > SEVERAL => Err(format!("Invite at most {SEVERAL} addresses at once; these are {n}")),
+            _ if seen.len() > SEVERAL => {
+                Err(format!("Invite at most {SEVERAL} addresses at once; these are {}", addresses(&self.email).count()))
+            }
             _ => Ok(()),
         };
         errors.take("email", found);

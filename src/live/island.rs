@@ -78,6 +78,8 @@ mod client {
         /// The page is open: not laid aside by the browser, and somebody is signed in.
         static OPEN: Cell<bool> = const { Cell::new(false) };
         static FAILURES: Cell<u32> = const { Cell::new(0) };
+        /// When a form was sent last: what it did is told by where it leads.
+        static SENT_AT: Cell<f64> = const { Cell::new(0.0) };
         static SAYING: Cell<u32> = const { Cell::new(0) };
     }
 
@@ -113,7 +115,8 @@ mod client {
                 schedule();
             }
         });
-        on_cleanup(move || [hide, show, seen].into_iter().for_each(WindowListenerHandle::remove));
+        let sent = window_event_listener_untyped("submit", |_| SENT_AT.set(Date::now()));
+        on_cleanup(move || [hide, show, seen, sent].into_iter().for_each(WindowListenerHandle::remove));
     }
 
     /// Joins the other tabs, and stands in line for the stream.
@@ -282,8 +285,14 @@ mod client {
         changed();
     }
 
-    /// Who is signed out here is shown the sign-in page; where something is typed, it stays to be taken along.
+    /// Who is signed out here is shown the sign-in page; where something is typed, it stays to be taken along. Who signs
+    /// out in this very tab is on the way already.
     fn ended() {
+        let patience = SENT_AT.get() + 3000.0 - Date::now();
+        if patience > 0.0 {
+            set_timeout(ended, Duration::from_millis(patience as u64));
+            return;
+        }
         close();
         if has_typed() {
             say(Saying { leads: Some(("Sign in", "/sign-in")), ..Saying::bad("You are signed out") }, false);
