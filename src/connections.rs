@@ -12,6 +12,7 @@ use std::{
 use axum_server::accept::Accept;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Sleep, sleep},
 };
@@ -32,12 +33,15 @@ impl Default for Capped {
     }
 }
 
-impl<I: Send + 'static, S: Send + 'static> Accept<I, S> for Capped {
-    type Stream = Patient<I>;
+impl<S: Send + 'static> Accept<TcpStream, S> for Capped {
+    type Stream = Patient<TcpStream>;
     type Service = Permitted<S>;
-    type Future = std::future::Ready<io::Result<(Patient<I>, Permitted<S>)>>;
+    type Future = std::future::Ready<io::Result<(Patient<TcpStream>, Permitted<S>)>>;
 
-    fn accept(&self, stream: I, service: S) -> Self::Future {
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        // The end of an answer does not wait until the client has acknowledged what came before it: on some systems that
+        // takes forty milliseconds.
+        let _ = stream.set_nodelay(true);
         std::future::ready(match Arc::clone(&self.0).try_acquire_owned() {
             Ok(permit) => Ok((Patient { stream, waits: None }, Permitted { service, permit: Arc::new(permit) })),
             Err(_) => {

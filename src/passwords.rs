@@ -12,6 +12,7 @@ use std::{
 };
 
 use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, PasswordHasher as _, PasswordVerifier as _, Version};
+use base64::Engine as _;
 use subtle::ConstantTimeEq as _;
 use tokio::sync::oneshot;
 use unicode_normalization::UnicodeNormalization as _;
@@ -97,8 +98,9 @@ fn work(jobs: &Mutex<Receiver<Job>>) {
     // Pages go before hashing. Where the system refuses the priority, hashing works all the same.
     let _ = thread_priority::set_current_thread_priority(thread_priority::ThreadPriority::Min);
     let argon2 = argon2();
-    // Something to compare with where there is no account: the hash of a password that nobody has.
-    let nobody = argon2.hash_password(crate::secrets::Random.secret().expose().as_bytes()).map(|h| h.to_string()).unwrap_or_default();
+    // Something to compare with where there is no account: what no password comes to, as far as anybody can tell. It is
+    // made up and not computed, so that a portal that nobody signs in to never takes the memory of hashing.
+    let nobody = nobody(&argon2);
     // Asking the system for 19 MiB, touching them for the first time and giving them back takes a tenth of the work: in
     // a crowd they are kept.
     let mut memory = Vec::new();
@@ -122,6 +124,14 @@ fn work(jobs: &Mutex<Receiver<Job>>) {
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }
+}
+
+/// A hash in today's parameters whose salt and outcome are random.
+fn nobody(argon2: &Argon2<'_>) -> String {
+    let params = argon2.params();
+    let random = || base64::engine::general_purpose::STANDARD_NO_PAD.encode(crate::secrets::hash(crate::secrets::Random.secret().expose()));
+    let (m, t, p) = (params.m_cost(), params.t_cost(), params.p_cost());
+    format!("$argon2id$v=19$m={m},t={t},p={p}${}${}", random(), random())
 }
 
 /// Verifies in memory that is kept between calls, where the hash was made with today's parameters; else in new memory.
@@ -176,6 +186,18 @@ pub fn judge(password: &str, words: &[&str]) -> Result<(), &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_there_is_no_account_the_same_work_is_done() {
+        let argon2 = argon2();
+        let text = nobody(&argon2);
+        let hash = PasswordHash::new(&text).expect("a hash");
+        let mut memory = Vec::new();
+        assert!(!verify(&argon2, &mut memory, b"anything", &hash));
+        assert_eq!(memory.len(), argon2.params().block_count(), "it took the way of today's parameters");
+        let real = argon2.hash_password(b"x").expect("a hash");
+        assert_eq!(real.hash.expect("an output").as_ref().len(), hash.hash.expect("an output").as_ref().len());
+    }
 
     #[test]
     fn long_unguessable_passwords_are_accepted() {
