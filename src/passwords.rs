@@ -97,6 +97,12 @@ fn composed(password: &str) -> String {
 fn work(jobs: &Mutex<Receiver<Job>>) {
     // Pages go before hashing. Where the system refuses the priority, hashing works all the same.
     let _ = thread_priority::set_current_thread_priority(thread_priority::ThreadPriority::Min);
+    #[cfg(target_os = "linux")]
+    let _ = thread_priority::set_thread_priority_and_policy(
+        thread_priority::thread_native_id(),
+        thread_priority::ThreadPriority::Min,
+        thread_priority::ThreadSchedulePolicy::Normal(thread_priority::NormalThreadSchedulePolicy::Idle),
+    );
     let argon2 = argon2();
     // Something to compare with where there is no account: what no password comes to, as far as anybody can tell. It is
     // made up and not computed, so that a portal that nobody signs in to never takes the memory of hashing.

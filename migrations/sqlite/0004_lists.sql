@@ -23,9 +23,9 @@ END;
 INSERT INTO member_search_rows (member_id, organization_id, keys) SELECT id, organization_id, name_key || char(10) || email_key FROM members;
 INSERT INTO member_search_index (member_search_index) VALUES ('rebuild');
 
--- The same view on both engines: what is searched, of whom, and where.
+-- The same view on both engines: what is searched, of whom, and where; the literal is the same beside the index.
 CREATE VIEW members_search AS
-    SELECT r.member_id, r.organization_id AS search_scope, f.keys AS search_keys
+    SELECT r.member_id, r.organization_id AS search_scope, f.keys AS search_keys, r.keys AS search_literal
     FROM member_search_index f JOIN member_search_rows r ON r.number = f.rowid;
 
 -- The orders of the list of invitations.

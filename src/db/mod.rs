@@ -144,8 +144,12 @@ impl Db {
             return Ok(Self::Postgres(pool));
         }
         // FULL: with WAL and NORMAL a power loss could take what was answered as saved.
-        let options =
-            SqliteConnectOptions::from_str(url)?.foreign_keys(true).busy_timeout(Duration::from_secs(5)).pragma("trusted_schema", "OFF");
+        let options = SqliteConnectOptions::from_str(url)?
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5))
+            .pragma("trusted_schema", "OFF")
+            // Each connection keeps so many kibibytes of pages: what a search in a long list looks through.
+            .pragma("cache_size", "-8192");
         let writing = options
             .clone()
             .create_if_missing(create)

@@ -3,7 +3,7 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
-use sqlx::{FromRow, Postgres, Sqlite, postgres::PgRow, sqlite::SqliteRow};
+use sqlx::{FromRow, Postgres, Row as _, Sqlite, postgres::PgRow, sqlite::SqliteRow};
 use uuid::Uuid;
 
 use super::{Count, ListQuery, Listed, PAGE};
@@ -61,8 +61,10 @@ pub struct Indexed {
     pub id: &'static str,
     /// Its column with the scope.
     pub scope: &'static str,
-    /// Its column with everything that is searched.
+    /// Its column with everything that is searched, by which the index is asked.
     pub keys: &'static str,
+    /// The same as it stands beside the index: cheaper to read once a row was found.
+    pub literal: &'static str,
 }
 
 /// A list.
@@ -314,6 +316,39 @@ impl ListSql {
         Ok(rows)
     }
 
+    /// The rows of a stretch, and how many match where that was counted.
+    ///
+    /// In a long list, what meets a condition is looked for first, up to [`COUNT_TO`] and one, counted and ordered in one
+    /// statement; where that is too many, they are met soon enough along the order.
+    async fn find<R>(
+        &self,
+        db: &mut impl Connected,
+        scope: Uuid,
+        plan: &Plan,
+        total: Option<i64>,
+        stretch: Stretch<'_>,
+    ) -> Result<(Vec<R>, Option<i64>), sqlx::Error>
+    where
+        R: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        if !plan.is_conditional() || total.is_some_and(|total| total <= COUNT_TO) {
+            let (way, counted) = self.way(db, scope, plan, total).await?;
+            return Ok((self.rows(db, scope, plan, way, stretch).await?, counted));
+        }
+        let found: Vec<Found<R>> = self.rows(db, scope, plan, Way::Few, stretch).await?;
+        let matched = match found.first() {
+            Some(first) => first.matched,
+            // None of them on this page, or none at all.
+            None => self.count(db, scope, plan).await?,
+        };
+        let rows = if matched > COUNT_TO {
+            self.rows(db, scope, plan, Way::Walk, stretch).await?
+        } else {
+            found.into_iter().map(|found| found.row).collect()
+        };
+        Ok((rows, Some(matched)))
+    }
+
     /// How the rows are best found, and how many match where that had to be counted.
     ///
     /// A condition that few rows meet would let a walk along the order go through the whole list; one that many meet
@@ -348,9 +383,9 @@ impl ListSql {
         let (after, before) = (Cursor::read(&query.after, column.number), Cursor::read(&query.before, column.number));
         let backward = before.is_some() && after.is_none();
         let place = after.or(before);
-        let (way, counted) = self.way(db, scope, &plan, total).await?;
         // One row more than is shown tells whether there is a page after.
-        let mut rows: Vec<R> = self.rows(db, scope, &plan, way, Stretch { place: place.as_ref(), backward, limit: PAGE + 1 }).await?;
+        let stretch = Stretch { place: place.as_ref(), backward, limit: PAGE + 1 };
+        let (mut rows, counted) = self.find(db, scope, &plan, total, stretch).await?;
         let more = rows.len() > PAGE;
         if backward && more {
             rows.remove(0);
@@ -414,6 +449,24 @@ impl ListSql {
     }
 }
 
+/// A row that was found by its condition, and how many were.
+struct Found<R> {
+    row: R,
+    matched: i64,
+}
+
+impl<'r, R: FromRow<'r, SqliteRow>> FromRow<'r, SqliteRow> for Found<R> {
+    fn from_row(row: &'r SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self { matched: row.try_get("matched")?, row: R::from_row(row)? })
+    }
+}
+
+impl<'r, R: FromRow<'r, PgRow>> FromRow<'r, PgRow> for Found<R> {
+    fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self { matched: row.try_get("matched")?, row: R::from_row(row)? })
+    }
+}
+
 /// Sends a statement with its values.
 async fn fetch<R>(db: &mut impl Connected, text: &'static str, bound: Vec<Bound>) -> Result<Vec<R>, sqlx::Error>
 where
@@ -466,9 +519,9 @@ fn conditions(spec: &ListSpec, searched: Searched, filters: &[usize], indexed: O
             all.push(format!("({})", any.join(" OR ")));
         }
         // The index serves a pattern without an escape character; the second says what is meant literally.
-        (Searched::Long, Some(Indexed { keys, .. })) => {
+        (Searched::Long, Some(Indexed { keys, literal, .. })) => {
             let (loose, exact) = (next(), next());
-            all.push(format!("{keys} LIKE ${loose} AND {keys} LIKE ${exact} ESCAPE '\\'"));
+            all.push(format!("{keys} LIKE ${loose} AND {literal} LIKE ${exact} ESCAPE '\\'"));
         }
         (Searched::Long, None) => {
             let exact = next();
@@ -515,7 +568,9 @@ fn page(spec: &ListSpec, column: &Column, searched: Searched, filters: &[usize],
         }
         Way::Few => {
             let (matching, last) = matching(spec, searched, filters, spec.id);
-            (format!("SELECT {} FROM {} WHERE {} IN ({matching})", spec.select, spec.from, spec.id), last)
+            let (select, from, id) = (spec.select, spec.from, spec.id);
+            let found = format!("SELECT {select}, count(*) OVER () AS matched FROM {from} WHERE {id} IN ({matching})");
+            (format!("SELECT {select}, matched FROM ({found}) AS found WHERE matched > 0"), last)
         }
     };
     let (comparison, direction) = if ascending { (">", "ASC") } else { ("<", "DESC") };
