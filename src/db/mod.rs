@@ -20,16 +20,26 @@ use sqlx::{
 
 /// A statement that the program may send; collected from every use of [`sql!`] and of the list module.
 pub struct Statement {
-    /// The text, the same for both engines; more than one where a list enumerates its shapes.
-    pub texts: fn() -> Vec<&'static str>,
+    /// The text; more than one where a list enumerates its shapes. It is the same for both engines, but where a list
+    /// asks an index of trigrams.
+    pub texts: fn(Dialect) -> Vec<&'static str>,
     /// The module that sends it.
     pub module: &'static str,
 }
 inventory::collect!(Statement);
 
-/// Every statement of the program with its module, in no order.
-pub fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
-    inventory::iter::<Statement>.into_iter().flat_map(|s| (s.texts)().into_iter().map(move |text| (s.module, text)))
+/// Which engine a statement is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// SQLite's.
+    Sqlite,
+    /// PostgreSQL's.
+    Postgres,
+}
+
+/// Every statement that the program sends to an engine, with its module, in no order.
+pub fn statements(dialect: Dialect) -> impl Iterator<Item = (&'static str, &'static str)> {
+    inventory::iter::<Statement>.into_iter().flat_map(move |s| (s.texts)(dialect).into_iter().map(move |text| (s.module, text)))
 }
 
 /// The database.
@@ -52,6 +62,17 @@ pub enum Conn<'c> {
     Sqlite(&'c mut SqliteConnection),
     /// PostgreSQL's.
     Postgres(&'c mut PgConnection),
+}
+
+impl Conn<'_> {
+    /// Which engine's it is.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+        }
+    }
 }
 
 /// What statements can be sent through.
@@ -144,12 +165,8 @@ impl Db {
             return Ok(Self::Postgres(pool));
         }
         // FULL: with WAL and NORMAL a power loss could take what was answered as saved.
-        let options = SqliteConnectOptions::from_str(url)?
-            .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(5))
-            .pragma("trusted_schema", "OFF")
-            // Each connection keeps so many kibibytes of pages: what a search in a long list looks through.
-            .pragma("cache_size", "-8192");
+        let options =
+            SqliteConnectOptions::from_str(url)?.foreign_keys(true).busy_timeout(Duration::from_secs(5)).pragma("trusted_schema", "OFF");
         let writing = options
             .clone()
             .create_if_missing(create)
@@ -171,7 +188,9 @@ impl Db {
             .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None)
-            .connect_with(options.read_only(true))
+            // Pages are read where the system keeps them, without a copy of them in every connection
+            // (docs/decisions/0021-long-lists.md).
+            .connect_with(options.read_only(true).pragma("mmap_size", "4294967296"))
             .await?;
         Ok(Self::Sqlite { read, write })
     }
@@ -237,7 +256,7 @@ pub fn values(insert: &str, columns: usize, rows: usize) -> String {
 #[macro_export]
 macro_rules! register_sql {
     ($text:expr) => {
-        ::inventory::submit! { $crate::db::Statement { texts: || ::std::vec![$text], module: ::core::module_path!() } }
+        ::inventory::submit! { $crate::db::Statement { texts: |_| ::std::vec![$text], module: ::core::module_path!() } }
     };
 }
 

@@ -156,7 +156,7 @@ pub static LIST: LazyLock<ListSql> = LazyLock::new(|| {
         }],
     })
 });
-inventory::submit! { crate::db::Statement { texts: || LIST.texts(), module: module_path!() } }
+inventory::submit! { crate::db::Statement { texts: |dialect| LIST.texts(dialect), module: module_path!() } }
 
 /// A new invitation.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Count, ListQuery, Listed, PAGE};
 use crate::{
-    db::{Conn, Connected},
+    db::{Conn, Connected, Dialect},
     words::{Timestamp, fold},
 };
 
@@ -154,6 +154,13 @@ enum Way {
 #[derive(Debug)]
 pub struct ListSql {
     spec: ListSpec,
+    sqlite: Texts,
+    postgres: Texts,
+}
+
+/// The statements for one engine.
+#[derive(Debug)]
+struct Texts {
     /// By column, search, filters, way, whether from a place, whether forward in the table.
     pages: Vec<&'static str>,
     /// By search and filters.
@@ -188,18 +195,16 @@ impl Plan {
     }
 }
 
-impl ListSql {
-    /// Writes every statement. They live as long as the program, as sqlx asks of what is not data.
-    #[must_use]
-    pub fn new(spec: ListSpec) -> Self {
+impl Texts {
+    fn of(spec: &ListSpec, dialect: Dialect) -> Self {
         let (mut pages, mut counts) = (Vec::new(), Vec::new());
         for column in spec.columns {
             for searched in [Searched::No, Searched::Short, Searched::Long] {
-                for filters in choices(&spec) {
+                for filters in choices(spec) {
                     for way in [Way::Walk, Way::Few] {
                         for placed in [false, true] {
                             for ascending in [false, true] {
-                                let text = page(&spec, column, searched, &filters, way, placed, ascending);
+                                let text = page(spec, column, (searched, &filters, dialect), way, placed, ascending);
                                 pages.push(&*Box::leak(text.into_boxed_str()));
                             }
                         }
@@ -208,18 +213,41 @@ impl ListSql {
             }
         }
         for searched in [Searched::No, Searched::Short, Searched::Long] {
-            for filters in choices(&spec) {
-                let text = format!("SELECT count(*) FROM ({}) AS counted", matching(&spec, searched, &filters, "1").0);
+            for filters in choices(spec) {
+                let text = format!("SELECT count(*) FROM ({}) AS counted", matching(spec, (searched, &filters, dialect), "1").0);
                 counts.push(&*Box::leak(text.into_boxed_str()));
             }
         }
-        Self { spec, pages, counts }
+        Self { pages, counts }
+    }
+}
+
+impl ListSql {
+    /// Writes every statement. They live as long as the program, as sqlx asks of what is not data.
+    #[must_use]
+    pub fn new(spec: ListSpec) -> Self {
+        let sqlite = Texts::of(&spec, Dialect::Sqlite);
+        // Only what asks an index differs.
+        let postgres = if spec.indexed.is_some() {
+            Texts::of(&spec, Dialect::Postgres)
+        } else {
+            Texts { pages: sqlite.pages.clone(), counts: sqlite.counts.clone() }
+        };
+        Self { spec, sqlite, postgres }
     }
 
-    /// All texts, for the register.
+    const fn of(&self, dialect: Dialect) -> &Texts {
+        match dialect {
+            Dialect::Sqlite => &self.sqlite,
+            Dialect::Postgres => &self.postgres,
+        }
+    }
+
+    /// All texts for an engine, for the register.
     #[must_use]
-    pub fn texts(&self) -> Vec<&'static str> {
-        let mut texts: Vec<&'static str> = self.pages.iter().chain(&self.counts).copied().collect();
+    pub fn texts(&self, dialect: Dialect) -> Vec<&'static str> {
+        let Texts { pages, counts } = self.of(dialect);
+        let mut texts: Vec<&'static str> = pages.iter().chain(counts).copied().collect();
         texts.sort_unstable();
         texts.dedup();
         texts
@@ -258,23 +286,28 @@ impl ListSql {
     }
 
     /// What is bound after the scope for a search.
-    fn search(&self, plan: &Plan, indexed: bool) -> Vec<Bound> {
+    fn search(&self, plan: &Plan, indexed: Option<Dialect>) -> Vec<Bound> {
         match plan.searched {
             Searched::No => Vec::new(),
             Searched::Short => vec![Bound::Text(plan.term.clone()), Bound::Text(format!("{}\u{10FFFF}", plan.term))],
-            Searched::Long if indexed => {
-                vec![Bound::Text(format!("%{}%", plan.term)), Bound::Text(pattern(&plan.term))]
+            Searched::Long => {
+                let loose = indexed.filter(|_| self.spec.indexed.is_some()).map(|dialect| match dialect {
+                    // FTS5: the trigrams of the term one behind the other.
+                    Dialect::Sqlite => format!("\"{}\"", plan.term.replace('"', "\"\"")),
+                    Dialect::Postgres => format!("%{}%", plan.term),
+                });
+                loose.into_iter().chain([pattern(&plan.term)]).map(Bound::Text).collect()
             }
-            Searched::Long => vec![Bound::Text(pattern(&plan.term))],
         }
     }
 
     /// Counts what matches, up to [`COUNT_TO`] and one.
     async fn count(&self, db: &mut impl Connected, scope: Uuid, plan: &Plan) -> Result<i64, sqlx::Error> {
         let combinations: usize = self.spec.filters.iter().map(|filter| filter.conditions.len() + 1).product();
-        let text = self.counts[plan.searched as usize * combinations + self.choice(plan)];
+        let dialect = db.conn().dialect();
+        let text = self.of(dialect).counts[plan.searched as usize * combinations + self.choice(plan)];
         let mut bound = vec![Bound::Id(scope)];
-        bound.extend(self.search(plan, self.spec.indexed.is_some()));
+        bound.extend(self.search(plan, Some(dialect)));
         bound.extend(plan.bound.iter().cloned());
         let rows: Vec<(i64,)> = fetch(db, text, bound).await?;
         Ok(rows.first().map_or(0, |(n,)| *n))
@@ -298,8 +331,9 @@ impl ListSql {
         let ascending = plan.descending == backward;
         let index = (column * 3 + plan.searched as usize) * combinations + self.choice(plan);
         let index = ((index * 2 + way as usize) * 2 + usize::from(place.is_some())) * 2 + usize::from(ascending);
+        let dialect = db.conn().dialect();
         let mut bound = vec![Bound::Id(scope)];
-        bound.extend(self.search(plan, way == Way::Few && self.spec.indexed.is_some()));
+        bound.extend(self.search(plan, (way == Way::Few).then_some(dialect)));
         bound.extend(plan.bound.iter().cloned());
         if let Some(cursor) = place {
             bound.push(match &cursor.k {
@@ -309,7 +343,7 @@ impl ListSql {
             bound.push(Bound::Id(cursor.i));
         }
         bound.push(Bound::Number(i64::try_from(limit).unwrap_or(i64::MAX)));
-        let mut rows = fetch(db, self.pages[index], bound).await?;
+        let mut rows = fetch(db, self.of(dialect).pages[index], bound).await?;
         if backward {
             rows.reverse();
         }
@@ -503,8 +537,11 @@ fn choices(spec: &ListSpec) -> Vec<Vec<usize>> {
     all
 }
 
+/// How it is searched, which filters are set, and for which engine.
+type Asked<'a> = (Searched, &'a [usize], Dialect);
+
 /// The conditions of a search and of filters, and the number of the last parameter.
-fn conditions(spec: &ListSpec, searched: Searched, filters: &[usize], indexed: Option<Indexed>) -> (String, usize) {
+fn conditions(spec: &ListSpec, (searched, filters, dialect): Asked<'_>, indexed: Option<Indexed>) -> (String, usize) {
     let mut last = 1;
     let mut next = || {
         last += 1;
@@ -518,10 +555,14 @@ fn conditions(spec: &ListSpec, searched: Searched, filters: &[usize], indexed: O
             let any: Vec<String> = spec.searched.iter().map(|key| format!("({key} >= ${from} AND {key} < ${to})")).collect();
             all.push(format!("({})", any.join(" OR ")));
         }
-        // The index serves a pattern without an escape character; the second says what is meant literally.
+        // What the index finds may be more than is meant; the second says it literally.
         (Searched::Long, Some(Indexed { keys, literal, .. })) => {
             let (loose, exact) = (next(), next());
-            all.push(format!("{keys} LIKE ${loose} AND {literal} LIKE ${exact} ESCAPE '\\'"));
+            let operator = match dialect {
+                Dialect::Sqlite => "MATCH",
+                Dialect::Postgres => "LIKE",
+            };
+            all.push(format!("{keys} {operator} ${loose} AND {literal} LIKE ${exact} ESCAPE '\\'"));
         }
         (Searched::Long, None) => {
             let exact = next();
@@ -538,9 +579,10 @@ fn conditions(spec: &ListSpec, searched: Searched, filters: &[usize], indexed: O
 }
 
 /// What matches, as a statement that stops after [`COUNT_TO`] and one, and the number of its last parameter.
-fn matching(spec: &ListSpec, searched: Searched, filters: &[usize], what: &str) -> (String, usize) {
+fn matching(spec: &ListSpec, asked: Asked<'_>, what: &str) -> (String, usize) {
+    let (searched, filters, _) = asked;
     let indexed = spec.indexed.filter(|_| searched == Searched::Long);
-    let (conditions, last) = conditions(spec, searched, filters, indexed);
+    let (conditions, last) = conditions(spec, asked, indexed);
     let limit = COUNT_TO + 1;
     let text = match indexed {
         None => format!("SELECT {what} FROM {} WHERE {}{conditions} LIMIT {limit}", spec.from, spec.scope),
@@ -560,17 +602,20 @@ fn matching(spec: &ListSpec, searched: Searched, filters: &[usize], what: &str) 
     (text, last)
 }
 
-fn page(spec: &ListSpec, column: &Column, searched: Searched, filters: &[usize], way: Way, placed: bool, ascending: bool) -> String {
+fn page(spec: &ListSpec, column: &Column, asked: Asked<'_>, way: Way, placed: bool, ascending: bool) -> String {
     let (mut text, mut last) = match way {
         Way::Walk => {
-            let (conditions, last) = conditions(spec, searched, filters, None);
+            let (conditions, last) = conditions(spec, asked, None);
             (format!("SELECT {} FROM {} WHERE {}{conditions}", spec.select, spec.from, spec.scope), last)
         }
         Way::Few => {
-            let (matching, last) = matching(spec, searched, filters, spec.id);
+            let (matching, last) = matching(spec, asked, spec.id);
             let (select, from, id) = (spec.select, spec.from, spec.id);
-            let found = format!("SELECT {select}, count(*) OVER () AS matched FROM {from} WHERE {id} IN ({matching})");
-            (format!("SELECT {select}, matched FROM ({found}) AS found WHERE matched > 0"), last)
+            // What was found is kept for a moment, counted, and looked up.
+            let text = format!(
+                "WITH found (found_id) AS MATERIALIZED ({matching}) SELECT {select}, (SELECT count(*) FROM found) AS matched FROM {from} WHERE {id} IN (SELECT found_id FROM found)"
+            );
+            (text, last)
         }
     };
     let (comparison, direction) = if ascending { (">", "ASC") } else { ("<", "DESC") };
