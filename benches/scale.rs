@@ -194,7 +194,7 @@ async fn one_percent(world: &World, members: u64) -> (String, f64) {
 /// The list as CSV: how soon it begins, and what it takes in memory.
 async fn export(world: &World, members: u64) {
     let mut first = f64::MAX;
-    let before = world.portal.resident();
+    let before = world.portal.anonymous();
     let mut most = before;
     for _ in 0..3 {
         let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", world.portal.port)).await.unwrap();
@@ -215,7 +215,7 @@ async fn export(world: &World, members: u64) {
                 head = Some(at);
                 first = first.min(began.elapsed().as_secs_f64());
             }
-            most = most.max(world.portal.resident());
+            most = most.max(world.portal.anonymous());
         }
         let lines = bytes.windows(2).filter(|w| w == b"Z\r" || w == b"Z\n").count();
         assert!(lines as u64 >= members, "{lines} lines");
@@ -228,7 +228,7 @@ async fn export(world: &World, members: u64) {
 /// Open pages that hear of one change.
 async fn live(world: &World) {
     let secrets = sessions(&world.url, PAGES).await;
-    let before = world.portal.resident();
+    let before = world.portal.anonymous();
     let (open, told) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let mut tasks = Vec::new();
     for secret in secrets.clone() {
@@ -255,7 +255,7 @@ async fn live(world: &World) {
     }
     let count = secrets.len();
     wait(&open, count, "streams open").await;
-    let each = (world.portal.resident() - before) * 1024.0 / count as f64;
+    let each = (world.portal.anonymous() - before) * 1024.0 / count as f64;
     let began = Instant::now();
     let mut admin = Client::open(world.portal.port, &world.session).await.unwrap();
     let (_, page) = admin.get("/organization/rename", "").await;

@@ -90,6 +90,18 @@ actions!(
     RemoveMember = "member.remove",
     /// A member left.
     LeaveOrganization = "member.leave",
+    /// A customer's organization was recreated by its administrator's sign-in.
+    RecreateOrganization = "organization.recreate",
+    /// One of a customer's people joined by signing in.
+    JoinCustomer = "member.join",
+    /// A customer's administrator was reminded by somebody who waits.
+    RemindAdministrator = "customer.remind",
+    /// Customers were imported.
+    ImportCustomers = "customer.import",
+    /// A customer was given another administrator.
+    OpenCustomer = "customer.open",
+    /// A customer was joined with an organization that was there.
+    LinkCustomer = "customer.link",
     /// Housekeeping that belongs to nobody.
     Maintain = "portal.maintain",
 );
@@ -105,7 +117,7 @@ impl Action {
     /// somebody does with their account, or with an invitation from elsewhere, is their own affair.
     #[must_use]
     pub fn is_inside(self) -> bool {
-        let own = [Self::AddOrganization, Self::AcceptInvitation, Self::DeclineInvitation];
+        let own = [Self::AddOrganization, Self::RecreateOrganization, Self::JoinCustomer, Self::AcceptInvitation, Self::DeclineInvitation];
         ["organization", "member", "invitation"].contains(&self.kind()) && !own.contains(&self)
     }
 }

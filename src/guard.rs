@@ -70,8 +70,8 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// The right to write in one organization. Sealed: a [`Grant`], an [`Acceptance`], a [`Founding`], or the portal's own
-/// [`System`].
+/// The right to write in one organization. Sealed: a [`Grant`], an [`Acceptance`], a [`Founding`], a
+/// [`Recreation`], or the portal's own [`System`].
 pub trait Authority<P: Permit>: sealed::Sealed {
     /// In which organization.
     fn organization(&self) -> OrganizationId;
@@ -136,6 +136,30 @@ impl<P: Permit> Authority<P> for Founding {
     }
 }
 
+/// A verified address that belongs to a customer: the right to recreate the customer's organization, or to join it.
+#[derive(Debug)]
+pub struct Recreation {
+    organization: OrganizationId,
+}
+
+impl Recreation {
+    /// For the organization of the customer whose record names the actor, as it was found in this unit, which holds the
+    /// customer's lock.
+    ///
+    /// # Errors
+    /// 404 where the record names another address.
+    pub fn of(organization: OrganizationId, named: &Email, actor: &Actor) -> Result<Self, Refusal> {
+        if named.key() == actor.email.key() { Ok(Self { organization }) } else { Err(Refusal::NotFound) }
+    }
+}
+
+impl sealed::Sealed for Recreation {}
+impl<P: Permit> Authority<P> for Recreation {
+    fn organization(&self) -> OrganizationId {
+        self.organization
+    }
+}
+
 /// The portal itself, keeping in step what stands in two places.
 #[derive(Debug)]
 pub struct System {
@@ -146,6 +170,12 @@ impl System {
     /// For the organization of the account whose own data change.
     #[must_use]
     pub const fn keeping_in_step(organization: OrganizationId) -> Self {
+        Self { organization }
+    }
+
+    /// For the organization of a customer whose record changes, or that the operator joins to one.
+    #[must_use]
+    pub const fn importing(organization: OrganizationId) -> Self {
         Self { organization }
     }
 

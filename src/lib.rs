@@ -22,6 +22,8 @@ pub mod words;
 pub mod accounts;
 /// The Activity tab: an organization's audit log.
 pub mod activity;
+/// Customers of the operator: imported, recreated as organizations, with entitlements and contacts.
+pub mod customers;
 /// The first page after sign-in.
 pub mod getting_started;
 /// Invitations: sent, sent again, revoked, accepted, declined.

@@ -15,6 +15,7 @@ use axum::{
 use crate::{
     accounts, activity,
     actor::Caller,
+    customers,
     db::Failure,
     dev_mail,
     form::{Refusal, door},
@@ -70,7 +71,7 @@ const fn function(endpoint: &'static str, access: Access, page: &'static str) ->
 }
 
 use Access::{Anyone, Loopback, Member, SignedIn};
-use Permission::{ChangeRole, InviteMembers, ManageMembers, ViewMembers};
+use Permission::{ChangeRole, InviteMembers, ManageMembers, ViewCustomerData, ViewMembers};
 
 /// Every page.
 pub const PAGES: &[PageRoute] = &[
@@ -103,6 +104,8 @@ pub const PAGES: &[PageRoute] = &[
     page!("/organization/invitations", Member(ViewMembers), invitations::web::invitations),
     page!("/organization/invitations/{invitation}/role", Member(ManageMembers), invitations::web::role),
     page!("/organization/invitations/{invitation}/revoke", Member(InviteMembers), invitations::web::revoke),
+    page!("/organization/entitlements", Member(ViewCustomerData), customers::web::entitlements),
+    page!("/organization/contacts", Member(ViewCustomerData), customers::web::contacts),
     page!("/organization/activity", Member(ManageMembers), activity::web::activity),
     page!("/organization/activity.csv", Member(ManageMembers), activity::web::export),
     page!("/dev/mail", Loopback, dev_mail::mailbox),
@@ -142,6 +145,8 @@ pub const FUNCTIONS: &[FunctionRoute] = &[
     function("revoke_invitation", Member(InviteMembers), "/organization/members"),
     function("accept_invitation", SignedIn, "/getting-started"),
     function("decline_invitation", SignedIn, "/getting-started"),
+    function("remind_administrator", SignedIn, "/getting-started"),
+    function("join_organization", SignedIn, "/getting-started"),
 ];
 
 /// The stream of what changes, and who may open it.

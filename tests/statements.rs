@@ -41,6 +41,7 @@ const OWNERS: &[Owner] = &[
             ("accounts", "its lock, and whether the account is locked"),
         ],
     ),
+    ("customers::store", &["customers", "customer_people", "contacts", "entitlements"], &[]),
     ("audit", &["audit_events"], &[]),
     ("outbox", &["outbox"], &[]),
     ("limits", &["limits"], &[]),

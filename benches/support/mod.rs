@@ -64,10 +64,19 @@ impl Process {
         panic!("a server did not start");
     }
 
-    /// Megabytes in memory now.
+    /// Megabytes in memory now, what is mapped from files among them.
     pub fn resident(&self) -> f64 {
+        self.memory("VmRSS")
+    }
+
+    /// Megabytes in memory now that are the process's own.
+    pub fn anonymous(&self) -> f64 {
+        self.memory("RssAnon")
+    }
+
+    fn memory(&self, what: &str) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+        let line = status.lines().find(|line| line.starts_with(what)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
     }
 }

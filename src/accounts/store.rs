@@ -30,6 +30,14 @@ pub async fn by_email(db: &mut impl Connected, email: &Email) -> Result<Option<A
     sql!(optional as Account, db, "SELECT id, email, first_name, last_name FROM accounts WHERE email_key = $1", email.key())
 }
 
+/// An account.
+///
+/// # Errors
+/// The database's.
+pub async fn get(db: &mut impl Connected, id: AccountId) -> Result<Option<Account>, sqlx::Error> {
+    sql!(optional as Account, db, "SELECT id, email, first_name, last_name FROM accounts WHERE id = $1", id)
+}
+
 /// The address of an account.
 ///
 /// # Errors

@@ -91,6 +91,8 @@ fn pieces(row: &Row) -> Vec<Piece> {
     };
     let Some(action) = Action::parse(&row.action) else { return vec![words(&row.action)] };
     match action {
+        Action::RecreateOrganization => vec![verb("recreated the organization", "recreate the organization"), named("organization", "")],
+        Action::LinkCustomer => vec![words("joined the organization with its customer record")],
         Action::AddOrganization => vec![verb("added the organization", "add the organization"), named("organization", "")],
         Action::RenameOrganization => match from_to("name") {
             Some((from, to)) => vec![words("renamed the organization from"), Piece::Name(from), words("to"), Piece::Name(to)],
@@ -105,7 +107,9 @@ fn pieces(row: &Row) -> Vec<Piece> {
         Action::ResendInvitation => vec![verb("invited", "invite"), invited(), words("again")],
         Action::ChangeInvitationRole => role(vec![verb("changed the invitation of", "change the invitation of"), invited()]),
         Action::RevokeInvitation => vec![verb("revoked the invitation of", "revoke the invitation of"), invited()],
-        Action::AcceptInvitation => vec![verb("joined", "join"), Piece::Words(format!("as {}", state(&after, "role")))],
+        Action::AcceptInvitation | Action::JoinCustomer => {
+            vec![verb("joined", "join"), Piece::Words(format!("as {}", state(&after, "role")))]
+        }
         Action::DeclineInvitation => vec![verb("declined the invitation of", "decline the invitation of"), invited()],
         Action::ChangeRole => role(vec![verb("changed the role of", "change the role of"), member()]),
         Action::RemoveMember => vec![verb("removed", "remove"), member()],
@@ -127,6 +131,7 @@ fn reason(code: &str) -> String {
         "own_role" => "Nobody changes their own role",
         "already_invited" => "The address was invited already",
         "already_member" => "The address belongs to a member",
+        "name_of_customer" => "The organization has the name of its customer record",
         "not_pending" => "The invitation was not pending any more",
         "other_organization" => "The form was drawn for another organization",
         "invalid" => "What was asked for is not possible",

@@ -1,8 +1,10 @@
-//! The commands: `serve`, `migrate`, `doctor`, `generate`, `config`.
+//! The commands: `serve`, `migrate`, `import`, `customer`, `doctor`, `generate`, `config`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to people on a terminal")]
 
+mod customer;
 mod doctor;
 pub mod generate;
+pub mod import;
 mod serve;
 
 use std::{collections::BTreeMap, path::Path};
@@ -23,6 +25,8 @@ pub fn run() -> u8 {
         print!("{}", Config::reference());
         return 0;
     }
+    // The options stand behind the last word of the command.
+    let (under, options) = options.subcommand().unwrap_or((name, options));
     let config = match read(options) {
         Ok(config) => config,
         Err(wrong) => {
@@ -45,6 +49,8 @@ pub fn run() -> u8 {
             "serve" => serve::run(config).await,
             "migrate" => migrate(&config).await,
             "generate" => generate::run(&config, options).await,
+            "import" => import::run(&config, options).await,
+            "customer" => customer::run(&config, under, options).await,
             _ => doctor::run(&config).await,
         }
     });
@@ -78,6 +84,8 @@ fn command() -> Command {
         .subcommand(with_options(Command::new("serve").about("Serve the portal, migrating its database first")))
         .subcommand(with_options(Command::new("migrate").about("Bring the database's schema up to this version, and stop")))
         .subcommand(with_options(Command::new("doctor").about("Say what is wrong with a deployment and what to do")))
+        .subcommand(import::command(with_options))
+        .subcommand(customer::command(with_options))
         .subcommand(generate::command(with_options))
         .subcommand(
             Command::new("config")

@@ -95,12 +95,14 @@ pub enum Notice {
     MembersRemoved,
     /// Left the organization.
     Left,
+    /// The administrator of the customer was reminded.
+    AdministratorReminded,
     /// The theme was chosen.
     ThemeChosen,
 }
 
 impl Notice {
-    const ALL: [(Self, &'static str, &'static str); 25] = [
+    const ALL: [(Self, &'static str, &'static str); 26] = [
         (Self::SignedOut, "signed-out", "You are signed out."),
         (Self::Verified, "verified", "Your e-mail address is verified. Sign in to go on."),
         (Self::PasswordReset, "password-reset", "Your password is changed and every session was ended. Sign in with the new one."),
@@ -129,6 +131,7 @@ impl Notice {
         (Self::MemberRemoved, "member-removed", "The member was removed from the organization."),
         (Self::MembersRemoved, "members-removed", "The members were removed from the organization."),
         (Self::Left, "left", "You left the organization."),
+        (Self::AdministratorReminded, "administrator-reminded", "The administrator gets a mail that says that you wait."),
         (Self::ThemeChosen, "theme", "The theme is set."),
     ];
 

@@ -87,6 +87,12 @@ pub enum Conflict {
     OtherAddress,
     /// The invitation is not pending any more.
     NotPending,
+    /// The account belongs to a customer, whose organization is or will be its own.
+    OfCustomer,
+    /// The organization bears its customer's name.
+    NameOfCustomer,
+    /// The customer's record names no administrator.
+    NobodyToRemind,
 }
 
 /// What came of several at once.
@@ -165,6 +171,9 @@ impl Refusal {
                 Conflict::OtherOrganization => "other_organization",
                 Conflict::OtherAddress => "other_address",
                 Conflict::NotPending => "not_pending",
+                Conflict::OfCustomer => "of_customer",
+                Conflict::NameOfCustomer => "name_of_customer",
+                Conflict::NobodyToRemind => "nobody_to_remind",
             },
             Self::Partly(_) => "partly",
             Self::Gone(Gone::Link) => "link_gone",
@@ -194,6 +203,11 @@ impl Refusal {
                 Conflict::OtherOrganization => "This page was opened for another organization. Nothing was changed; open the page again.",
                 Conflict::OtherAddress => "This invitation is for another e-mail address. Sign in with the address it was sent to.",
                 Conflict::NotPending => "This invitation is not pending any more.",
+                Conflict::OfCustomer => "Your company has an organization here already. Getting Started says how you get into it.",
+                Conflict::NameOfCustomer => {
+                    "The organization has the name of your company's customer record, which cannot be changed here."
+                }
+                Conflict::NobodyToRemind => "Nobody is named as your company's administrator. The support of this portal can name one.",
             },
             Self::Partly(Partly { done: 0, refused }) if refused.len() == 1 => "This could not be done:",
             Self::Partly(Partly { done: 0, .. }) => "None of these could be done:",

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::{
+    customers::{actions::Belonging, pages as customers},
     form::{Drawn, Refusal},
     invitations::InvitationView,
     ui::{Date, ErrorSummary, Hidden, Icon, LocalTimes, icons},
@@ -45,7 +46,13 @@ pub struct Waiting {
 
 /// Getting Started.
 #[must_use]
-pub fn getting_started(steps: Vec<Step>, waiting: Vec<Waiting>, in_organization: bool, refusal: Option<Refusal>) -> AnyView {
+pub fn getting_started(
+    steps: Vec<Step>,
+    belonging: Option<(Belonging, Drawn)>,
+    waiting: Vec<Waiting>,
+    in_organization: bool,
+    refusal: Option<Refusal>,
+) -> AnyView {
     let (all, done) = (steps.len(), steps.iter().filter(|step| step.standing == Standing::Done).count());
     let first_open = steps.iter().position(|step| step.standing == Standing::Open);
     let primary = first_open.filter(|_| waiting.is_empty());
@@ -56,6 +63,7 @@ pub fn getting_started(steps: Vec<Step>, waiting: Vec<Waiting>, in_organization:
         </header>
         <ErrorSummary refusal/>
         <div class="contents" data-region="waiting">
+            {belonging.map(|(belonging, drawn)| customers::belonging(belonging, drawn))}
             {waiting.into_iter().enumerate().map(|(n, waiting)| invitation(n, waiting, in_organization)).collect_view()}
         </div>
         <ol class="steps" data-region="steps">{steps.into_iter().enumerate().map(|(n, step)| one(n, step, primary == Some(n))).collect_view()}</ol>

@@ -2,6 +2,7 @@
 
 use super::pages::{self, Standing, Step, Waiting};
 use crate::{
+    customers::actions as customers,
     db::Failure,
     invitations::actions as invitations,
     organizations::actions as organizations,
@@ -29,6 +30,10 @@ pub async fn getting_started(visit: &Visit) -> Result<Answer, Failure> {
         None => None,
     };
     let waiting = invitations::waiting_for(&mut db, actor, visit.portal.clock.now()).await?;
+    let belonging = match &organization {
+        Some(_) => None,
+        None => customers::belonging(&mut db, actor, visit.portal.clock.now()).await?,
+    };
     drop(db);
     let steps = vec![
         match &organization {
@@ -37,6 +42,12 @@ pub async fn getting_started(visit: &Visit) -> Result<Answer, Failure> {
                 sentence: "",
                 standing: Standing::Done,
                 action: Some(("View Organization", "/organization")),
+            },
+            None if belonging.is_some() => Step {
+                title: "Open your organization",
+                sentence: "Your company is known here, so there is nothing to add.",
+                standing: Standing::NotYours,
+                action: None,
             },
             None => Step {
                 title: "Add an organization",
@@ -69,5 +80,8 @@ pub async fn getting_started(visit: &Visit) -> Result<Answer, Failure> {
     let waiting = waiting.into_iter().map(|invitation| Waiting { invitation, accept: visit.drawn(), decline: visit.drawn() }).collect();
     let in_organization = organization.is_some();
     let refusal = visit.state.as_ref().map(|state| state.refusal.clone());
-    Ok(Page::narrow("Getting Started", move || pages::getting_started(steps, waiting, in_organization, refusal)).with_islands().into())
+    let belonging = belonging.map(|belonging| (belonging, visit.drawn()));
+    Ok(Page::narrow("Getting Started", move || pages::getting_started(steps, belonging, waiting, in_organization, refusal))
+        .with_islands()
+        .into())
 }

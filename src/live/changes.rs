@@ -47,6 +47,9 @@ pub fn of(event: &Event, caller: &Caller, shows_in: Option<OrganizationId>) -> V
         | Action::SignInFailed
         | Action::RequestPasswordReset
         | Action::RequestEmailChange
+        | Action::RemindAdministrator
+        | Action::ImportCustomers
+        | Action::OpenCustomer
         | Action::Maintain => {
             return Vec::new();
         }
@@ -59,9 +62,12 @@ pub fn of(event: &Event, caller: &Caller, shows_in: Option<OrganizationId>) -> V
         | Action::ChangeEmail
         | Action::DeleteAccount
         | Action::AddOrganization
+        | Action::RecreateOrganization
         | Action::DeleteOrganization => (String::new(), String::new()),
         Action::ChangeName => (format!("{} is now called {}", isolated(before(event, "name")), isolated(after("name"))), String::new()),
-        Action::RenameOrganization => (format!("The organization is now called {}", isolated(after("name"))), String::new()),
+        Action::RenameOrganization | Action::LinkCustomer => {
+            (format!("The organization is now called {}", isolated(after("name"))), String::new())
+        }
         Action::InviteMember => (format!("{who} invited {invitations}"), format!("{who} invited you")),
         Action::ResendInvitation => (format!("{who} invited {invitations} again"), format!("{who} invited you again")),
         Action::RevokeInvitation => {
@@ -70,7 +76,7 @@ pub fn of(event: &Event, caller: &Caller, shows_in: Option<OrganizationId>) -> V
         Action::ChangeInvitationRole => {
             (format!("The invitation of {invitations} is for {} now", after("role")), format!("You are invited as {} now", after("role")))
         }
-        Action::AcceptInvitation => (format!("{members} joined"), String::new()),
+        Action::AcceptInvitation | Action::JoinCustomer => (format!("{members} joined"), String::new()),
         Action::DeclineInvitation => (format!("{invitations} declined the invitation"), String::new()),
         Action::ChangeRole if one => (format!("{members} is now {}", after("role")), format!("You are now {}", after("role"))),
         Action::ChangeRole => (format!("{members} are now {}", after("role")), String::new()),

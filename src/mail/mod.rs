@@ -98,6 +98,13 @@ pub enum Message {
         /// The organization that was deleted with it, if one was.
         organization: Option<String>,
     },
+    /// One of a customer's people waits for its administrator.
+    CustomerWaits {
+        /// The customer's name.
+        organization: String,
+        /// Who waits.
+        by: String,
+    },
     /// An invitation.
     Invitation {
         /// To what.
@@ -199,6 +206,12 @@ message!(
     "account_deleted/body.txt",
     "account_deleted/body.html"
 );
+message!(
+    CustomerWaits { organization: String, by: String, link: String },
+    "customer_waits/subject.txt",
+    "customer_waits/body.txt",
+    "customer_waits/body.html"
+);
 message!(Invitation { organization: String, role: &'static str, inviter: String, link: String, until: String }, "invitation/subject.txt", "invitation/body.txt", "invitation/body.html");
 
 impl Message {
@@ -244,6 +257,7 @@ impl Message {
             Self::AccountDeleted { first_name, at, by, organization } => {
                 AccountDeleted { brand, first_name, at: at.date_time(), by, organization, link: format!("{base}/sign-up") }.render()
             }
+            Self::CustomerWaits { organization, by } => CustomerWaits { brand, organization, by, link: format!("{base}/sign-in") }.render(),
             Self::Invitation { organization, role, inviter, token, expires_at } => Invitation {
                 brand,
                 organization,

@@ -14,6 +14,8 @@ pub enum Source {
     Creation,
     /// By an invitation.
     Invitation,
+    /// By signing in with an address of the customer's.
+    Customer,
 }
 
 impl Source {
@@ -23,6 +25,7 @@ impl Source {
         match self {
             Self::Creation => "creation",
             Self::Invitation => "invitation",
+            Self::Customer => "customer",
         }
     }
 }

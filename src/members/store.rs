@@ -155,6 +155,21 @@ pub async fn has_email(db: &mut impl Connected, organization: OrganizationId, em
     Ok(row.is_some())
 }
 
+/// Whether an account was a member of an organization and is no more.
+///
+/// # Errors
+/// The database's.
+pub async fn was_member(db: &mut impl Connected, organization: OrganizationId, account: AccountId) -> Result<bool, sqlx::Error> {
+    let row: Option<(AccountId,)> = sql!(
+        optional as (AccountId,),
+        db,
+        "SELECT account_id FROM former_members WHERE organization_id = $1 AND account_id = $2",
+        organization,
+        account
+    )?;
+    Ok(row.is_some())
+}
+
 /// Another Admin than this account, if there is one.
 ///
 /// # Errors

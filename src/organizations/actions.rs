@@ -6,6 +6,7 @@ use super::{DeleteForm, OrganizationForm, OrganizationView, store};
 use crate::{
     actor::Caller,
     audit::{Action, Object},
+    customers::actions as customers,
     db::{Connected, Failure},
     form::{Conflict, FieldErrors, Refusal},
     guard::{Authority, Founding},
@@ -30,6 +31,10 @@ pub async fn add(portal: &Portal, caller: &Caller, form: OrganizationForm) -> Re
                 unit.lock_account(actor.account).await?;
                 if crate::guard::organization_of(unit, actor.account).await?.is_some() {
                     return Err(Conflict::AlreadyInOrganization.into());
+                }
+                let now = unit.now;
+                if customers::belonging(unit, actor, now).await?.is_some() {
+                    return Err(Conflict::OfCustomer.into());
                 }
                 let (id, member, now) = (OrganizationId(unit.new_id()), unit.new_id(), unit.now);
                 let authority = Founding::of(id, name);
@@ -63,6 +68,9 @@ pub async fn rename(portal: &Portal, caller: &Caller, form: OrganizationForm) ->
         .write(caller, Action::RenameOrganization, (organization, name), |unit, (organization, name)| {
             Box::pin(async move {
                 let grant = unit.grant::<ManageMembers>(*organization).await?;
+                if customers::names(unit, *organization).await? {
+                    return Err(Conflict::NameOfCustomer.into());
+                }
                 let before = &grant.membership.organization_name;
                 if before != name.as_str() {
                     store::rename(unit, &grant, name).await?;

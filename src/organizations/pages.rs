@@ -18,6 +18,10 @@ pub enum Tab {
     Details,
     /// Members.
     Members,
+    /// What the customer has bought.
+    Entitlements,
+    /// Whom the customer can turn to.
+    Contacts,
     /// The audit log.
     Activity,
 }
@@ -31,6 +35,10 @@ pub fn tabs(current: Tab, members: i64, role: Role) -> AnyView {
             <ul>
                 <li><a href="/organization" aria-current=mark(Tab::Details)>"Details"</a></li>
                 <li><a href="/organization/members" aria-current=mark(Tab::Members)>"Members " <span class="count" id="members-count">{thousands(members)}</span></a></li>
+                {role.may(Permission::ViewCustomerData).then(|| view! {
+                    <li><a href="/organization/entitlements" aria-current=mark(Tab::Entitlements)>"Entitlements"</a></li>
+                    <li><a href="/organization/contacts" aria-current=mark(Tab::Contacts)>"Contacts"</a></li>
+                })}
                 {role.may(Permission::ManageMembers).then(|| view! { <li><a href="/organization/activity" aria-current=mark(Tab::Activity)>"Activity"</a></li> })}
             </ul>
         </nav>
@@ -75,9 +83,37 @@ pub fn added_already(name: String, checked: Checked) -> AnyView {
     .into_any()
 }
 
+/// The page for who belongs to a customer: its organization is there, or will be.
+#[must_use]
+pub fn of_customer(checked: Checked) -> AnyView {
+    view! {
+        <header class="page-head"><div><p class="kicker"><a href="/getting-started">"Getting Started"</a></p><h1>"Add Organization"</h1></div></header>
+        <div class="card">
+            <ErrorSummary refusal=checked.refusal()/>
+            <p>"Your company is known here and has its own organization. Getting Started says how you get into it."</p>
+            <div class="actions start"><a class="button primary" href="/getting-started">"Go to Getting Started"</a></div>
+        </div>
+    }
+    .into_any()
+}
+
+/// The page for an organization whose name is its customer's.
+#[must_use]
+pub fn named_by_customer(name: String, checked: Checked) -> AnyView {
+    view! {
+        <header class="page-head"><div><p class="kicker"><a href="/organization">"Organization"</a></p><h1>"Rename organization"</h1></div></header>
+        <div class="card">
+            <ErrorSummary refusal=checked.refusal()/>
+            <p><bdi>{name}</bdi> " is the name in your company's customer record. It changes here when it changes there."</p>
+            <div class="actions start"><a class="button" href="/organization">"View Organization"</a></div>
+        </div>
+    }
+    .into_any()
+}
+
 /// Details.
 #[must_use]
-pub fn details(organization: OrganizationView, role: Role) -> AnyView {
+pub fn details(organization: OrganizationView, role: Role, of_customer: bool) -> AnyView {
     let manages = role.may(Permission::ManageMembers);
     let leaving = if organization.members == 1 {
         "You are the only member, so this deletes it."
@@ -87,7 +123,7 @@ pub fn details(organization: OrganizationView, role: Role) -> AnyView {
     view! {
         <header class="page-head" data-region="head">
             <div><p class="kicker">"Organization"</p><h1><bdi>{organization.name.clone()}</bdi></h1></div>
-            {manages.then(|| view! { <div class="page-actions"><a class="button" href="/organization/rename"><Icon inner=icons::EDIT/>"Rename"</a></div> })}
+            {(manages && !of_customer).then(|| view! { <div class="page-actions"><a class="button" href="/organization/rename"><Icon inner=icons::EDIT/>"Rename"</a></div> })}
         </header>
         {tabs(Tab::Details, organization.members, role)}
         <div class="card">

@@ -2,6 +2,7 @@
 
 use super::{actions, pages};
 use crate::{
+    customers::actions as customers,
     db::Failure,
     ui::Checked,
     visit::{Answer, Page, Visit},
@@ -17,6 +18,9 @@ pub async fn add(visit: &Visit) -> Result<Answer, Failure> {
         let name = membership.organization_name.clone();
         return Ok(Page::narrow("Add Organization", move || pages::added_already(name, checked)).into());
     }
+    if customers::belonging(&mut visit.portal.read().await?, visit.actor()?, visit.portal.clock.now()).await?.is_some() {
+        return Ok(Page::narrow("Add Organization", move || pages::of_customer(checked)).into());
+    }
     let drawn = visit.drawn();
     Ok(Page::narrow("Add Organization", move || pages::add(checked, drawn)).into())
 }
@@ -27,8 +31,11 @@ pub async fn add(visit: &Visit) -> Result<Answer, Failure> {
 /// 404 for who is in none.
 pub async fn details(visit: &Visit) -> Result<Answer, Failure> {
     let membership = visit.member()?.clone();
-    let organization = actions::details(&mut visit.portal.read().await?, membership.organization).await?;
-    Ok(Page::new("Details", move || pages::details(organization, membership.role)).with_islands().into())
+    let mut db = visit.portal.read().await?;
+    let organization = actions::details(&mut db, membership.organization).await?;
+    let of_customer = customers::names(&mut db, membership.organization).await?;
+    drop(db);
+    Ok(Page::new("Details", move || pages::details(organization, membership.role, of_customer)).with_islands().into())
 }
 
 /// `/organization/rename`
@@ -38,6 +45,9 @@ pub async fn details(visit: &Visit) -> Result<Answer, Failure> {
 pub async fn rename(visit: &Visit) -> Result<Answer, Failure> {
     let name = visit.member()?.organization_name.clone();
     let (checked, drawn) = (Checked(visit.state_of("rename_organization")), visit.drawn());
+    if customers::names(&mut visit.portal.read().await?, visit.member()?.organization).await? {
+        return Ok(Page::narrow("Rename organization", move || pages::named_by_customer(name, checked)).into());
+    }
     Ok(Page::narrow("Rename organization", move || pages::rename(name, checked, drawn)).into())
 }
 

@@ -12,6 +12,7 @@ use crate::{
     accounts::store as accounts,
     actor::{Actor, Caller, Credential, Method, Scopes},
     audit::{Action, Object},
+    customers::actions as customers,
     db::Failure,
     form::{
         FieldErrors, Refusal, Unauthenticated,
@@ -162,7 +163,7 @@ pub async fn open_in_browser(portal: &Portal, caller: &Caller, account: AccountI
     let old = caller.actor.as_ref().map(|actor| (actor.account, actor.session()));
     // The secret must not be kept, so this unit has no idempotency key: two sign-ins are two sessions.
     let caller = Caller { drawn: crate::form::Drawn::default(), ..caller.clone() };
-    portal
+    let session: SessionId = portal
         .write(
             &caller,
             Action::SignIn,
@@ -195,11 +196,12 @@ pub async fn open_in_browser(portal: &Portal, caller: &Caller, account: AccountI
                         json!({ "method": method.name() }),
                     )
                     .await?;
-                    Ok(())
+                    Ok(new.id)
                 })
             },
         )
         .await?;
+    customers::welcome(portal, &caller, account, session, method).await;
     set_cookie(&cookie(portal, COOKIE, secret.expose(), portal.config.session_days * 86_400));
     set_cookie(&cookie(portal, KNOWN_BROWSER, &browser, 365 * 86_400));
     Ok(())

@@ -35,3 +35,5 @@ id!(/// An invitation.
     InvitationId);
 id!(/// A session, as its owner sees it in the list; the secret in the cookie is another thing.
     SessionId);
+id!(/// A customer.
+    CustomerId);

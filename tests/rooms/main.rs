@@ -13,6 +13,7 @@
 mod accounts;
 mod activity;
 mod connections;
+mod customers;
 mod generate;
 mod getting_started;
 mod house;

@@ -318,8 +318,9 @@ impl TestPortal {
         browser
     }
 
-    /// Signs an account in again in a browser whose session may have ended by the clock.
+    /// Signs an account in again in its browser, which forgets its session.
     pub async fn sign_in_again(&self, browser: &Browser, name: &str) -> Browser {
+        browser.drop_cookie("session");
         self.sign_in_to(browser, &format!("{name}@example.com"), PASSWORD).await.is(303);
         browser.clone()
     }

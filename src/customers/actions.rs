@@ -1,0 +1,444 @@
+//! The use cases of customers.
+
+use serde_json::json;
+
+use super::{
+    ContactView, EntitlementView, Outcome, Record, Standing, Waiting,
+    store::{self, Customer, Person},
+};
+use crate::{
+    accounts::store as accounts,
+    actor::{Actor, Caller, Credential, Method, Scopes},
+    audit::{Action, Object},
+    db::{Connected, Failure},
+    form::{Conflict, Refusal},
+    guard::{self, Membership, Recreation, System},
+    list::{ListQuery, Listed},
+    mail::{Mail, Message},
+    members::{Source, store as members},
+    organizations::store as organizations,
+    permissions::{ManageMembers, Role, ViewMembers},
+    portal::{Portal, Unit},
+    words::{AccountId, CustomerId, DAY, Email, MemberId, OrganizationId, OrganizationName, SessionId, Timestamp, fold},
+};
+
+/// The customer's person that an address is: named in the record, or of the customer's own mail domain.
+async fn person(db: &mut impl Connected, email: &Email) -> Result<Option<Person>, Failure> {
+    if let Some(person) = store::person(db, &email.key()).await? {
+        return Ok(Some(person));
+    }
+    let key = email.key();
+    let domain = key.rsplit('@').next().unwrap_or_default();
+    Ok(store::by_domain(db, domain).await?.map(|customer_id| Person {
+        customer_id,
+        email: email.clone(),
+        role: Role::TechnicalUser.name().to_owned(),
+        administrator: false,
+    }))
+}
+
+/// How an account without an organization stands to the customer that its address belongs to.
+#[derive(Clone, Debug)]
+pub enum Belonging {
+    /// The organization is not there before the administrator signs in.
+    Waits(Waiting),
+    /// The organization is there, and one press away: its name.
+    Joins(String),
+}
+
+/// How an address belongs to a customer whose organization it is not in; nothing where it belongs to none, or where the
+/// organization was deleted or the account removed from it.
+///
+/// # Errors
+/// The database's.
+pub async fn belonging(db: &mut impl Connected, actor: &Actor, now: Timestamp) -> Result<Option<Belonging>, Failure> {
+    let Some(person) = person(db, &actor.email).await? else { return Ok(None) };
+    let Some(customer) = store::get(db, person.customer_id).await? else { return Ok(None) };
+    match customer.organization_id {
+        Some(organization) if members::was_member(db, organization, actor.account).await? => Ok(None),
+        Some(_) => Ok(Some(Belonging::Joins(customer.name))),
+        None if customer.recreated_at.is_some() => Ok(None),
+        // The administrator's own sign-in was before the import.
+        None if person.administrator => Ok(Some(Belonging::Joins(customer.name))),
+        None => {
+            let administrator = store::administrator(db, customer.id).await?.map(|email| masked(email.as_str()));
+            let reminded = customer.reminded_at.is_some_and(|at| at.plus(DAY) > now);
+            Ok(Some(Belonging::Waits(Waiting { customer: customer.name, administrator, reminded })))
+        }
+    }
+}
+
+/// An address of which only who knows it sees which it is: `g•••@example.com`.
+fn masked(email: &str) -> String {
+    match email.rsplit_once('@') {
+        Some((local, domain)) => format!("{}•••@{domain}", local.chars().next().unwrap_or('•')),
+        None => "•••".to_owned(),
+    }
+}
+
+/// What a sign-in brings to whoever belongs to a customer: the organization recreated, for its administrator; membership,
+/// for the others. Whatever keeps it from happening keeps nobody from signing in: the next sign-in tries again.
+pub async fn welcome(portal: &Portal, caller: &Caller, account: AccountId, session: SessionId, method: Method) {
+    let found = async {
+        let mut db = portal.read().await?;
+        let Some(row) = accounts::get(&mut db, account).await? else { return Ok(None) };
+        let Some(person) = person(&mut db, &row.email).await? else { return Ok(None) };
+        if let Some(elsewhere) = guard::organization_of(&mut db, account).await? {
+            let customer = store::get(&mut db, person.customer_id).await?;
+            if let Some(customer) = customer.filter(|customer| person.administrator && customer.recreated_at.is_none()) {
+                tracing::warn!(customer = %customer.number, organization = %elsewhere,
+                    "the administrator of a customer is in an organization already: join the two with `org-portal customer link`, or name another administrator with `org-portal customer open`");
+            }
+            return Ok::<_, Failure>(None);
+        }
+        Ok(Some(Actor {
+            account,
+            email: row.email,
+            first_name: row.first_name,
+            last_name: row.last_name,
+            credential: Credential::Session { id: session, authenticated_at: portal.clock.now(), methods: method.name().to_owned() },
+            scopes: Scopes::All,
+        }))
+    };
+    match found.await {
+        Ok(Some(actor)) => {
+            let caller = Caller { actor: Some(actor), drawn: crate::form::Drawn::default(), ..caller.clone() };
+            let _ = enter(portal, &caller).await;
+        }
+        Ok(None) => {}
+        Err(failure) => tracing::warn!(?failure, "whether a sign-in belongs to a customer could not be looked up"),
+    }
+}
+
+/// Joins the organization of the customer that one belongs to, where the sign-in did not do it.
+///
+/// # Errors
+/// 404 where there is none to join, 409 where one is in an organization.
+pub async fn join(portal: &Portal, caller: &Caller) -> Result<(), Refusal> {
+    caller.actor()?;
+    if enter(portal, caller).await? { Ok(()) } else { Err(Refusal::NotFound) }
+}
+
+/// Lets whoever calls into the organization of their customer, which is made where they are its administrator. Tells
+/// whether they are in it now.
+async fn enter(portal: &Portal, caller: &Caller) -> Result<bool, Refusal> {
+    let actor = caller.actor()?.clone();
+    portal
+        .write(caller, Action::JoinCustomer, actor, |unit, actor| {
+            Box::pin(async move {
+                unit.lock_account(actor.account).await?;
+                if guard::organization_of(unit, actor.account).await?.is_some() {
+                    return Err(Conflict::AlreadyInOrganization.into());
+                }
+                let Some(person) = person(unit, &actor.email).await? else { return Ok(false) };
+                // Before the organization's lock, in every unit that takes both.
+                store::lock(unit, person.customer_id).await?;
+                let Some(customer) = store::get(unit, person.customer_id).await? else { return Ok(false) };
+                match customer.organization_id {
+                    Some(organization) => enter_as(unit, actor, &person, organization).await,
+                    None if customer.recreated_at.is_none() && person.administrator => {
+                        recreate(unit, actor, &person, &customer).await?;
+                        Ok(true)
+                    }
+                    None => Ok(false),
+                }
+            })
+        })
+        .await
+}
+
+async fn enter_as(unit: &mut Unit, actor: &Actor, person: &Person, organization: OrganizationId) -> Result<bool, Failure> {
+    unit.lock_organization(organization).await?;
+    // Who was removed, or left, does not come back by signing in.
+    if members::was_member(unit, organization, actor.account).await? {
+        return Ok(false);
+    }
+    let recreation = Recreation::of(organization, &person.email, actor)?;
+    let role = Role::parse(&person.role).unwrap_or(Role::TechnicalUser);
+    let (member, now) = (MemberId(unit.new_id()), unit.now);
+    members::insert::<ViewMembers>(unit, &recreation, member, actor, role, Source::Customer, now).await?;
+    unit.audit(vec![Object::new("member", member, actor.name())], json!(null), json!({ "role": role.name() })).await?;
+    Ok(true)
+}
+
+async fn recreate(unit: &mut Unit, actor: &Actor, person: &Person, customer: &Customer) -> Result<(), Failure> {
+    let (organization, member, now) = (OrganizationId(unit.new_id()), MemberId(unit.new_id()), unit.now);
+    let recreation = Recreation::of(organization, &person.email, actor)?;
+    let name = OrganizationName::parse(&customer.name).map_err(|why| Failure::Fault(format!("customer {}: {why}", customer.number)))?;
+    unit.acts_in(organization);
+    organizations::insert(unit, &recreation, &name, actor, now).await?;
+    members::insert::<ManageMembers>(unit, &recreation, member, actor, Role::Admin, Source::Customer, now).await?;
+    store::link::<ManageMembers>(unit, &recreation, customer.id, now).await?;
+    let objects = vec![Object::new("organization", organization, name.as_str())];
+    unit.audit_as(Action::RecreateOrganization, objects, json!(null), json!({ "name": name.as_str(), "customer": customer.number }))
+        .await?;
+    Ok(())
+}
+
+/// Reminds the administrator of the customer that one belongs to that everybody waits: one mail a day, whoever asks.
+///
+/// # Errors
+/// 404 where nobody waits, 409 where there is nobody to remind, 429 within a day.
+pub async fn remind(portal: &Portal, caller: &Caller) -> Result<(), Refusal> {
+    let actor = caller.actor()?.clone();
+    portal
+        .write(caller, Action::RemindAdministrator, actor, |unit, actor| {
+            Box::pin(async move {
+                let now = unit.now;
+                if !matches!(belonging(unit, actor, now).await?, Some(Belonging::Waits(_))) {
+                    return Err(Refusal::NotFound.into());
+                }
+                let person = person(unit, &actor.email).await?.ok_or(Refusal::NotFound)?;
+                let customer = store::get(unit, person.customer_id).await?.ok_or(Refusal::NotFound)?;
+                let administrator = store::administrator(unit, customer.id).await?.ok_or(Conflict::NobodyToRemind)?;
+                if !store::remind(unit, customer.id, now, now.plus(-DAY)).await? {
+                    let again = customer.reminded_at.map_or(0, |at| at.plus(DAY).0 - now.0) / 1_000_000;
+                    return Err(Refusal::TooManyRequests(u32::try_from(again).unwrap_or(86_400).max(1)).into());
+                }
+                let message = Message::CustomerWaits { organization: customer.name.clone(), by: actor.name() };
+                unit.mail(&Mail { to: administrator, message }).await?;
+                unit.audit(vec![Object::new("customer", customer.id, customer.name)], json!(null), json!(null)).await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// Whether an organization's name is its customer's, and not to be changed in the portal.
+///
+/// # Errors
+/// The database's.
+pub async fn names(db: &mut impl Connected, organization: OrganizationId) -> Result<bool, Failure> {
+    Ok(store::of_organization(db, organization).await?.is_some())
+}
+
+/// A page of the entitlements of an organization's customer; nothing where it is no customer's.
+///
+/// # Errors
+/// The database's.
+pub async fn entitlements(
+    db: &mut impl Connected,
+    membership: &Membership,
+    query: &ListQuery,
+    now: Timestamp,
+) -> Result<Option<Listed<EntitlementView>>, Failure> {
+    let Some(customer) = store::of_organization(db, membership.organization).await? else { return Ok(None) };
+    let listed = store::ENTITLEMENTS.page::<store::Entitlement>(db, customer.id.0, query, now, None).await?;
+    Ok(Some(listed.map(|row| EntitlementView {
+        standing: Standing::of(row.starts_at, row.ends_at, now),
+        products: row.products.lines().map(str::to_owned).collect(),
+        number: row.number,
+        name: row.name,
+        tier: row.tier,
+        support_level: row.support_level,
+        starts_at: row.starts_at,
+        ends_at: row.ends_at,
+        units_total: row.units_total,
+        units_used: row.units_used,
+    })))
+}
+
+/// The contacts of an organization's customer.
+///
+/// # Errors
+/// The database's.
+pub async fn contacts(db: &mut impl Connected, membership: &Membership) -> Result<Vec<ContactView>, Failure> {
+    let Some(customer) = store::of_organization(db, membership.organization).await? else { return Ok(Vec::new()) };
+    let rows = store::contacts(db, customer.id).await?;
+    Ok(rows.into_iter().map(|row| ContactView { name: row.name, title: row.title, email: row.email, phone: row.phone }).collect())
+}
+
+/// Puts records of an import in, all of them in one transaction. Gives what came of each.
+///
+/// # Errors
+/// 503, 500.
+pub async fn import(portal: &Portal, records: Vec<Record>) -> Result<Vec<Outcome>, Refusal> {
+    portal
+        .write(&Caller::system(), Action::ImportCustomers, records, |unit, records| {
+            Box::pin(async move {
+                let mut outcomes = Vec::with_capacity(records.len());
+                for record in records {
+                    outcomes.push(take(unit, record).await?);
+                }
+                Ok(outcomes)
+            })
+        })
+        .await
+}
+
+/// Puts one record in. What would break a constraint is looked for first: the others of the transaction stand.
+async fn take(unit: &mut Unit, record: &Record) -> Result<Outcome, Failure> {
+    let (id, now) = (unit.new_id(), unit.now);
+    let refused = |field: &str, why: String| Ok(Outcome::Refused(field.to_owned(), why));
+    if let Record::Customer { number, name, domain, administrator } = record {
+        return take_customer(unit, number, name, domain.as_deref(), administrator.as_ref()).await;
+    }
+    let number = match record {
+        Record::Person { customer, .. } | Record::Contact { customer, .. } | Record::Entitlement { customer, .. } => customer,
+        Record::Customer { number, .. } => number,
+    };
+    let Some(customer) = store::by_number(unit, number).await? else {
+        return refused("customer", format!("There is no customer {number}"));
+    };
+    let written = match record {
+        Record::Customer { .. } => None,
+        Record::Person { email, role, .. } => {
+            let known = store::person(unit, &email.key()).await?;
+            if let Some(other) = known.as_ref().filter(|person| person.customer_id != customer.id) {
+                return refused("email", format!("This person belongs to customer {} already", number_of(unit, other.customer_id).await?));
+            }
+            let role = if known.is_some_and(|person| person.administrator) { Role::Admin } else { *role };
+            store::put_person(unit, id, customer.id, email, role, now).await?
+        }
+        Record::Contact { email, name, title, phone, .. } => {
+            let contact = store::Contact { email: email.to_string(), name: name.clone(), title: title.clone(), phone: phone.clone() };
+            store::put_contact(unit, id, customer.id, email, &contact, now).await?
+        }
+        Record::Entitlement { number, name, tier, products, support_level, starts_at, ends_at, units_total, units_used, .. } => {
+            if let Some(other) = store::customer_of_entitlement(unit, number).await?.filter(|other| *other != customer.id) {
+                return refused("number", format!("This entitlement is customer {}'s", number_of(unit, other).await?));
+            }
+            let entitlement = store::Entitlement {
+                id,
+                number: number.clone(),
+                name: name.clone(),
+                name_key: fold(name),
+                tier: tier.clone(),
+                products: products.join("\n"),
+                support_level: support_level.clone(),
+                starts_at: *starts_at,
+                ends_at: *ends_at,
+                units_total: *units_total,
+                units_used: *units_used,
+            };
+            store::put_entitlement(unit, customer.id, &entitlement, now).await?
+        }
+    };
+    Ok(outcome(written, now))
+}
+
+/// A row that came in this unit is new; one that came before was changed.
+fn outcome(written: Option<(Timestamp,)>, now: Timestamp) -> Outcome {
+    match written {
+        None => Outcome::Unchanged,
+        Some((at,)) if at == now => Outcome::Added,
+        Some(_) => Outcome::Changed,
+    }
+}
+
+async fn number_of(unit: &mut Unit, customer: CustomerId) -> Result<String, Failure> {
+    Ok(store::get(unit, customer).await?.map(|customer| customer.number).unwrap_or_default())
+}
+
+async fn take_customer(
+    unit: &mut Unit,
+    number: &str,
+    name: &str,
+    domain: Option<&str>,
+    administrator: Option<&Email>,
+) -> Result<Outcome, Failure> {
+    let known = store::by_number(unit, number).await?;
+    let is_other = |other: CustomerId| known.as_ref().is_none_or(|known| known.id != other);
+    if let Some(domain) = domain
+        && let Some(other) = store::by_domain(unit, domain).await?.filter(|other| is_other(*other))
+    {
+        let why = format!("Customer {} has this domain already", number_of(unit, other).await?);
+        return Ok(Outcome::Refused("domain".to_owned(), why));
+    }
+    if let Some(email) = administrator
+        && let Some(other) = store::person(unit, &email.key()).await?.filter(|person| is_other(person.customer_id))
+    {
+        let why = format!("This person belongs to customer {} already", number_of(unit, other.customer_id).await?);
+        return Ok(Outcome::Refused("administrator".to_owned(), why));
+    }
+    let (id, person, now) = (unit.new_id(), unit.new_id(), unit.now);
+    let mut came = outcome(store::put_customer(unit, id, number, name, domain, now).await?, now);
+    let Some(customer) = store::by_number(unit, number).await? else { return Ok(came) };
+    let before = store::administrator(unit, customer.id).await?;
+    if let Some(email) = administrator.filter(|email| before.as_ref().is_none_or(|before| before.key() != email.key())) {
+        store::set_administrator(unit, person, customer.id, email, now).await?;
+        if came == Outcome::Unchanged {
+            came = Outcome::Changed;
+        }
+    }
+    // The organization bears the customer's name.
+    if let (Some(organization), Outcome::Changed, Ok(name)) = (customer.organization_id, &came, OrganizationName::parse(name)) {
+        let before = organizations::get(unit, organization).await?.map(|row| row.name).unwrap_or_default();
+        if before != name.as_str() {
+            unit.lock_organization(organization).await?;
+            organizations::rename(unit, &System::importing(organization), &name).await?;
+            let objects = vec![Object::new("organization", organization, name.as_str())];
+            unit.audit_as(Action::RenameOrganization, objects, json!({ "name": before }), json!({ "name": name.as_str() })).await?;
+        }
+    }
+    Ok(came)
+}
+
+/// Notes an import that was gone through to its end in the audit log.
+///
+/// # Errors
+/// 503, 500.
+pub async fn note_import(portal: &Portal, file: String, counts: serde_json::Value) -> Result<(), Refusal> {
+    portal
+        .write(&Caller::system(), Action::ImportCustomers, (file, counts), |unit, (file, counts)| {
+            Box::pin(async move {
+                unit.audit(vec![Object::new("file", "", file.clone())], json!(null), counts.clone()).await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// Names another administrator for a customer whose own never came: their next sign-in recreates the organization.
+///
+/// # Errors
+/// 404 for the customer, 409 where its organization is there or the person belongs to another customer.
+pub async fn open(portal: &Portal, number: String, administrator: Email) -> Result<(), Refusal> {
+    portal
+        .write(&Caller::system(), Action::OpenCustomer, (number, administrator), |unit, (number, administrator)| {
+            Box::pin(async move {
+                let customer = store::by_number(unit, number).await?.ok_or(Refusal::NotFound)?;
+                store::lock(unit, customer.id).await?;
+                if customer.organization_id.is_some() {
+                    return Err(Conflict::AlreadyInOrganization.into());
+                }
+                if store::person(unit, &administrator.key()).await?.is_some_and(|person| person.customer_id != customer.id) {
+                    return Err(Conflict::OtherAddress.into());
+                }
+                let (id, now) = (unit.new_id(), unit.now);
+                store::set_administrator(unit, id, customer.id, administrator, now).await?;
+                let objects = vec![Object::new("customer", customer.id, customer.name), Object::new("address", "", administrator.as_str())];
+                unit.audit(objects, json!(null), json!(null)).await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// Joins a customer with an organization that is there, which bears the customer's name from then on.
+///
+/// # Errors
+/// 404 for either, 409 where one of the two is joined already.
+pub async fn link(portal: &Portal, number: String, organization: OrganizationId) -> Result<(), Refusal> {
+    portal
+        .write(&Caller::system(), Action::LinkCustomer, (number, organization), |unit, (number, organization)| {
+            Box::pin(async move {
+                let customer = store::by_number(unit, number).await?.ok_or(Refusal::NotFound)?;
+                store::lock(unit, customer.id).await?;
+                unit.lock_organization(*organization).await?;
+                if customer.organization_id.is_some() || store::of_organization(unit, *organization).await?.is_some() {
+                    return Err(Conflict::AlreadyInOrganization.into());
+                }
+                let (authority, now) = (System::importing(*organization), unit.now);
+                let before = organizations::get(unit, *organization).await?.ok_or(Refusal::NotFound)?.name;
+                store::link::<ManageMembers>(unit, &authority, customer.id, now).await?;
+                let name = OrganizationName::parse(&customer.name).map_err(|why| Failure::Fault(why.to_owned()))?;
+                organizations::rename(unit, &authority, &name).await?;
+                let objects =
+                    vec![Object::new("organization", organization, name.as_str()), Object::new("customer", customer.id, customer.name)];
+                unit.audit(objects, json!({ "name": before }), json!({ "name": name.as_str() })).await?;
+                Ok(())
+            })
+        })
+        .await
+}

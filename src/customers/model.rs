@@ -1,0 +1,497 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    form::FieldErrors,
+    permissions::Role,
+    words::{DAY, Email, OrganizationName, Timestamp, is_forbidden_in_names},
+};
+
+/// Domains at which anybody can have an address: whoever has one belongs to no company by it.
+const PUBLIC_DOMAINS: &[&str] = &[
+    "126.com",
+    "163.com",
+    "aol.com",
+    "bk.ru",
+    "duck.com",
+    "fastmail.com",
+    "free.fr",
+    "freenet.de",
+    "gmail.com",
+    "gmx.at",
+    "gmx.ch",
+    "gmx.com",
+    "gmx.de",
+    "gmx.net",
+    "googlemail.com",
+    "hey.com",
+    "hotmail.co.uk",
+    "hotmail.com",
+    "hotmail.de",
+    "hotmail.fr",
+    "hotmail.it",
+    "icloud.com",
+    "inbox.ru",
+    "laposte.net",
+    "libero.it",
+    "list.ru",
+    "live.com",
+    "mac.com",
+    "mail.com",
+    "mail.ru",
+    "mailbox.org",
+    "me.com",
+    "msn.com",
+    "naver.com",
+    "orange.fr",
+    "outlook.com",
+    "outlook.de",
+    "pm.me",
+    "posteo.de",
+    "proton.me",
+    "protonmail.com",
+    "qq.com",
+    "rambler.ru",
+    "rediffmail.com",
+    "seznam.cz",
+    "sina.com",
+    "t-online.de",
+    "tuta.io",
+    "tutanota.com",
+    "ukr.net",
+    "wanadoo.fr",
+    "web.de",
+    "wp.pl",
+    "yahoo.co.jp",
+    "yahoo.co.uk",
+    "yahoo.com",
+    "yahoo.de",
+    "yahoo.fr",
+    "yandex.com",
+    "yandex.ru",
+    "ymail.com",
+    "zoho.com",
+];
+
+/// What a record of an import is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A company.
+    Customer,
+    /// One of its people.
+    Person,
+    /// Somebody of the operator's whom it can turn to.
+    Contact,
+    /// What it has bought.
+    Entitlement,
+}
+
+impl Kind {
+    /// Every kind, each after those that it refers to.
+    pub const ALL: [Self; 4] = [Self::Customer, Self::Person, Self::Contact, Self::Entitlement];
+
+    /// Its name in files and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Person => "person",
+            Self::Contact => "contact",
+            Self::Entitlement => "entitlement",
+        }
+    }
+
+    /// The CSV file that holds it.
+    #[must_use]
+    pub const fn file(self) -> &'static str {
+        match self {
+            Self::Customer => "customers.csv",
+            Self::Person => "people.csv",
+            Self::Contact => "contacts.csv",
+            Self::Entitlement => "entitlements.csv",
+        }
+    }
+
+    /// Its fields, the key first.
+    #[must_use]
+    pub const fn fields(self) -> &'static [&'static str] {
+        match self {
+            Self::Customer => &["number", "name", "domain", "administrator"],
+            Self::Person => &["email", "customer", "role"],
+            Self::Contact => &["email", "customer", "name", "title", "phone"],
+            Self::Entitlement => {
+                &["number", "customer", "name", "tier", "products", "support_level", "start", "end", "units_total", "units_used"]
+            }
+        }
+    }
+}
+
+/// A record that is right, as far as it can tell by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Record {
+    /// A company.
+    Customer {
+        /// The operator's number for it.
+        number: String,
+        /// Its name.
+        name: String,
+        /// Its own mail domain, in lower case.
+        domain: Option<String>,
+        /// Whose first sign-in recreates the organization.
+        administrator: Option<Email>,
+    },
+    /// One of its people.
+    Person {
+        /// The number of the customer.
+        customer: String,
+        /// The person's address.
+        email: Email,
+        /// As what the person joins. The customer's administrator joins as Admin, whatever stands here.
+        role: Role,
+    },
+    /// Somebody of the operator's.
+    Contact {
+        /// The number of the customer.
+        customer: String,
+        /// The address.
+        email: Email,
+        /// The name.
+        name: String,
+        /// What the person is for the customer.
+        title: String,
+        /// May be empty.
+        phone: String,
+    },
+    /// What was bought.
+    Entitlement {
+        /// The operator's number for it.
+        number: String,
+        /// The number of the customer.
+        customer: String,
+        /// Its name.
+        name: String,
+        /// May be empty.
+        tier: String,
+        /// The product families.
+        products: Vec<String>,
+        /// May be empty.
+        support_level: String,
+        /// The first moment of it.
+        starts_at: Timestamp,
+        /// The first moment after it.
+        ends_at: Timestamp,
+        /// How many units were bought.
+        units_total: i64,
+        /// How many of them are used.
+        units_used: i64,
+    },
+}
+
+/// The longest text of a field, in characters.
+const LONGEST: usize = 255;
+
+/// A record as it stands in a file: names and texts.
+pub struct Raw<'r> {
+    /// What it is about.
+    pub kind: Kind,
+    /// Its fields.
+    pub fields: &'r [(String, String)],
+}
+
+impl Raw<'_> {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// A sentence for each field that is wrong.
+    pub fn parse(&self) -> Result<Record, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        for (name, _) in self.fields {
+            if !self.kind.fields().contains(&name.as_str()) {
+                errors.take::<(), _>(name, Err(format!("A {} has no such field", self.kind.name())));
+            }
+        }
+        let field = |name: &str| self.fields.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.trim());
+        let customer = if self.kind == Kind::Customer { Some(String::new()) } else { errors.take("customer", needed(field("customer"))) };
+        let record = match self.kind {
+            Kind::Customer => {
+                let number = errors.take("number", needed(field("number")));
+                let name = errors.take("name", OrganizationName::parse(field("name")));
+                let domain = errors.take("domain", domain(field("domain")));
+                let administrator = match field("administrator") {
+                    "" => Some(None),
+                    address => errors.take("administrator", Email::parse(address).map(Some)),
+                };
+                let all = number.zip(name).zip(domain).zip(administrator);
+                all.map(|(((number, name), domain), administrator)| Record::Customer {
+                    number,
+                    name: name.to_string(),
+                    domain,
+                    administrator,
+                })
+            }
+            Kind::Person => {
+                let email = errors.take("email", Email::parse(field("email")));
+                let role = match field("role") {
+                    "" => Some(Role::TechnicalUser),
+                    name => errors.take("role", Role::parse(name).ok_or("It is Admin or Technical user")),
+                };
+                customer.zip(email).zip(role).map(|((customer, email), role)| Record::Person { customer, email, role })
+            }
+            Kind::Contact => {
+                let email = errors.take("email", Email::parse(field("email")));
+                let name = errors.take("name", needed(field("name")));
+                let title = errors.take("title", text(field("title")));
+                let phone = errors.take("phone", text(field("phone")));
+                let all = customer.zip(email).zip(name).zip(title).zip(phone);
+                all.map(|((((customer, email), name), title), phone)| Record::Contact { customer, email, name, title, phone })
+            }
+            Kind::Entitlement => self.entitlement(&mut errors, customer),
+        };
+        match record {
+            Some(record) if errors.0.is_empty() => Ok(record),
+            _ => Err(errors),
+        }
+    }
+
+    fn entitlement(&self, errors: &mut FieldErrors, customer: Option<String>) -> Option<Record> {
+        let field = |name: &str| self.fields.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.trim());
+        let number = errors.take("number", needed(field("number")));
+        let name = errors.take("name", needed(field("name")));
+        let tier = errors.take("tier", text(field("tier")));
+        let products: Result<Vec<String>, _> =
+            field("products").split(['\n', ';']).map(str::trim).filter(|product| !product.is_empty()).map(text).collect();
+        let products = errors.take("products", products);
+        let support_level = errors.take("support_level", text(field("support_level")));
+        let starts_at = errors.take("start", day(field("start")));
+        // The last day is a part of it.
+        let ends_at = errors.take("end", day(field("end"))).map(|last| last.plus(DAY));
+        if let (Some(starts_at), Some(ends_at)) = (starts_at, ends_at) {
+            errors.take("end", if ends_at > starts_at { Ok(()) } else { Err("It ends before it starts") });
+        }
+        let units_total = errors.take("units_total", count(field("units_total")));
+        let units_used = errors.take("units_used", count(field("units_used")));
+        Some(Record::Entitlement {
+            number: number?,
+            customer: customer?,
+            name: name?,
+            tier: tier?,
+            products: products?,
+            support_level: support_level?,
+            starts_at: starts_at?,
+            ends_at: ends_at?,
+            units_total: units_total?,
+            units_used: units_used?,
+        })
+    }
+}
+
+impl Record {
+    /// What tells it from others of its kind, and by which field.
+    #[must_use]
+    pub fn key(&self) -> (&'static str, String) {
+        match self {
+            Self::Customer { number, .. } | Self::Entitlement { number, .. } => ("number", number.clone()),
+            Self::Person { email, .. } => ("email", email.key()),
+            Self::Contact { customer, email, .. } => ("email", format!("{customer}\n{}", email.key())),
+        }
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Customer { .. } => Kind::Customer,
+            Self::Person { .. } => Kind::Person,
+            Self::Contact { .. } => Kind::Contact,
+            Self::Entitlement { .. } => Kind::Entitlement,
+        }
+    }
+}
+
+fn text(text: &str) -> Result<String, &'static str> {
+    if text.chars().count() > LONGEST {
+        Err("It has at most 255 characters")
+    } else if text.chars().any(is_forbidden_in_names) {
+        Err("It holds characters that cannot be shown")
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+fn needed(given: &str) -> Result<String, &'static str> {
+    if given.is_empty() { Err("It is missing") } else { text(given) }
+}
+
+fn day(text: &str) -> Result<Timestamp, &'static str> {
+    Timestamp::of_date(text).ok_or("It is a day like 2026-11-24")
+}
+
+fn count(text: &str) -> Result<i64, &'static str> {
+    match text {
+        "" => Ok(0),
+        text => text.parse().ok().filter(|n| (0..=1_000_000_000_000).contains(n)).ok_or("It is a whole number, 0 or more"),
+    }
+}
+
+fn domain(text: &str) -> Result<Option<String>, &'static str> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let domain = text.trim_start_matches('@').to_lowercase();
+    // What an address can have behind its @ is a domain.
+    if !domain.contains('.') || Email::parse(&format!("x@{domain}")).is_err() {
+        Err("It is a mail domain like example.com")
+    } else if PUBLIC_DOMAINS.contains(&domain.as_str()) {
+        Err("Anybody can have an address there, so it is no company's domain")
+    } else {
+        Ok(Some(domain))
+    }
+}
+
+/// What came of a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// It is new.
+    Added,
+    /// It is otherwise than it was.
+    Changed,
+    /// It is as it was.
+    Unchanged,
+    /// It was not taken: which field, and why.
+    Refused(String, String),
+}
+
+/// How an account stands to the customer that its address belongs to, where it has no organization.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The customer's name.
+    pub customer: String,
+    /// The administrator's address, of which only that one's colleagues can tell whose it is; none where the record has none.
+    pub administrator: Option<String>,
+    /// Whether they were reminded within a day.
+    pub reminded: bool,
+}
+
+/// An entitlement, as the tab shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntitlementView {
+    /// The operator's number for it.
+    pub number: String,
+    /// Its name.
+    pub name: String,
+    /// May be empty.
+    pub tier: String,
+    /// The product families.
+    pub products: Vec<String>,
+    /// May be empty.
+    pub support_level: String,
+    /// The first moment of it.
+    pub starts_at: Timestamp,
+    /// The first moment after it.
+    pub ends_at: Timestamp,
+    /// How many units were bought.
+    pub units_total: i64,
+    /// How many of them are used.
+    pub units_used: i64,
+    /// How it stands by the clock.
+    pub standing: Standing,
+}
+
+/// How an entitlement stands by the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It has not begun.
+    Coming,
+    /// It holds.
+    Active,
+    /// It holds for no more than [`SOON`] days.
+    EndsSoon,
+    /// It is over.
+    Ended,
+}
+
+/// For how many days before its end an entitlement stands out.
+pub const SOON: i64 = 30;
+
+impl Standing {
+    /// How a span stands at a moment.
+    #[must_use]
+    pub fn of(starts_at: Timestamp, ends_at: Timestamp, now: Timestamp) -> Self {
+        if now >= ends_at {
+            Self::Ended
+        } else if now < starts_at {
+            Self::Coming
+        } else if ends_at.plus(-SOON * DAY) <= now {
+            Self::EndsSoon
+        } else {
+            Self::Active
+        }
+    }
+}
+
+/// A contact, as the tab shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContactView {
+    /// The name.
+    pub name: String,
+    /// What the person is for the customer.
+    pub title: String,
+    /// The address.
+    pub email: String,
+    /// May be empty.
+    pub phone: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(kind: Kind, fields: &[(&str, &str)]) -> Result<Record, FieldErrors> {
+        let fields: Vec<(String, String)> = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Raw { kind, fields: &fields }.parse()
+    }
+
+    #[test]
+    fn records_are_read_and_what_is_wrong_is_said_of_each_field() {
+        let customer = read(Kind::Customer, &[("number", " C1 "), ("name", "Acme"), ("domain", "@Acme.Example")]).expect("right");
+        assert_eq!(
+            customer,
+            Record::Customer { number: "C1".into(), name: "Acme".into(), domain: Some("acme.example".into()), administrator: None }
+        );
+        let wrong = |kind, fields: &[(&str, &str)]| {
+            let mut fields: Vec<String> = read(kind, fields).expect_err("wrong").0.into_iter().map(|(field, _)| field).collect();
+            fields.dedup();
+            fields
+        };
+        assert_eq!(
+            wrong(Kind::Customer, &[("number", ""), ("name", "\u{1b}"), ("domain", "gmail.com"), ("administrator", "x")]),
+            ["number", "name", "domain", "administrator"]
+        );
+        assert_eq!(wrong(Kind::Customer, &[("number", "C1"), ("name", "Acme"), ("colour", "red")]), ["colour"]);
+        assert_eq!(wrong(Kind::Person, &[("email", "nonsense"), ("role", "King")]), ["customer", "email", "role"]);
+        assert_eq!(
+            wrong(
+                Kind::Entitlement,
+                &[("number", "E1"), ("customer", "C1"), ("name", "Gold"), ("start", "2026-02-30"), ("end", "x"), ("units_total", "-1")]
+            ),
+            ["start", "end", "units_total"]
+        );
+        assert_eq!(
+            wrong(
+                Kind::Entitlement,
+                &[("number", "E1"), ("customer", "C1"), ("name", "Gold"), ("start", "2026-02-03"), ("end", "2026-02-01")]
+            ),
+            ["end"]
+        );
+    }
+
+    #[test]
+    fn an_entitlement_stands_by_the_clock() {
+        let (start, end) = (Timestamp(0), Timestamp(100 * DAY));
+        for (day, standing) in
+            [(-1, Standing::Coming), (0, Standing::Active), (69, Standing::Active), (70, Standing::EndsSoon), (100, Standing::Ended)]
+        {
+            assert_eq!(Standing::of(start, end, Timestamp(day * DAY)), standing, "{day}");
+        }
+    }
+}
