@@ -115,14 +115,17 @@ pub async fn welcome(portal: &Portal, caller: &Caller, account: AccountId, sessi
 /// # Errors
 /// 404 where there is none to join, 409 where one is in an organization.
 pub async fn join(portal: &Portal, caller: &Caller) -> Result<(), Refusal> {
-    caller.actor()?;
-    if enter(portal, caller).await? { Ok(()) } else { Err(Refusal::NotFound) }
+    enter(portal, caller).await
 }
 
-/// Lets whoever calls into the organization of their customer, which is made where they are its administrator. Tells
-/// whether they are in it now.
-async fn enter(portal: &Portal, caller: &Caller) -> Result<bool, Refusal> {
+/// Lets whoever calls into the organization of their customer, which is made where they are its administrator. Where there
+/// is none to enter, nothing is written, and nothing noted.
+async fn enter(portal: &Portal, caller: &Caller) -> Result<(), Refusal> {
     let actor = caller.actor()?.clone();
+    let looked_up = async { belonging(&mut portal.read().await?, &actor, portal.clock.now()).await };
+    if !matches!(looked_up.await.map_err(|failure| portal.refuse(failure))?, Some(Belonging::Joins(_))) {
+        return Err(Refusal::NotFound);
+    }
     portal
         .write(caller, Action::JoinCustomer, actor, |unit, actor| {
             Box::pin(async move {
@@ -130,35 +133,32 @@ async fn enter(portal: &Portal, caller: &Caller) -> Result<bool, Refusal> {
                 if guard::organization_of(unit, actor.account).await?.is_some() {
                     return Err(Conflict::AlreadyInOrganization.into());
                 }
-                let Some(person) = person(unit, &actor.email).await? else { return Ok(false) };
+                let person = person(unit, &actor.email).await?.ok_or(Refusal::NotFound)?;
                 // Before the organization's lock, in every unit that takes both.
                 store::lock(unit, person.customer_id).await?;
-                let Some(customer) = store::get(unit, person.customer_id).await? else { return Ok(false) };
+                let customer = store::get(unit, person.customer_id).await?.ok_or(Refusal::NotFound)?;
                 match customer.organization_id {
                     Some(organization) => enter_as(unit, actor, &person, organization).await,
-                    None if customer.recreated_at.is_none() && person.administrator => {
-                        recreate(unit, actor, &person, &customer).await?;
-                        Ok(true)
-                    }
-                    None => Ok(false),
+                    None if customer.recreated_at.is_none() && person.administrator => recreate(unit, actor, &person, &customer).await,
+                    None => Err(Refusal::NotFound.into()),
                 }
             })
         })
         .await
 }
 
-async fn enter_as(unit: &mut Unit, actor: &Actor, person: &Person, organization: OrganizationId) -> Result<bool, Failure> {
+async fn enter_as(unit: &mut Unit, actor: &Actor, person: &Person, organization: OrganizationId) -> Result<(), Failure> {
     unit.lock_organization(organization).await?;
     // Who was removed, or left, does not come back by signing in.
     if members::was_member(unit, organization, actor.account).await? {
-        return Ok(false);
+        return Err(Refusal::NotFound.into());
     }
     let recreation = Recreation::of(organization, &person.email, actor)?;
     let role = Role::parse(&person.role).unwrap_or(Role::TechnicalUser);
     let (member, now) = (MemberId(unit.new_id()), unit.now);
     members::insert::<ViewMembers>(unit, &recreation, member, actor, role, Source::Customer, now).await?;
     unit.audit(vec![Object::new("member", member, actor.name())], json!(null), json!({ "role": role.name() })).await?;
-    Ok(true)
+    Ok(())
 }
 
 async fn recreate(unit: &mut Unit, actor: &Actor, person: &Person, customer: &Customer) -> Result<(), Failure> {

@@ -65,7 +65,7 @@ impl Database {
         match engine {
             Engine::Sqlite => {
                 let file = database.url.strip_prefix("sqlite:").expect("a SQLite file");
-                std::fs::copy(folder.join("portal.db"), file).expect("a copy of the fixture");
+                std::fs::copy(folder.join("portal.sqlite"), file).expect("a copy of the fixture");
             }
             Engine::Postgres => {
                 let text = std::fs::read_to_string(folder.join("portal.sql")).expect("the fixture");
@@ -82,7 +82,7 @@ impl Database {
         std::fs::create_dir_all(folder).expect("a folder");
         match self.engine {
             Engine::Sqlite => {
-                let file = folder.join("portal.db");
+                let file = folder.join("portal.sqlite");
                 let _ = std::fs::remove_file(&file);
                 let mut connection = sqlx::SqliteConnection::connect(&self.url).await.expect("a connection");
                 let text = format!("VACUUM INTO '{}'", file.display());
