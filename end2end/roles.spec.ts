@@ -19,6 +19,8 @@ test("a change of role bites on the other's very next request", async ({ page, j
   await admin.takeOver(page);
   const hers = await newBrowser();
   await grace.takeOver(hers);
+  // The stream that would take the dialog away with the role is silent: what she sends is refused all the same.
+  await hers.route('**/live?**', (route) => route.fulfill({ contentType: 'text/event-stream', body: 'retry: 60000\n\n' }));
   await hers.goto('/organization/members');
   await expect(rowOf(hers, bob.person.email).locator('.row-actions')).toHaveCount(0);
 
