@@ -99,6 +99,8 @@ export class Client {
 
   /** Gives a browser this one's cookies. */
   async takeOver(page: Page): Promise<void> {
+    // A page that is still open would notice that it speaks for somebody else, and leave by itself while the test leads it.
+    await page.goto('about:blank');
     await page.context().addCookies([...this.cookies].filter(([name]) => name !== 'notice').map(([name, value]) => ({ name, value, url: this.portal.url, httpOnly: true, sameSite: 'Lax' as const })));
   }
 }
