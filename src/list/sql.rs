@@ -52,19 +52,14 @@ pub struct Filter {
     pub read: fn(&str, Timestamp) -> Option<(usize, Bound)>,
 }
 
-/// A view over an index of trigrams; each engine has its own behind it.
+/// A view over an index of trigrams; each engine has its own behind it. It has the table's columns by which a list is
+/// kept apart, ordered and filtered, under their names, so that no row is looked up that is not shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Indexed {
     /// The view.
     pub view: &'static str,
-    /// Its column with the row's id.
-    pub id: &'static str,
-    /// Its column with the scope.
-    pub scope: &'static str,
     /// Its column with everything that is searched, by which the index is asked.
     pub keys: &'static str,
-    /// The same as it stands beside the index: cheaper to read once a row was found.
-    pub literal: &'static str,
 }
 
 /// A list.
@@ -291,12 +286,12 @@ impl ListSql {
             Searched::No => Vec::new(),
             Searched::Short => vec![Bound::Text(plan.term.clone()), Bound::Text(format!("{}\u{10FFFF}", plan.term))],
             Searched::Long => {
-                let loose = indexed.filter(|_| self.spec.indexed.is_some()).map(|dialect| match dialect {
+                let asked = match indexed.filter(|_| self.spec.indexed.is_some()) {
                     // FTS5: the trigrams of the term one behind the other.
-                    Dialect::Sqlite => format!("\"{}\"", plan.term.replace('"', "\"\"")),
-                    Dialect::Postgres => format!("%{}%", plan.term),
-                });
-                loose.into_iter().chain([pattern(&plan.term)]).map(Bound::Text).collect()
+                    Some(Dialect::Sqlite) => format!("\"{}\"", plan.term.replace('"', "\"\"")),
+                    Some(Dialect::Postgres) | None => pattern(&plan.term),
+                };
+                vec![Bound::Text(asked)]
             }
         }
     }
@@ -555,14 +550,14 @@ fn conditions(spec: &ListSpec, (searched, filters, dialect): Asked<'_>, indexed:
             let any: Vec<String> = spec.searched.iter().map(|key| format!("({key} >= ${from} AND {key} < ${to})")).collect();
             all.push(format!("({})", any.join(" OR ")));
         }
-        // What the index finds may be more than is meant; the second says it literally.
-        (Searched::Long, Some(Indexed { keys, literal, .. })) => {
-            let (loose, exact) = (next(), next());
+        // Both find just what the term says: FTS5 compares folded text as it is, PostgreSQL reads again what its index
+        // names. Its escape is the backslash by itself.
+        (Searched::Long, Some(Indexed { keys, .. })) => {
             let operator = match dialect {
                 Dialect::Sqlite => "MATCH",
                 Dialect::Postgres => "LIKE",
             };
-            all.push(format!("{keys} {operator} ${loose} AND {literal} LIKE ${exact} ESCAPE '\\'"));
+            all.push(format!("{keys} {operator} ${}", next()));
         }
         (Searched::Long, None) => {
             let exact = next();
@@ -580,51 +575,46 @@ fn conditions(spec: &ListSpec, (searched, filters, dialect): Asked<'_>, indexed:
 
 /// What matches, as a statement that stops after [`COUNT_TO`] and one, and the number of its last parameter.
 fn matching(spec: &ListSpec, asked: Asked<'_>, what: &str) -> (String, usize) {
-    let (searched, filters, _) = asked;
-    let indexed = spec.indexed.filter(|_| searched == Searched::Long);
+    let indexed = spec.indexed.filter(|_| asked.0 == Searched::Long);
     let (conditions, last) = conditions(spec, asked, indexed);
-    let limit = COUNT_TO + 1;
-    let text = match indexed {
-        None => format!("SELECT {what} FROM {} WHERE {}{conditions} LIMIT {limit}", spec.from, spec.scope),
-        // SQLite takes the tables of a CROSS JOIN in the order in which they stand: what was found leads.
-        Some(Indexed { view, id, scope, .. }) if filters.iter().any(|filter| *filter > 0) => {
-            let what = if what == spec.id { id } else { what };
-            format!(
-                "SELECT {what} FROM {view} CROSS JOIN {} WHERE {} = {id} AND {scope} = $1{conditions} LIMIT {limit}",
-                spec.from, spec.id
-            )
-        }
-        Some(Indexed { view, id, scope, .. }) => {
-            let what = if what == spec.id { id } else { what };
-            format!("SELECT {what} FROM {view} WHERE {scope} = $1{conditions} LIMIT {limit}")
-        }
-    };
-    (text, last)
+    let from = indexed.map_or(spec.from, |indexed| indexed.view);
+    (format!("SELECT {what} FROM {from} WHERE {}{conditions} LIMIT {}", spec.scope, COUNT_TO + 1), last)
 }
 
 fn page(spec: &ListSpec, column: &Column, asked: Asked<'_>, way: Way, placed: bool, ascending: bool) -> String {
-    let (mut text, mut last) = match way {
-        Way::Walk => {
-            let (conditions, last) = conditions(spec, asked, None);
-            (format!("SELECT {} FROM {} WHERE {}{conditions}", spec.select, spec.from, spec.scope), last)
-        }
-        Way::Few => {
-            let (matching, last) = matching(spec, asked, spec.id);
-            let (select, from, id) = (spec.select, spec.from, spec.id);
-            // What was found is kept for a moment, counted, and looked up.
-            let text = format!(
-                "WITH found (found_id) AS MATERIALIZED ({matching}) SELECT {select}, (SELECT count(*) FROM found) AS matched FROM {from} WHERE {id} IN (SELECT found_id FROM found)"
-            );
-            (text, last)
-        }
-    };
     let (comparison, direction) = if ascending { (">", "ASC") } else { ("<", "DESC") };
-    if placed {
-        text.push_str(&format!(" AND ({}, {}) {comparison} (${}, ${})", column.key, spec.id, last + 1, last + 2));
-        last += 2;
+    let ListSpec { select, from, scope, id, .. } = spec;
+    match way {
+        Way::Walk => {
+            let key = column.key;
+            let (mut conditions, mut last) = conditions(spec, asked, None);
+            if placed {
+                conditions.push_str(&format!(" AND ({key}, {id}) {comparison} (${}, ${})", last + 1, last + 2));
+                last += 2;
+            }
+            format!(
+                "SELECT {select} FROM {from} WHERE {scope}{conditions} ORDER BY {key} {direction}, {id} {direction} LIMIT ${}",
+                last + 1
+            )
+        }
+        // What was found is kept for a moment with its place, counted and put in order; only what is shown is looked up.
+        Way::Few => {
+            let (matching, mut last) = matching(spec, asked, &format!("{id}, {}", column.key));
+            let mut place = String::new();
+            if placed {
+                place = format!(" WHERE (found_key, found_id) {comparison} (${}, ${})", last + 1, last + 2);
+                last += 2;
+            }
+            // SQLite takes the tables of a CROSS JOIN in the order in which they stand.
+            format!(
+                "WITH found (found_id, found_key) AS MATERIALIZED ({matching}) \
+                 SELECT {select}, (SELECT count(*) FROM found) AS matched \
+                 FROM (SELECT found_id, found_key FROM found{place} ORDER BY found_key {direction}, found_id {direction} LIMIT ${}) AS shown \
+                 CROSS JOIN {from} WHERE {id} = found_id ORDER BY found_key {direction}, found_id {direction}",
+                last + 1
+            )
+        }
     }
-    text.push_str(&format!(" ORDER BY {} {direction}, {} {direction} LIMIT ${}", column.key, spec.id, last + 1));
-    text
 }
 
 /// The pattern for what is searched: anywhere, its own wildcards taken literally.

@@ -81,13 +81,7 @@ pub static LIST: LazyLock<ListSql> = LazyLock::new(|| {
             Column { name: "active", key: "last_active_at", number: true, newest_first: false },
         ],
         searched: &["name_key", "email_key"],
-        indexed: Some(Indexed {
-            view: "members_search",
-            id: "member_id",
-            scope: "search_scope",
-            keys: "search_keys",
-            literal: "search_literal",
-        }),
+        indexed: Some(Indexed { view: "members_search", keys: "search_keys" }),
         filters: &[
             Filter {
                 name: "role",
