@@ -24,3 +24,4 @@ mod organizations;
 mod sessions;
 #[path = "../support/mod.rs"]
 mod support;
+mod tickets;
