@@ -97,12 +97,22 @@ pub enum Notice {
     Left,
     /// The administrator of the customer was reminded.
     AdministratorReminded,
+    /// An account was locked.
+    AccountLocked,
+    /// An account was unlocked.
+    AccountUnlocked,
+    /// An organization was suspended.
+    OrganizationSuspended,
+    /// A suspended organization was opened again.
+    OrganizationResumed,
+    /// A mail is on its way again.
+    MailRetried,
     /// The theme was chosen.
     ThemeChosen,
 }
 
 impl Notice {
-    const ALL: [(Self, &'static str, &'static str); 26] = [
+    const ALL: [(Self, &'static str, &'static str); 31] = [
         (Self::SignedOut, "signed-out", "You are signed out."),
         (Self::Verified, "verified", "Your e-mail address is verified. Sign in to go on."),
         (Self::PasswordReset, "password-reset", "Your password is changed and every session was ended. Sign in with the new one."),
@@ -132,6 +142,11 @@ impl Notice {
         (Self::MembersRemoved, "members-removed", "The members were removed from the organization."),
         (Self::Left, "left", "You left the organization."),
         (Self::AdministratorReminded, "administrator-reminded", "The administrator gets a mail that says that you wait."),
+        (Self::AccountLocked, "account-locked", "The account is locked. Its sessions were ended."),
+        (Self::AccountUnlocked, "account-unlocked", "The account is unlocked."),
+        (Self::OrganizationSuspended, "organization-suspended", "The organization is suspended."),
+        (Self::OrganizationResumed, "organization-resumed", "The organization is open again."),
+        (Self::MailRetried, "mail-retried", "The mail is on its way again."),
         (Self::ThemeChosen, "theme", "The theme is set."),
     ];
 
