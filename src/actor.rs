@@ -72,6 +72,8 @@ pub struct Actor {
     pub credential: Credential,
     /// What for.
     pub scopes: Scopes,
+    /// Whether the account runs the portal, as far as is known outside of a unit: what shows the way to the console.
+    pub operator: bool,
 }
 
 impl Actor {
@@ -101,6 +103,8 @@ pub fn full_name(first: &str, last: &str) -> String {
 pub enum ActorKind {
     /// From a browser, signed in or not.
     Browser,
+    /// From an operator who acts as such: the guard says so.
+    Operator,
     /// From the portal itself.
     System,
 }

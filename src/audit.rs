@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     actor::{ActorKind, Caller},
     db::Connected,
-    list::sql::{Bound, Column, Filter, Key, Keyed, ListSpec, ListSql},
+    list::sql::{Bound, Column, Filter, Key, Keyed, ListSpec, ListSql, WHOLE},
     secrets::Random,
     sql,
     words::{AccountId, DAY, OrganizationId, Timestamp, fold},
@@ -110,6 +110,22 @@ actions!(
     ReopenTicket = "ticket.reopen",
     /// A ticket was said to be solved.
     ResolveTicket = "ticket.resolve",
+    /// Whoever is signed in gave their password once more.
+    Prove = "session.prove",
+    /// An account became an operator.
+    AddOperator = "operator.add",
+    /// An account is an operator no more.
+    RemoveOperator = "operator.remove",
+    /// An operator locked an account.
+    LockAccount = "account.lock",
+    /// An operator unlocked an account.
+    UnlockAccount = "account.unlock",
+    /// An operator suspended an organization.
+    SuspendOrganization = "organization.suspend",
+    /// An operator opened a suspended organization again.
+    ResumeOrganization = "organization.resume",
+    /// An operator sent a mail on its way again that could not be delivered.
+    RetryMail = "mail.retry",
     /// Housekeeping that belongs to nobody.
     Maintain = "portal.maintain",
 );
@@ -125,10 +141,21 @@ impl Action {
     /// somebody does with their account, or with an invitation from elsewhere, is their own affair.
     #[must_use]
     pub fn is_inside(self) -> bool {
-        let own = [Self::AddOrganization, Self::RecreateOrganization, Self::JoinCustomer, Self::AcceptInvitation, Self::DeclineInvitation];
+        let own = [
+            Self::AddOrganization,
+            Self::RecreateOrganization,
+            Self::JoinCustomer,
+            Self::AcceptInvitation,
+            Self::DeclineInvitation,
+            Self::SuspendOrganization,
+            Self::ResumeOrganization,
+        ];
         ["organization", "member", "invitation", "ticket"].contains(&self.kind()) && !own.contains(&self)
     }
 }
+
+/// The kind of actor that an operator is who acts as such.
+pub const OPERATOR: &str = "operator";
 
 /// The outcome of what was done.
 pub const SUCCESS: &str = "success";
@@ -175,11 +202,14 @@ pub struct Event {
 pub async fn write(db: &mut impl Connected, caller: &Caller, random: Random, now: Timestamp, event: Event) -> Result<(), sqlx::Error> {
     let objects = Value::Array(event.objects.iter().map(|o| serde_json::json!({ "kind": o.kind, "id": o.id, "name": o.name })).collect());
     let (kind, actor_id, name) = match (&caller.actor, caller.kind) {
+        (Some(actor), ActorKind::Operator) => (OPERATOR, Some(actor.account.0), actor.name()),
         (Some(actor), _) => ("account", Some(actor.account.0), actor.name()),
-        (None, ActorKind::System) => ("system", None, String::new()),
+        (None, ActorKind::Operator | ActorKind::System) => ("system", None, String::new()),
         (None, ActorKind::Browser) => ("anonymous", None, String::new()),
     };
-    let people: Vec<&str> = std::iter::once(name.as_str()).chain(event.objects.iter().map(|object| object.name.as_str())).collect();
+    // An organization's Admins search what an operator did to it, and not for the operator.
+    let who = if kind == OPERATOR { "the operator" } else { name.as_str() };
+    let people: Vec<&str> = std::iter::once(who).chain(event.objects.iter().map(|object| object.name.as_str())).collect();
     sql!(execute db, "INSERT INTO audit_events (id, at, organization_id, actor_kind, actor_id, actor_name, action, kind, people_key, objects, before_state, after_state, outcome, address, user_agent, request_id)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         random.id(now), now, event.organization, kind, actor_id, name.as_str(), event.action.code(), event.action.kind(), fold(&people.join("\n")), objects.to_string(),
@@ -203,6 +233,10 @@ pub struct Row {
     pub id: Uuid,
     /// When.
     pub at: Timestamp,
+    /// In which organization, if in one.
+    pub organization_id: Option<OrganizationId>,
+    /// What kind of actor did it.
+    pub actor_kind: String,
     /// Which account did it, where one did.
     pub actor_id: Option<AccountId>,
     /// That person's name then; empty where nobody was signed in.
@@ -237,43 +271,88 @@ impl Keyed for Row {
 /// The kind under which the list shows what was refused, whatever was tried.
 pub const REFUSED: &str = "refused";
 
-/// The events of an organization. Dates are days in UTC, the last of them included.
+const COLUMNS: &str = "id, at, organization_id, actor_kind, actor_id, actor_name, action, objects, before_state, after_state, outcome, address, user_agent, request_id";
+
+const WHEN: Column = Column { name: "when", key: "at", number: true, newest_first: true };
+
+const PERSON: Filter = Filter {
+    name: "person",
+    conditions: &["actor_id = $"],
+    read: |value, _| value.parse().ok().map(|account: AccountId| (0, Bound::Id(account.0))),
+};
+
+/// Days in UTC, the last of them included.
+const FROM: Filter =
+    Filter { name: "from", conditions: &["at >= $"], read: |value, _| Timestamp::of_date(value).map(|day| (0, Bound::Number(day.0))) };
+const TO: Filter = Filter {
+    name: "to",
+    conditions: &["at < $"],
+    read: |value, _| Timestamp::of_date(value).map(|day| (0, Bound::Number(day.plus(DAY).0))),
+};
+
+/// The second is written so that the index of what was refused serves it; no action has an empty code.
+const KINDS: &[&str] = &["kind = $", "outcome <> 'success' AND action <> $"];
+
+/// The events of an organization.
 pub static LIST: LazyLock<ListSql> = LazyLock::new(|| {
     ListSql::new(ListSpec {
-        select: "id, at, actor_id, actor_name, action, objects, before_state, after_state, outcome, address, user_agent, request_id",
+        select: COLUMNS,
         from: "audit_events",
         scope: "organization_id = $1",
         id: "id",
-        columns: &[Column { name: "when", key: "at", number: true, newest_first: true }],
+        columns: &[WHEN],
         searched: &["people_key"],
         indexed: None,
         filters: &[
             Filter {
                 name: "kind",
-                // The second is written so that the index of what was refused serves it; no action has an empty code.
-                conditions: &["kind = $", "outcome <> 'success' AND action <> $"],
+                conditions: KINDS,
                 read: |value, _| match value {
                     REFUSED => Some((1, Bound::Text(String::new()))),
                     "organization" | "member" | "invitation" | "ticket" => Some((0, Bound::Text(value.to_owned()))),
                     _ => None,
                 },
             },
-            Filter {
-                name: "person",
-                conditions: &["actor_id = $"],
-                read: |value, _| value.parse().ok().map(|account: AccountId| (0, Bound::Id(account.0))),
-            },
-            Filter {
-                name: "from",
-                conditions: &["at >= $"],
-                read: |value, _| Timestamp::of_date(value).map(|day| (0, Bound::Number(day.0))),
-            },
-            Filter {
-                name: "to",
-                conditions: &["at < $"],
-                read: |value, _| Timestamp::of_date(value).map(|day| (0, Bound::Number(day.plus(DAY).0))),
-            },
+            // Who an operator is, is nothing that an organization could ask for.
+            Filter { name: "person", conditions: &["actor_kind <> 'operator' AND actor_id = $"], read: PERSON.read },
+            FROM,
+            TO,
         ],
     })
 });
 inventory::submit! { crate::db::Statement { texts: |dialect| LIST.texts(dialect), module: module_path!() } }
+
+/// All events, as operators see them.
+pub static ALL: LazyLock<ListSql> = LazyLock::new(|| {
+    ListSql::new(ListSpec {
+        select: COLUMNS,
+        from: "audit_events",
+        scope: WHOLE,
+        id: "id",
+        columns: &[WHEN],
+        searched: &[],
+        indexed: None,
+        filters: &[
+            Filter {
+                name: "kind",
+                conditions: KINDS,
+                read: |value, _| match value {
+                    REFUSED => Some((1, Bound::Text(String::new()))),
+                    "account" | "session" | "password" | "organization" | "member" | "invitation" | "customer" | OPERATOR | "mail" => {
+                        Some((0, Bound::Text(value.to_owned())))
+                    }
+                    _ => None,
+                },
+            },
+            PERSON,
+            Filter {
+                name: "organization",
+                conditions: &["organization_id = $"],
+                read: |value, _| value.parse().ok().map(|organization: OrganizationId| (0, Bound::Id(organization.0))),
+            },
+            FROM,
+            TO,
+        ],
+    })
+});
+inventory::submit! { crate::db::Statement { texts: |dialect| ALL.texts(dialect), module: module_path!() } }

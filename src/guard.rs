@@ -1,16 +1,16 @@
 //! The one guard: who may do what in an organization, decided in the transaction that does it.
 //!
 //! A store function that writes in an organization asks for an `&impl Authority<P>`, and only what stands here can make
-//! one: forgetting the check does not compile.
+//! one: forgetting the check does not compile. What operators do asks for an [`Operator`] in the same way.
 
 use crate::{
-    actor::Actor,
+    actor::{Actor, ActorKind},
     db::{Connected, Failure},
     form::{Conflict, Refusal, Unauthenticated},
     permissions::{Permit, Role},
     portal::Unit,
     sql,
-    words::{AccountId, Email, MemberId, OrganizationId, OrganizationName},
+    words::{AccountId, Email, MINUTE, MemberId, OrganizationId, OrganizationName, Timestamp},
 };
 
 /// A membership as the guard sees it.
@@ -32,28 +32,50 @@ struct MembershipRow {
     organization_name: String,
     member_id: MemberId,
     role: String,
-    suspended_at: Option<i64>,
-    locked_until: Option<i64>,
+    suspension_reason: Option<String>,
+    locked_until: Option<Timestamp>,
+}
+
+/// A membership, and what stands in its way.
+#[derive(Clone, Debug)]
+pub struct Seat {
+    /// The membership.
+    pub membership: Membership,
+    /// Why its organization is suspended, where it is.
+    pub suspended: Option<String>,
+    locked_until: Option<Timestamp>,
+}
+
+/// The membership of an account, if it has one, whatever stands in its way: nothing is allowed by it.
+///
+/// # Errors
+/// The database's.
+pub async fn seat(db: &mut impl Connected, account: AccountId) -> Result<Option<Seat>, Failure> {
+    let row: Option<MembershipRow> = sql!(
+        optional as MembershipRow,
+        db,
+        "SELECT m.organization_id, o.name AS organization_name, m.id AS member_id, m.role, o.suspension_reason, a.locked_until
+        FROM members m JOIN organizations o ON o.id = m.organization_id JOIN accounts a ON a.id = m.account_id WHERE m.account_id = $1",
+        account
+    )?;
+    let Some(row) = row else { return Ok(None) };
+    let role = Role::parse(&row.role).ok_or_else(|| Failure::Fault(format!("a member has the role {:?}", row.role)))?;
+    let membership =
+        Membership { organization: row.organization_id, organization_name: row.organization_name, member: row.member_id, role };
+    Ok(Some(Seat { membership, suspended: row.suspension_reason, locked_until: row.locked_until }))
 }
 
 /// The membership of an account, if it has one.
 ///
 /// # Errors
-/// 403 where the account is locked or the organization suspended.
-pub async fn membership(db: &mut impl Connected, account: AccountId, now: crate::words::Timestamp) -> Result<Option<Membership>, Failure> {
-    let row: Option<MembershipRow> = sql!(
-        optional as MembershipRow,
-        db,
-        "SELECT m.organization_id, o.name AS organization_name, m.id AS member_id, m.role, o.suspended_at, a.locked_until
-        FROM members m JOIN organizations o ON o.id = m.organization_id JOIN accounts a ON a.id = m.account_id WHERE m.account_id = $1",
-        account
-    )?;
-    let Some(row) = row else { return Ok(None) };
-    if row.suspended_at.is_some() || row.locked_until.is_some_and(|until| until > now.0) {
-        return Err(Refusal::Forbidden.into());
+/// 401 where the account is locked, 403 where the organization is suspended.
+pub async fn membership(db: &mut impl Connected, account: AccountId, now: Timestamp) -> Result<Option<Membership>, Failure> {
+    match seat(db, account).await? {
+        None => Ok(None),
+        Some(seat) if seat.locked_until.is_some_and(|until| until > now) => Err(Refusal::Unauthenticated(Unauthenticated::Locked).into()),
+        Some(Seat { suspended: Some(reason), .. }) => Err(Refusal::Suspended(reason).into()),
+        Some(seat) => Ok(Some(seat.membership)),
     }
-    let role = Role::parse(&row.role).ok_or_else(|| Failure::Fault(format!("a member has the role {:?}", row.role)))?;
-    Ok(Some(Membership { organization: row.organization_id, organization_name: row.organization_name, member: row.member_id, role }))
 }
 
 /// The organization that an account belongs to, whatever its state.
@@ -71,7 +93,7 @@ mod sealed {
 }
 
 /// The right to write in one organization. Sealed: a [`Grant`], an [`Acceptance`], a [`Founding`], a
-/// [`Recreation`], or the portal's own [`System`].
+/// [`Recreation`], an [`OperatorAct`], or the portal's own [`System`].
 pub trait Authority<P: Permit>: sealed::Sealed {
     /// In which organization.
     fn organization(&self) -> OrganizationId;
@@ -193,6 +215,79 @@ impl<P: Permit> Authority<P> for System {
     }
 }
 
+/// For how long a proof of who one is lasts, in microseconds: what operators write asks for a newer one.
+pub const PROOF: i64 = 10 * MINUTE;
+
+/// Whether a proof of a moment still lasts.
+#[must_use]
+pub fn is_proven(authenticated_at: Timestamp, now: Timestamp) -> bool {
+    authenticated_at.plus(PROOF) > now
+}
+
+/// An account that runs the portal, with its password given within the last [`PROOF`], for this transaction: the right to
+/// do what operators do to accounts and to the portal itself.
+#[derive(Debug)]
+pub struct Operator {
+    account: AccountId,
+}
+
+impl Operator {
+    /// The account.
+    #[must_use]
+    pub const fn account(&self) -> AccountId {
+        self.account
+    }
+}
+
+/// What an operator does in one organization.
+#[derive(Debug)]
+pub struct OperatorAct {
+    organization: OrganizationId,
+}
+
+impl sealed::Sealed for OperatorAct {}
+impl<P: Permit> Authority<P> for OperatorAct {
+    fn organization(&self) -> OrganizationId {
+        self.organization
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct OperatorRow {
+    authenticated_at: Timestamp,
+    password_printed_at: Option<Timestamp>,
+    password_changed_at: Option<Timestamp>,
+}
+
+/// How an account stands as an operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether its password was given within the last [`PROOF`] in this session.
+    pub proven: bool,
+    /// Whether its password is still the one that was printed when the operator was made.
+    pub password_due: bool,
+}
+
+/// How the account of a session stands as an operator; nothing where it is none.
+///
+/// # Errors
+/// The database's.
+pub async fn standing(db: &mut impl Connected, actor: &Actor, now: Timestamp) -> Result<Option<Standing>, Failure> {
+    let row: Option<OperatorRow> = sql!(
+        optional as OperatorRow,
+        db,
+        "SELECT s.authenticated_at, o.password_printed_at, c.changed_at AS password_changed_at
+        FROM operators o JOIN sessions s ON s.account_id = o.account_id LEFT JOIN credentials c ON c.account_id = o.account_id AND c.kind = 'password'
+        WHERE o.account_id = $1 AND s.id = $2",
+        actor.account,
+        actor.session()
+    )?;
+    Ok(row.map(|row| Standing {
+        proven: is_proven(row.authenticated_at, now),
+        password_due: row.password_printed_at.is_some_and(|printed| row.password_changed_at.is_none_or(|changed| changed <= printed)),
+    }))
+}
+
 /// A database without a soul: whatever is put in there touches nobody's rights.
 #[derive(Debug)]
 pub struct Vacant(());
@@ -237,16 +332,75 @@ impl Unit {
         Ok(Grant { membership, permit: std::marker::PhantomData })
     }
 
-    /// Takes the lock of an account's row: the account is there until this unit ends, and in no other unit that takes
-    /// the lock. Where an organization's lock is needed too, this one is taken first.
+    /// Takes the lock of an account's row: the account is there and not locked by an operator until this unit ends, and
+    /// in no other unit that takes the lock. Every unit begins with it for whoever calls ([`Portal::write`](crate::portal::Portal::write)).
+    /// Where an organization's lock is needed too, this one is taken first.
     ///
     /// # Errors
-    /// 401 where the account is gone: whoever asks has no session any more either.
+    /// 401 where the account is locked, or gone: whoever asks has no session any more either.
     pub async fn lock_account(&mut self, account: AccountId) -> Result<(), Failure> {
+        let row: Option<(Option<Timestamp>,)> = sql!(
+            optional as (Option<Timestamp>,),
+            self,
+            "UPDATE accounts SET revision = revision + 1 WHERE id = $1 RETURNING locked_until",
+            account
+        )?;
+        match row {
+            None => Err(Refusal::Unauthenticated(Unauthenticated::SignInRequired).into()),
+            Some((Some(until),)) if until > self.now => Err(Refusal::Unauthenticated(Unauthenticated::Locked).into()),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Lets an operator act: whoever calls is one still, is not locked (as of every unit's begin), has a password of their
+    /// own and gave it within the last [`PROOF`].
+    ///
+    /// # Errors
+    /// 404 for who is none (there is no such thing for them), 403 with the printed password, 401 without the proof.
+    pub async fn operator(&mut self) -> Result<Operator, Failure> {
+        let Some(actor) = self.caller.actor.clone() else { return Err(Refusal::NotFound.into()) };
+        let now = self.now;
+        let standing = standing(self, &actor, now).await?.ok_or(Refusal::NotFound)?;
+        if standing.password_due {
+            return Err(Refusal::Forbidden.into());
+        }
+        if !standing.proven {
+            return Err(Refusal::Unauthenticated(Unauthenticated::ProofRequired).into());
+        }
+        self.caller.kind = ActorKind::Operator;
+        Ok(Operator { account: actor.account })
+    }
+
+    /// Lets an operator act in an organization, whose lock is taken: its members' units wait for the end of this one.
+    ///
+    /// # Errors
+    /// 404 where there is no such organization.
+    pub async fn operator_in(&mut self, _: &Operator, organization: OrganizationId) -> Result<OperatorAct, Failure> {
+        self.lock_organization(organization).await?;
+        Ok(OperatorAct { organization })
+    }
+
+    /// Takes the lock of the row of another account that an operator acts on.
+    ///
+    /// # Errors
+    /// 404 where there is no such account.
+    pub async fn lock_account_for(&mut self, _: &Operator, account: AccountId) -> Result<(), Failure> {
         match sql!(execute self, "UPDATE accounts SET revision = revision + 1 WHERE id = $1", account)? {
-            0 => Err(Refusal::Unauthenticated(Unauthenticated::SignInRequired).into()),
+            0 => Err(Refusal::NotFound.into()),
             _ => Ok(()),
         }
+    }
+
+    /// Takes an organization's lock where somebody enters it, leaves it, or answers its invitation by a right from elsewhere
+    /// than a membership.
+    ///
+    /// # Errors
+    /// 404 where there is none, 409 where it is suspended.
+    pub async fn lock_open_organization(&mut self, organization: OrganizationId) -> Result<(), Failure> {
+        self.lock_organization(organization).await?;
+        let (suspended,): (Option<Timestamp>,) =
+            sql!(one as (Option<Timestamp>,), self, "SELECT suspended_at FROM organizations WHERE id = $1", organization)?;
+        if suspended.is_some() { Err(Conflict::OrganizationSuspended.into()) } else { Ok(()) }
     }
 
     /// Takes an organization's lock where the right comes from elsewhere than a membership.

@@ -30,6 +30,8 @@ pub mod getting_started;
 pub mod invitations;
 /// Members of an organization and their roles.
 pub mod members;
+/// The operator's side: operators and their console.
+pub mod operator;
 /// Organizations.
 pub mod organizations;
 /// Sessions: signing in and out.

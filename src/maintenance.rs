@@ -9,7 +9,7 @@ use crate::{
     db::Failure,
     limits,
     live::changes,
-    outbox,
+    operator, outbox,
     portal::Portal,
     sessions, sql, tickets,
     words::{DAY, MINUTE},
@@ -48,6 +48,7 @@ pub async fn once(portal: &Portal) -> Result<(), Failure> {
     forgotten += sql!(execute &mut tx, "DELETE FROM idempotency_keys WHERE created_at < $1", now.plus(-DAY))?;
     forgotten += outbox::forget(&mut tx, now.plus(-30 * DAY)).await?;
     forgotten += changes::forget(&mut tx, now.plus(-DAY)).await?;
+    forgotten += operator::store::forget(&mut tx, now.plus(-portal.config.audit_days * DAY)).await?;
     forgotten += audit::forget(&mut tx, now.plus(-portal.config.audit_days * DAY)).await?;
     tx.commit().await?;
     if forgotten > 0 {

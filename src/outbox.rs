@@ -1,10 +1,14 @@
 //! What is to be done outside the database: rows written in the transaction that wants it done, claimed with a lease,
 //! tried again with growing pauses, and laid aside, visibly, when it is hopeless.
 
+use std::sync::LazyLock;
+
 use uuid::Uuid;
 
 use crate::{
     db::{Connected, Failure},
+    guard::Operator,
+    list::sql::{Column, Key, Keyed, ListSpec, ListSql},
     mail::Mail,
     secrets::Random,
     sql,
@@ -96,6 +100,69 @@ pub async fn backlog(db: &mut impl Connected) -> Result<(i64, i64), sqlx::Error>
     let (waiting,): (i64,) = sql!(one as (i64,), db, "SELECT count(*) FROM outbox WHERE done_at IS NULL AND dead_at IS NULL")?;
     let (dead,): (i64,) = sql!(one as (i64,), db, "SELECT count(*) FROM outbox WHERE dead_at IS NOT NULL")?;
     Ok((waiting, dead))
+}
+
+/// A row that was given up.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Dead {
+    /// The row.
+    pub id: Uuid,
+    /// What was to be done. It may hold the secret of a link: it is shown to nobody.
+    pub payload: String,
+    /// When it was put in.
+    pub created_at: Timestamp,
+    /// When it was given up.
+    pub dead_at: Timestamp,
+    /// How often it was tried.
+    pub attempts: i64,
+    /// Why it failed the last time.
+    pub last_error: Option<String>,
+}
+
+impl Keyed for Dead {
+    fn id(&self) -> Uuid {
+        self.id
+    }
+    fn key(&self, _: &str) -> Key {
+        Key::Number(self.dead_at.0)
+    }
+}
+
+/// What was given up.
+pub static DEAD: LazyLock<ListSql> = LazyLock::new(|| {
+    ListSql::new(ListSpec {
+        select: "id, payload, created_at, dead_at, attempts, last_error",
+        from: "outbox",
+        scope: "dead_at IS NOT NULL",
+        id: "id",
+        columns: &[Column { name: "since", key: "dead_at", number: true, newest_first: true }],
+        searched: &[],
+        indexed: None,
+        filters: &[],
+    })
+});
+inventory::submit! { crate::db::Statement { texts: |dialect| DEAD.texts(dialect), module: module_path!() } }
+
+/// A row that was given up.
+///
+/// # Errors
+/// The database's.
+pub async fn dead(db: &mut impl Connected, id: Uuid) -> Result<Option<Dead>, sqlx::Error> {
+    sql!(
+        optional as Dead,
+        db,
+        "SELECT id, payload, created_at, dead_at, attempts, last_error FROM outbox WHERE id = $1 AND dead_at IS NOT NULL",
+        id
+    )
+}
+
+/// Tries a row again that was given up, from now on as if it were new; `false` where it is none.
+///
+/// # Errors
+/// The database's.
+pub async fn retry(db: &mut impl Connected, _: &Operator, id: Uuid, now: Timestamp) -> Result<bool, sqlx::Error> {
+    let rows = sql!(execute db, "UPDATE outbox SET dead_at = NULL, lease_until = NULL, attempts = 0, due_at = $2 WHERE id = $1 AND dead_at IS NOT NULL", id, now)?;
+    Ok(rows == 1)
 }
 
 /// Forgets rows that were done, or given up, before a moment.

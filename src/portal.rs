@@ -154,6 +154,10 @@ impl Portal {
             changes: Vec::new(),
             about: Vec::new(),
         };
+        // Whoever calls is there, and not locked, until the end: an operator who locks the account waits for it.
+        if let Some(actor) = &caller.actor {
+            unit.lock_account(actor.account).await?;
+        }
         let key = caller.idempotency_key(action);
         if let Some(key) = &key
             && let Some(outcome) = unit.claim_key(key).await?
@@ -348,6 +352,11 @@ impl Unit {
         crate::outbox::put_mail(&mut self.tx, random, now, mail).await?;
         self.rings = true;
         Ok(())
+    }
+
+    /// Rings for what is to be done outside the database and is due again, at the commit.
+    pub(crate) fn ring(&mut self) {
+        self.rings = true;
     }
 
     /// A new identifier.

@@ -19,7 +19,7 @@ use crate::{
     db::Failure,
     dev_mail,
     form::{Refusal, door},
-    getting_started, invitations, live, members, organizations,
+    getting_started, guard, invitations, live, members, operator, organizations,
     permissions::Permission,
     portal::Portal,
     sessions, shell, tickets,
@@ -37,6 +37,8 @@ pub enum Access {
     SignedIn,
     /// Members of an organization whose role has the permission. On pages, others get what a stranger gets.
     Member(Permission),
+    /// Operators. Everybody else, signed in or not, gets what there is at an address where nothing is.
+    Operator,
 }
 
 /// A page.
@@ -75,7 +77,7 @@ const fn with_files(endpoint: &'static str, access: Access, page: &'static str, 
     FunctionRoute { endpoint, access, page, files: Some(files) }
 }
 
-use Access::{Anyone, Loopback, Member, SignedIn};
+use Access::{Anyone, Loopback, Member, Operator, SignedIn};
 use Permission::{ChangeRole, InviteMembers, ManageMembers, RaiseTicket, ViewCustomerData, ViewMembers};
 
 /// Every page.
@@ -117,6 +119,22 @@ pub const PAGES: &[PageRoute] = &[
     page!("/organization/contacts", Member(ViewCustomerData), customers::web::contacts),
     page!("/organization/activity", Member(ManageMembers), activity::web::activity),
     page!("/organization/activity.csv", Member(ManageMembers), activity::web::export),
+    page!("/operator", Operator, operator::web::overview),
+    page!("/operator/password", Operator, operator::web::password),
+    page!("/operator/customers", Operator, operator::web::customers),
+    page!("/operator/customers/{customer}", Operator, operator::web::customer),
+    page!("/operator/organizations", Operator, operator::web::organizations),
+    page!("/operator/organizations/{organization}", Operator, operator::web::organization),
+    page!("/operator/organizations/{organization}/suspend", Operator, operator::web::suspend),
+    page!("/operator/accounts", Operator, operator::web::accounts),
+    page!("/operator/accounts/{account}", Operator, operator::web::account),
+    page!("/operator/accounts/{account}/lock", Operator, operator::web::lock),
+    page!("/operator/audit", Operator, operator::web::audit),
+    page!("/operator/audit.csv", Operator, operator::web::export),
+    page!("/operator/imports", Operator, operator::web::imports),
+    page!("/operator/imports/{import}", Operator, operator::web::import),
+    page!("/operator/outbox", Operator, operator::web::outbox),
+    page!("/operator/outbox/{letter}", Operator, operator::web::letter),
     page!("/dev/mail", Loopback, dev_mail::mailbox),
     page!("/dev/mail/{mail}", Loopback, dev_mail::mail),
     #[cfg(debug_assertions)]
@@ -163,6 +181,11 @@ pub const FUNCTIONS: &[FunctionRoute] = &[
         Box::pin(tickets::actions::keep(portal, caller, file))
     }),
     function("resolve_ticket", Member(RaiseTicket), "/organization/tickets"),
+    function("lock_account", Operator, "/operator/accounts"),
+    function("unlock_account", Operator, "/operator/accounts"),
+    function("suspend_organization", Operator, "/operator/organizations"),
+    function("resume_organization", Operator, "/operator/organizations"),
+    function("retry_mail", Operator, "/operator/outbox"),
 ];
 
 /// Whether a request to this path may bring files, and so may take longer to arrive.
@@ -253,31 +276,38 @@ impl Routes {
                 return shell::answer(visit, parts, Err(failure)).await;
             }
         };
-        let outcome = match self.admit(route.access, &visit) {
+        let outcome = match self.admit(route.access, &visit).await {
             Ok(None) => (route.handler)(&visit).await,
             Ok(Some(place)) => Ok(Answer::SeeOther(place)),
-            Err(refusal) => Err(Failure::Refusal(refusal)),
+            Err(failure) => Err(failure),
         };
         shell::answer(visit, parts, outcome).await
     }
 
     /// The first look at who comes; the same table tells the browser what to hide.
-    fn admit(&self, access: Access, visit: &Visit) -> Result<Option<String>, Refusal> {
+    async fn admit(&self, access: Access, visit: &Visit) -> Result<Option<String>, Failure> {
         match access {
             Anyone => Ok(None),
             Loopback => {
                 if dev_mail::allowed(visit) {
                     Ok(None)
                 } else {
-                    Err(Refusal::NotFound)
+                    Err(Refusal::NotFound.into())
                 }
             }
-            SignedIn => visit.caller.actor.as_ref().map(|_| None).ok_or_else(sign_in_required),
+            SignedIn => visit.caller.actor.as_ref().map(|_| None).ok_or_else(|| sign_in_required().into()),
             Member(permission) => match (&visit.caller.actor, &visit.membership) {
-                (None, _) => Err(sign_in_required()),
+                (None, _) => Err(sign_in_required().into()),
+                (Some(_), None) if let Some((_, reason)) = &visit.suspended => Err(Refusal::Suspended(reason.clone()).into()),
                 (Some(_), Some(membership)) if membership.role.may(permission) => Ok(None),
-                (Some(_), _) => Err(Refusal::NotFound),
+                (Some(_), _) => Err(Refusal::NotFound.into()),
             },
+            Operator => {
+                let Some(actor) = visit.caller.actor.as_ref().filter(|actor| actor.operator) else { return Err(Refusal::NotFound.into()) };
+                let standing = guard::standing(&mut self.portal.read().await?, actor, self.portal.clock.now()).await?;
+                let due = standing.ok_or(Refusal::NotFound)?.password_due;
+                Ok((due && visit.path != operator::PASSWORD).then(|| operator::PASSWORD.to_owned()))
+            }
         }
     }
 

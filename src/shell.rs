@@ -31,6 +31,7 @@ struct Around {
     path: String,
     here: String,
     failed: bool,
+    operator: bool,
 }
 
 /// Draws what a visit leads to.
@@ -56,6 +57,7 @@ pub async fn refused(visit: Visit, parts: Parts, refusal: Refusal) -> Response {
     let (title, text) = match &refusal {
         Refusal::NotFound => ("Page not found", "There is nothing at this address, or nothing that is there for you."),
         Refusal::Forbidden => ("Not allowed", "Your role does not allow this. An Admin of your organization can do it."),
+        Refusal::Suspended(_) => ("Your organization is suspended", ""),
         Refusal::CrossSite => ("This came from another site", ""),
         Refusal::Unavailable => (
             "The portal is away for a moment",
@@ -102,7 +104,11 @@ async fn draw(visit: Visit, parts: Parts, page: Page, failed: bool) -> Response 
         theme: visit.theme,
         notice: visit.notice.filter(|_| !failed),
         person: visit.caller.actor.as_ref().map(|a| (a.first_name.clone(), a.name(), a.email.to_string())),
-        organization: visit.membership.as_ref().map(|m| (m.organization.to_string(), m.organization_name.clone())),
+        organization: visit
+            .membership
+            .as_ref()
+            .or(visit.suspended.as_ref().map(|(membership, _)| membership))
+            .map(|m| (m.organization.to_string(), m.organization_name.clone())),
         // Signed in and in the portal's frame, a page hears what changes.
         live: visit
             .caller
@@ -114,6 +120,7 @@ async fn draw(visit: Visit, parts: Parts, page: Page, failed: bool) -> Response 
         // The page that says that there is nothing is the same for every address: it does not repeat it.
         here: if failed { "/".to_owned() } else { visit.here() },
         failed,
+        operator: visit.caller.actor.as_ref().is_some_and(|actor| actor.operator),
     };
     let said = around.notice.is_some();
     let secrets_cookie = said.then(|| crate::form::door::notice_cookie(&visit.portal, None));
@@ -172,7 +179,7 @@ fn document(around: Around, page: Page, refused_form: bool) -> impl IntoView {
     let organization = around
         .organization
         .as_ref()
-        .filter(|_| page.frame == Frame::Portal && !around.failed)
+        .filter(|_| page.frame == Frame::Portal && !around.failed && !around.path.starts_with("/operator"))
         .map(|(_, name)| format!(" · {name}"))
         .unwrap_or_default();
     let title = format!("{error}{}{organization} · {}", page.title, around.portal_name);
@@ -318,6 +325,7 @@ fn navigation(around: &Around) -> AnyView {
         <ul class="nav-list">
             {entry("/getting-started", "Getting Started", icons::STEPS, at("/getting-started"))}
             {around.organization.is_some().then(|| entry("/organization", "Organization", icons::ORGANIZATION, at("/organization")))}
+            {around.operator.then(|| entry("/operator", "Operator", icons::MONITOR, at("/operator")))}
             {entry("/roles", "Roles and permissions", icons::SHIELD, at("/roles"))}
         </ul>
     }

@@ -9,7 +9,7 @@ use crate::{
     actor::{Actor, Caller},
     db::Failure,
     form::{FormState, Notice, Refusal, Unauthenticated},
-    guard::Membership,
+    guard::{Membership, Seat},
     live::{self, changes},
     portal::Portal,
 };
@@ -53,8 +53,10 @@ pub struct Visit {
     pub portal: Portal,
     /// Who.
     pub caller: Caller,
-    /// The visitor's membership, where there is one.
+    /// The visitor's membership, where there is one and its organization is open.
     pub membership: Option<Membership>,
+    /// The membership in an organization that is suspended, and the reason.
+    pub suspended: Option<(Membership, String)>,
     /// Up to where the log of changes had come before anything was read for the page.
     pub mark: Option<uuid::Uuid>,
     /// The chosen theme.
@@ -75,20 +77,19 @@ impl Visit {
     /// Takes a visit from a request that the session layer has seen.
     ///
     /// # Errors
-    /// Where the membership cannot be read. A locked account or a suspended organization visits as no member.
+    /// Where the membership cannot be read.
     pub async fn from_parts(portal: Portal, parts: &Parts) -> Result<Self, Failure> {
         let caller = parts.extensions.get::<Caller>().cloned().unwrap_or_else(Caller::system);
-        let (mut membership, mut mark) = (None, None);
+        let (mut membership, mut suspended, mut mark) = (None, None, None);
         if let Some(actor) = &caller.actor {
             let mut db = portal.read().await?;
             mark = Some(changes::head(&mut db).await?.mark);
-            membership = match crate::guard::membership(&mut db, actor.account, portal.clock.now()).await {
-                Ok(membership) => membership,
-                Err(Failure::Refusal(_)) => None,
-                Err(failure) => return Err(failure),
-            };
+            match crate::guard::seat(&mut db, actor.account).await? {
+                Some(Seat { membership, suspended: Some(reason), .. }) => suspended = Some((membership, reason)),
+                seat => membership = seat.map(|seat| seat.membership),
+            }
         }
-        Ok(Self { mark, ..Self::plain(portal, parts, caller, membership) })
+        Ok(Self { mark, suspended, ..Self::plain(portal, parts, caller, membership) })
     }
 
     /// A visit of which nothing is asked from the database, as the page that says that it is away needs it.
@@ -98,6 +99,7 @@ impl Visit {
             portal,
             caller,
             membership,
+            suspended: None,
             mark: None,
             theme: cookie(&parts.headers, "theme").map_or(Theme::System, Theme::parse),
             // What is said once is said on a page that is looked at: not on one that is loaded ahead, nor to one that asks for

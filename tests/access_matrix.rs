@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use org_portal::{
     permissions::Role,
     routes::{Access, FUNCTIONS, FunctionRoute, LIVE, OTHERS, PAGES},
-    words::OrganizationId,
+    words::{Email, OrganizationId},
 };
 use support::{Browser, Engine, Options, TestPortal};
 
@@ -31,6 +31,8 @@ struct Actor {
     role: Option<Role>,
     /// Whether in another organization.
     elsewhere: bool,
+    /// Whether an account that runs the portal.
+    operator: bool,
 }
 
 struct Place {
@@ -41,6 +43,10 @@ struct Place {
     mail: String,
     ticket: String,
     file: String,
+    account: String,
+    customer: String,
+    import: String,
+    letter: String,
 }
 
 async fn actors(portal: &TestPortal) -> (Vec<Actor>, Place) {
@@ -62,7 +68,22 @@ async fn actors(portal: &TestPortal) -> (Vec<Actor>, Place) {
     // Of the Technical user: whoever raised it sees it, and the Admin.
     let form = technical.get("/organization/tickets/new").await.is(200).form("/do/raise_ticket");
     technical.submit_with(&form.with("subject", "Help").with("description", "Please"), &[("a.txt", b"a")]).await.is(303);
+    let operator = portal.sign_up("operator").await;
+    org_portal::operator::actions::create(&portal.portal, Email::parse("operator@example.com").unwrap(), None).await.unwrap();
+    // What there is to look at in the console: a customer, the import that brought it, and a mail that did not leave.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("customers.jsonl");
+    std::fs::write(&file, r#"{"kind":"customer","number":"C1","name":"Acme"}"#).unwrap();
+    org_portal::cli::import::import(&portal.portal, &file, false, None, false).await.unwrap();
+    portal.deliver().await;
+    portal.invite(&admin, "letter@example.com", Role::TechnicalUser).await.is(303);
+    portal.execute("UPDATE outbox SET dead_at = 1, done_at = NULL WHERE created_at = (SELECT max(created_at) FROM outbox)").await;
+    let id_of = async |what: &str| portal.text(&format!("SELECT {} FROM {what}", portal.engine.hex("id"))).await;
     let place = Place {
+        account: id_of("accounts WHERE email_key = 'bystander@example.com'").await,
+        customer: id_of("customers").await,
+        import: id_of("imports").await,
+        letter: id_of("outbox WHERE dead_at = 1").await,
         organization: portal.organization_of("admin").await,
         member: portal.member_of("bystander").await.to_string(),
         invitation: portal.invitation_of("invited@example.com").await.to_string(),
@@ -79,7 +100,7 @@ async fn actors(portal: &TestPortal) -> (Vec<Actor>, Place) {
             portal.text(&format!("SELECT {} FROM kept_mails ORDER BY id LIMIT 1", portal.engine.hex("id"))).await
         },
     };
-    let actor = |name, browser, signed_in, role, elsewhere| Actor { name, browser, signed_in, role, elsewhere };
+    let actor = |name, browser, signed_in, role, elsewhere| Actor { name, browser, signed_in, role, elsewhere, operator: false };
     let actors = vec![
         actor("anonymous", portal.browser(), false, None, false),
         actor("Admin", admin, true, Some(Role::Admin), false),
@@ -88,17 +109,26 @@ async fn actors(portal: &TestPortal) -> (Vec<Actor>, Place) {
         actor("account without organization", nowhere, true, None, false),
         actor("removed member", removed, true, None, false),
         actor("signed out elsewhere", ended, false, None, false),
+        Actor { operator: true, ..actor("operator", operator, true, None, false) },
     ];
     (actors, place)
 }
 
 /// What a page's path is for this walk.
 fn path_of(path: &str, place: &Place) -> String {
-    path.replace("{ticket}", &place.ticket)
-        .replace("{file}", &place.file)
-        .replace("{member}", &place.member)
-        .replace("{invitation}", &place.invitation)
-        .replace("{mail}", &place.mail)
+    let ids = [
+        ("{member}", &place.member),
+        ("{invitation}", &place.invitation),
+        ("{mail}", &place.mail),
+        ("{organization}", &place.organization.to_string()),
+        ("{account}", &place.account),
+        ("{customer}", &place.customer),
+        ("{import}", &place.import),
+        ("{letter}", &place.letter),
+        ("{ticket}", &place.ticket),
+        ("{file}", &place.file),
+    ];
+    ids.into_iter().fold(path.to_owned(), |path, (name, id)| path.replace(name, id))
 }
 
 /// A call that does no harm: its arguments are there and wrong, so that who gets past the guard meets 422, or 404 of an
@@ -137,6 +167,9 @@ fn arguments(endpoint: &str, place: &Place) -> Vec<(&'static str, String)> {
         "reply_to_ticket" => vec![("ticket", "T0".into()), ("form[body]", "Please".into())],
         "resolve_ticket" => vec![("ticket", "T0".into())],
         // These change something for who may; they come last and have rules of their own below.
+        "lock_account" => vec![("form[account]", nobody), ("form[reason]", "Spam".into())],
+        "suspend_organization" => vec![("form[organization]", nobody), ("form[reason]", "Unpaid".into())],
+        "unlock_account" | "resume_organization" | "retry_mail" => vec![("form[id]", nobody)],
         "remind_administrator" | "join_organization" => vec![],
         "sign_out" | "end_other_sessions" | "leave_organization" => vec![],
         other => panic!("the access matrix does not know how to call {other}: add its arguments"),
@@ -149,6 +182,8 @@ fn status_of(access: Access, actor: &Actor) -> &'static [u16] {
         Access::Anyone | Access::Loopback => &[200, 422, 410],
         Access::SignedIn if !actor.signed_in => &[401],
         Access::SignedIn => &[200, 422, 404, 409, 410],
+        // For others there is no such function; for operators no such object.
+        Access::Operator => &[404],
         Access::Member(_) if !actor.signed_in => &[401],
         Access::Member(permission) => match actor.role {
             Some(role) if role.may(permission) => &[200, 404, 409, 422],
@@ -197,6 +232,8 @@ async fn walk(engine: Engine) {
                         to_sign_in
                     }
                 }
+                Access::Operator if actor.operator => seen,
+                Access::Operator => as_if_not_there,
                 Access::Member(permission) => match actor.role {
                     _ if !actor.signed_in => to_sign_in,
                     Some(role) if role.may(permission) => answer.status == 200,

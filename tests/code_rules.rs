@@ -8,8 +8,8 @@ use std::{
 };
 
 /// The rooms. Every other module is the house.
-const ROOMS: [&str; 9] =
-    ["accounts", "activity", "customers", "getting_started", "invitations", "members", "organizations", "sessions", "tickets"];
+const ROOMS: [&str; 10] =
+    ["accounts", "activity", "customers", "getting_started", "invitations", "members", "operator", "organizations", "sessions", "tickets"];
 
 /// Modules of the house that name rooms, and why.
 const COMPOSITION_ROOTS: &[(&str, &str)] = &[

@@ -376,7 +376,7 @@ pub fn account(account: Account) -> AnyView {
         </section>
         <section class="settings" id="change-password" aria-labelledby="password-title">
             <div class="settings-head"><h2 id="password-title">"Password"</h2><p>"Changing it ends all your other sessions."</p></div>
-            {password_form(password, &email)}
+            {password_form(password.drawn, password.checked, &email)}
         </section>
         <section class="settings" aria-labelledby="sessions-title">
             <div class="settings-head"><h2 id="sessions-title">"Sessions"</h2><p>"Where you are signed in. End what you do not recognize, then change your password."</p></div>
@@ -427,8 +427,9 @@ fn name_form(form: Form, first_name: &str, last_name: &str) -> AnyView {
     .into_any()
 }
 
-fn password_form(form: Form, email: &Email) -> AnyView {
-    let Form { drawn, checked } = form;
+/// Another password.
+#[must_use]
+pub fn password_form(drawn: Drawn, checked: Checked, email: &Email) -> AnyView {
     view! {
         <form class="card" method="post" action="/do/change_password" novalidate>
             <Hidden drawn=drawn/>

@@ -1,12 +1,16 @@
 //! All SQL of accounts, credentials, sign-ups, password resets and changes of address.
 
+use std::sync::LazyLock;
+
 use uuid::Uuid;
 
 use crate::{
+    actor::full_name,
     db::Connected,
-    guard::Vacant,
+    guard::{Operator, Vacant},
+    list::sql::{Bound, Column, Filter, Indexed, Key, Keyed, ListSpec, ListSql, WHOLE},
     sql,
-    words::{AccountId, Email, FirstName, LastName, Timestamp},
+    words::{AccountId, Email, FirstName, LastName, Timestamp, fold},
 };
 
 /// An account.
@@ -80,6 +84,101 @@ pub async fn locked_until(db: &mut impl Connected, account: AccountId) -> Result
     Ok(row.and_then(|(until,)| until))
 }
 
+/// What a person's name is sorted and searched by.
+fn name_key(first_name: &FirstName, last_name: &LastName) -> String {
+    fold(&full_name(first_name.as_str(), last_name.as_str()))
+}
+
+/// An account as operators see it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Listed {
+    /// Its id.
+    pub id: AccountId,
+    /// Its address.
+    pub email: String,
+    /// The same, in lower case.
+    pub email_key: String,
+    /// The first name.
+    pub first_name: String,
+    /// The last name; may be empty.
+    pub last_name: String,
+    /// Both, folded.
+    pub name_key: String,
+    /// Since when.
+    pub created_at: Timestamp,
+    /// Until when it is locked, or was; [`Timestamp::NEVER`] for without an end.
+    pub locked_until: Option<Timestamp>,
+    /// Why.
+    pub lock_reason: Option<String>,
+}
+
+impl Keyed for Listed {
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+    fn key(&self, column: &str) -> Key {
+        match column {
+            "email" => Key::Text(self.email_key.clone()),
+            "created" => Key::Number(self.created_at.0),
+            _ => Key::Text(self.name_key.clone()),
+        }
+    }
+}
+
+/// All accounts.
+pub static LIST: LazyLock<ListSql> = LazyLock::new(|| {
+    ListSql::new(ListSpec {
+        select: "id, email, email_key, first_name, last_name, name_key, created_at, locked_until, lock_reason",
+        from: "accounts",
+        scope: WHOLE,
+        id: "id",
+        columns: &[
+            Column { name: "name", key: "name_key", number: false, newest_first: false },
+            Column { name: "email", key: "email_key", number: false, newest_first: false },
+            Column { name: "created", key: "created_at", number: true, newest_first: true },
+        ],
+        searched: &["name_key", "email_key"],
+        indexed: Some(Indexed { view: "accounts_search", keys: "search_keys" }),
+        filters: &[Filter {
+            name: "state",
+            conditions: &["locked_until > $"],
+            read: |value, now| (value == "locked").then_some((0, Bound::Number(now.0))),
+        }],
+    })
+});
+inventory::submit! { crate::db::Statement { texts: |dialect| LIST.texts(dialect), module: module_path!() } }
+
+/// An account as operators see it.
+///
+/// # Errors
+/// The database's.
+pub async fn listed(db: &mut impl Connected, id: AccountId) -> Result<Option<Listed>, sqlx::Error> {
+    sql!(
+        optional as Listed,
+        db,
+        "SELECT id, email, email_key, first_name, last_name, name_key, created_at, locked_until, lock_reason FROM accounts WHERE id = $1",
+        id
+    )
+}
+
+/// Locks an account until a moment, or says that of one that is locked anew.
+///
+/// # Errors
+/// The database's.
+pub async fn lock(db: &mut impl Connected, _: &Operator, id: AccountId, until: Timestamp, reason: &str) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE accounts SET locked_until = $2, lock_reason = $3 WHERE id = $1", id, until, reason)?;
+    Ok(())
+}
+
+/// Unlocks an account.
+///
+/// # Errors
+/// The database's.
+pub async fn unlock(db: &mut impl Connected, _: &Operator, id: AccountId) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE accounts SET locked_until = NULL, lock_reason = NULL WHERE id = $1", id)?;
+    Ok(())
+}
+
 /// Makes an account, unless the address has one: then `false`.
 ///
 /// # Errors
@@ -92,8 +191,8 @@ pub async fn insert(
     last_name: &LastName,
     now: Timestamp,
 ) -> Result<bool, sqlx::Error> {
-    let rows = sql!(execute db, "INSERT INTO accounts (id, email, email_key, first_name, last_name, created_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (email_key) DO NOTHING",
-        id, email.as_str(), email.key(), first_name.as_str(), last_name.as_str(), now)?;
+    let rows = sql!(execute db, "INSERT INTO accounts (id, email, email_key, first_name, last_name, name_key, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (email_key) DO NOTHING",
+        id, email.as_str(), email.key(), first_name.as_str(), last_name.as_str(), name_key(first_name, last_name), now)?;
     Ok(rows == 1)
 }
 
@@ -117,7 +216,7 @@ pub struct New {
 /// # Errors
 /// The database's.
 pub async fn insert_many(db: &mut impl Connected, _: &Vacant, rows: &[New]) -> Result<u64, sqlx::Error> {
-    sql!(insert db, "INSERT INTO accounts (id, email, email_key, first_name, last_name, created_at)", rows, |row| [row.id, row.email.as_str(), row.email.key(), row.first_name.as_str(), row.last_name.as_str(), row.created_at])
+    sql!(insert db, "INSERT INTO accounts (id, email, email_key, first_name, last_name, name_key, created_at)", rows, |row| [row.id, row.email.as_str(), row.email.key(), row.first_name.as_str(), row.last_name.as_str(), name_key(&row.first_name, &row.last_name), row.created_at])
 }
 
 /// Changes a person's name.
@@ -125,7 +224,7 @@ pub async fn insert_many(db: &mut impl Connected, _: &Vacant, rows: &[New]) -> R
 /// # Errors
 /// The database's.
 pub async fn rename(db: &mut impl Connected, id: AccountId, first_name: &FirstName, last_name: &LastName) -> Result<(), sqlx::Error> {
-    sql!(execute db, "UPDATE accounts SET first_name = $2, last_name = $3 WHERE id = $1", id, first_name.as_str(), last_name.as_str())?;
+    sql!(execute db, "UPDATE accounts SET first_name = $2, last_name = $3, name_key = $4 WHERE id = $1", id, first_name.as_str(), last_name.as_str(), name_key(first_name, last_name))?;
     Ok(())
 }
 

@@ -1,13 +1,14 @@
-//! The use cases: reading the audit log of one's organization.
+//! The use cases: reading the audit log, of one's organization or, for operators, all of it. Every event is said here.
 
 use serde_json::Value;
 
-use super::{EventView, Piece};
+use super::{EventView, Piece, Reader};
 use crate::{
-    audit::{Action, LIST, Row, SUCCESS},
+    audit::{ALL, Action, LIST, OPERATOR, Row, SUCCESS},
     db::{Connected, Failure},
     guard::Membership,
     list::{ListQuery, Listed, csv},
+    organizations::store as organizations,
     portal::Portal,
     sessions::device,
     visit::Answer,
@@ -30,7 +31,51 @@ pub async fn page(
     query: &ListQuery,
     now: Timestamp,
 ) -> Result<Listed<EventView>, Failure> {
-    Ok(LIST.page::<Row>(db, organization.0, query, now, None).await?.map(|row| view(&row)))
+    Ok(LIST.page::<Row>(db, organization.0, query, now, None).await?.map(|row| view(&row, Reader::Admins)))
+}
+
+/// What is asked of the list of everything.
+#[must_use]
+pub fn asked_of_all(query: &str) -> ListQuery {
+    ListQuery::parse(url::form_urlencoded::parse(query.as_bytes()).into_owned(), &ALL.filters())
+}
+
+/// A page of all events, for operators.
+///
+/// # Errors
+/// The database's.
+pub async fn page_of_all(db: &mut impl Connected, query: &ListQuery, now: Timestamp) -> Result<Listed<EventView>, Failure> {
+    let mut page = ALL.page::<Row>(db, None, query, now, None).await?.map(|row| view(&row, Reader::Operators));
+    let mut names: Vec<(OrganizationId, Option<String>)> = Vec::new();
+    for (id, name) in page.rows.iter_mut().filter_map(|event| event.organization.as_mut()) {
+        if !names.iter().any(|(known, _)| known == id) {
+            names.push((*id, organizations::get(db, *id).await?.map(|row| row.name)));
+        }
+        *name = names.iter().find(|(known, _)| known == id).and_then(|(_, name)| name.clone());
+    }
+    Ok(page)
+}
+
+/// The events that a query of an operator's asks for, as CSV.
+#[must_use]
+pub fn export_all(portal: &Portal, query: &str) -> Answer {
+    let (portal, now, query) = (portal.clone(), portal.clock.now(), asked_of_all(query));
+    let head = ["Time", "Who", "Account", "What", "Organization", "Outcome", "Address", "Program", "Request"];
+    csv::answer("audit.csv", &head, move |after| {
+        let (portal, query) = (portal.clone(), ListQuery { after, before: String::new(), ..query.clone() });
+        Box::pin(async move {
+            let mut db = portal.read().await?;
+            let (rows, next) = ALL.batch::<Row>(&mut db, None, &query, now, None, csv::BATCH).await?;
+            let lines = rows.into_iter().map(|row| {
+                let event = view(&row, Reader::Operators);
+                let (who, what) = (event.who().to_owned(), event.what());
+                let account = row.actor_id.map(|id| id.to_string()).unwrap_or_default();
+                let organization = row.organization_id.map(|id| id.to_string()).unwrap_or_default();
+                vec![row.at.rfc3339(), who, account, what, organization, row.outcome, row.address, row.user_agent, row.request_id]
+            });
+            Ok((lines.collect(), next))
+        })
+    })
 }
 
 /// The events that a query asks for, as CSV.
@@ -44,8 +89,11 @@ pub fn export(portal: &Portal, membership: &Membership, query: &str) -> Answer {
             let mut db = portal.read().await?;
             let (rows, next) = LIST.batch::<Row>(&mut db, organization.0, &query, now, None, csv::BATCH).await?;
             let lines = rows.into_iter().map(|row| {
-                let event = view(&row);
+                let event = view(&row, Reader::Admins);
                 let (who, what) = (event.who().to_owned(), event.what());
+                if is_hidden(&row, Reader::Admins) {
+                    return vec![row.at.rfc3339(), who, what, row.outcome, String::new(), String::new(), String::new()];
+                }
                 vec![row.at.rfc3339(), who, what, row.outcome, row.address, row.user_agent, row.request_id]
             });
             Ok((lines.collect(), next))
@@ -53,34 +101,53 @@ pub fn export(portal: &Portal, membership: &Membership, query: &str) -> Answer {
     })
 }
 
+/// Whether a reader is not told who did something, and from where.
+fn is_hidden(row: &Row, reader: Reader) -> bool {
+    reader == Reader::Admins && row.actor_kind == OPERATOR
+}
+
 /// An event in words.
-fn view(row: &Row) -> EventView {
+fn view(row: &Row, reader: Reader) -> EventView {
+    let hidden = is_hidden(row, reader);
     EventView {
         id: row.id,
         at: row.at,
-        actor: row.actor_id.map(|account| (account, row.actor_name.clone())),
-        pieces: pieces(row),
+        actor: row.actor_id.filter(|_| !hidden).map(|account| (account, row.actor_name.clone())),
+        otherwise: match row.actor_kind.as_str() {
+            OPERATOR => "The operator",
+            "anonymous" => "Somebody",
+            _ => "The portal",
+        },
+        pieces: pieces(row, reader),
         refused: (row.outcome != SUCCESS).then(|| reason(&row.outcome)),
-        device: if row.user_agent.is_empty() { String::new() } else { device(&row.user_agent) },
-        address: row.address.clone(),
+        device: if row.user_agent.is_empty() || hidden { String::new() } else { device(&row.user_agent) },
+        address: if hidden { String::new() } else { row.address.clone() },
+        organization: row.organization_id.filter(|_| reader == Reader::Operators).map(|id| (id, None)),
     }
 }
 
 /// What was done, or tried, as the rest of a sentence that begins with who did it.
-fn pieces(row: &Row) -> Vec<Piece> {
+fn pieces(row: &Row, reader: Reader) -> Vec<Piece> {
     let done = row.outcome == SUCCESS;
     let verb = |past: &str, base: &str| Piece::Words(if done { past.to_owned() } else { format!("tried to {base}") });
     let words = |text: &str| Piece::Words(text.to_owned());
     let objects = parsed(&row.objects);
     // An attempt on what was not there names nobody.
     let named = |kind: &str, nobody: &str| {
-        let names: Vec<&str> =
-            objects.as_array().into_iter().flatten().filter(|object| object["kind"] == kind).filter_map(|o| o["name"].as_str()).collect();
+        let names: Vec<&str> = objects
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|object| object["kind"] == kind)
+            .filter_map(|o| o["name"].as_str())
+            .filter(|name| !name.is_empty())
+            .collect();
         if names.is_empty() { Piece::Words(nobody.to_owned()) } else { Piece::Name(names.join(", ")) }
     };
     let (before, after) = (parsed(&row.before_state), parsed(&row.after_state));
     let state = |state: &Value, key: &str| state[key].as_str().unwrap_or_default().to_owned();
     let (member, invited) = (|| named("member", "somebody"), || named("invitation", "somebody"));
+    let (account, address) = (|| named("account", "somebody"), || named("address", "an address"));
     let from_to = |key: &str| match (state(&before, key), state(&after, key)) {
         (from, to) if from.is_empty() || to.is_empty() => None,
         (from, to) => Some((from, to)),
@@ -89,15 +156,64 @@ fn pieces(row: &Row) -> Vec<Piece> {
         pieces.extend(from_to("role").map(|(from, to)| Piece::Words(format!("from {from} to {to}"))));
         pieces
     };
+    let renamed = |past: &str, base: &str, key: &str| match from_to(key) {
+        Some((from, to)) => vec![Piece::Words(format!("{past} from")), Piece::Name(from), words("to"), Piece::Name(to)],
+        None => vec![verb(past, base)],
+    };
+    // The reason that an operator gave.
+    let because = |mut pieces: Vec<Piece>| {
+        let reason = state(&after, "reason");
+        if !reason.is_empty() {
+            pieces.extend([words("with the reason"), Piece::Name(reason)]);
+        }
+        pieces
+    };
     let Some(action) = Action::parse(&row.action) else { return vec![words(&row.action)] };
     match action {
+        Action::SignUp => vec![verb("asked for an account for", "get an account for"), named("sign_up", "an address")],
+        Action::VerifyEmail => vec![verb("verified the address of", "verify the address of"), account()],
+        Action::SignIn => vec![verb("signed in to the account of", "sign in to the account of"), account()],
+        Action::SignInFailed => vec![words("tried to sign in as"), address()],
+        Action::SignOut => vec![verb("signed out", "sign out")],
+        Action::EndSession => vec![verb("ended one of their sessions", "end a session")],
+        Action::EndOtherSessions => vec![verb("ended all their other sessions", "end their other sessions")],
+        Action::RequestPasswordReset => {
+            vec![verb("asked for a link to reset the password of", "get a link to reset the password of"), address()]
+        }
+        Action::ResetPassword => vec![verb("reset the password of", "reset a password"), account()],
+        Action::ChangePassword => vec![verb("changed their password", "change their password")],
+        Action::ChangeName => renamed("changed their name", "change their name", "name"),
+        Action::RequestEmailChange => vec![verb("asked to have the address", "change their address to"), address()],
+        Action::ChangeEmail => renamed("changed their address", "change their address", "email"),
+        Action::DeleteAccount => vec![verb("deleted their account", "delete their account")],
+        Action::Prove => vec![verb("gave their password once more", "give their password once more")],
         Action::RecreateOrganization => vec![verb("recreated the organization", "recreate the organization"), named("organization", "")],
         Action::LinkCustomer => vec![words("joined the organization with its customer record")],
+        Action::RemindAdministrator => {
+            vec![verb("reminded the administrator of", "remind the administrator of"), named("customer", "their company")]
+        }
+        Action::ImportCustomers => vec![verb("imported customers from", "import customers"), named("file", "a file")],
+        Action::OpenCustomer => {
+            vec![verb("named", "name"), address(), words("as the administrator of"), named("customer", "a customer")]
+        }
+        Action::AddOperator => vec![verb("gave the rights of an operator to", "give the rights of an operator to"), account()],
+        Action::RemoveOperator => vec![verb("took the rights of an operator from", "take the rights of an operator from"), account()],
+        Action::LockAccount => {
+            let locked = vec![verb("locked the account of", "lock the account of"), account()];
+            // Why somebody is locked is between them and the operator.
+            if reader == Reader::Operators { because(locked) } else { locked }
+        }
+        Action::UnlockAccount => vec![verb("unlocked the account of", "unlock the account of"), account()],
+        Action::SuspendOrganization => {
+            because(vec![verb("suspended the organization", "suspend the organization"), named("organization", "")])
+        }
+        Action::ResumeOrganization => {
+            vec![verb("opened the organization again:", "open the organization again:"), named("organization", "one that is not there")]
+        }
+        Action::RetryMail => vec![verb("sent a mail on its way again to", "send a mail on its way again to"), address()],
+        Action::Maintain => vec![words("kept house")],
         Action::AddOrganization => vec![verb("added the organization", "add the organization"), named("organization", "")],
-        Action::RenameOrganization => match from_to("name") {
-            Some((from, to)) => vec![words("renamed the organization from"), Piece::Name(from), words("to"), Piece::Name(to)],
-            None => vec![verb("renamed the organization", "rename the organization")],
-        },
+        Action::RenameOrganization => renamed("renamed the organization", "rename the organization", "name"),
         Action::DeleteOrganization => vec![verb("deleted the organization", "delete the organization")],
         Action::InviteMember => {
             let role = state(&after, "role");
@@ -108,7 +224,8 @@ fn pieces(row: &Row) -> Vec<Piece> {
         Action::ChangeInvitationRole => role(vec![verb("changed the invitation of", "change the invitation of"), invited()]),
         Action::RevokeInvitation => vec![verb("revoked the invitation of", "revoke the invitation of"), invited()],
         Action::AcceptInvitation | Action::JoinCustomer => {
-            vec![verb("joined", "join"), Piece::Words(format!("as {}", state(&after, "role")))]
+            let role = state(&after, "role");
+            std::iter::once(verb("joined", "join")).chain((!role.is_empty()).then(|| Piece::Words(format!("as {role}")))).collect()
         }
         Action::DeclineInvitation => vec![verb("declined the invitation of", "decline the invitation of"), invited()],
         Action::ChangeRole => role(vec![verb("changed the role of", "change the role of"), member()]),
@@ -118,7 +235,6 @@ fn pieces(row: &Row) -> Vec<Piece> {
         Action::ReplyToTicket => vec![verb("replied to the ticket", "reply to the ticket"), named("ticket", "")],
         Action::ReopenTicket => vec![verb("reopened the ticket", "reopen the ticket"), named("ticket", "")],
         Action::ResolveTicket => vec![verb("marked as resolved the ticket", "resolve the ticket"), named("ticket", "")],
-        other => vec![words(other.code())],
     }
 }
 
@@ -141,6 +257,10 @@ fn reason(code: &str) -> String {
         "ticket_over" => "The ticket was closed",
         "invalid" => "What was asked for is not possible",
         "too_many_requests" => "Too many attempts",
+        "suspended" | "organization_suspended" => "The organization was suspended",
+        "account_locked" => "The account was locked",
+        "wrong_password" => "The password was wrong",
+        "already_so" => "It was so already",
         other => return format!("Refused ({other})"),
     }
     .to_owned()
@@ -150,7 +270,7 @@ fn reason(code: &str) -> String {
 mod tests {
     use super::*;
 
-    fn said(action: Action, outcome: &str, objects: &str, before: &str, after: &str) -> String {
+    fn said_to(reader: Reader, action: Action, outcome: &str, objects: &str, before: &str, after: &str) -> String {
         let row = Row {
             id: uuid::Uuid::nil(),
             at: Timestamp(0),
@@ -164,8 +284,22 @@ mod tests {
             address: String::new(),
             user_agent: String::new(),
             request_id: String::new(),
+            organization_id: None,
+            actor_kind: OPERATOR.to_owned(),
         };
-        view(&row).what()
+        view(&row, reader).what()
+    }
+
+    fn said(action: Action, outcome: &str, objects: &str, before: &str, after: &str) -> String {
+        said_to(Reader::Admins, action, outcome, objects, before, after)
+    }
+
+    #[test]
+    fn the_reason_of_a_lock_is_for_operators() {
+        let bob = r#"[{"kind":"account","id":"1","name":"Bob"}]"#;
+        let locked = |reader| said_to(reader, Action::LockAccount, SUCCESS, bob, "null", r#"{"reason":"Spam"}"#);
+        assert_eq!(locked(Reader::Operators), "locked the account of Bob with the reason Spam");
+        assert_eq!(locked(Reader::Admins), "locked the account of Bob");
     }
 
     #[test]

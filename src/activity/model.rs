@@ -1,6 +1,15 @@
 use uuid::Uuid;
 
-use crate::words::{AccountId, Timestamp};
+use crate::words::{AccountId, OrganizationId, Timestamp};
+
+/// Who reads the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// The Admins of the organization that the events are of: what an operator did is the operator's, whoever that is.
+    Admins,
+    /// The operators.
+    Operators,
+}
 
 /// A piece of a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +27,10 @@ pub struct EventView {
     pub id: Uuid,
     /// When.
     pub at: Timestamp,
-    /// Who; nobody where the portal did it by itself.
+    /// Who; nobody where it was no account, or where the reader is not told.
     pub actor: Option<(AccountId, String)>,
+    /// What stands in that one's place.
+    pub otherwise: &'static str,
     /// What that one did, as the rest of the sentence.
     pub pieces: Vec<Piece>,
     /// Why it was refused, where it was.
@@ -28,13 +39,15 @@ pub struct EventView {
     pub device: String,
     /// From which address.
     pub address: String,
+    /// In which organization, for who sees several: its id, and its name where it is still there.
+    pub organization: Option<(OrganizationId, Option<String>)>,
 }
 
 impl EventView {
     /// Who did it, in words.
     #[must_use]
     pub fn who(&self) -> &str {
-        self.actor.as_ref().map_or("The portal", |(_, name)| name)
+        self.actor.as_ref().map_or(self.otherwise, |(_, name)| name)
     }
 
     /// What was done, as text.
@@ -47,11 +60,25 @@ impl EventView {
     }
 }
 
-/// The kinds by which the list is filtered: the name in the URL, and the one on pages.
+/// The kinds by which an organization's list is filtered: the name in the URL, and the one on pages.
 pub const KINDS: [(&str, &str); 5] = [
     ("member", "Members"),
     ("invitation", "Invitations"),
     ("ticket", "Tickets"),
     ("organization", "Organization"),
+    (crate::audit::REFUSED, "Refused"),
+];
+/// The kinds by which the list of everything is filtered.
+pub const ALL_KINDS: [(&str, &str); 11] = [
+    ("account", "Accounts"),
+    ("session", "Sessions"),
+    ("password", "Passwords"),
+    ("organization", "Organizations"),
+    ("member", "Members"),
+    ("invitation", "Invitations"),
+    ("ticket", "Tickets"),
+    ("customer", "Customers"),
+    (crate::audit::OPERATOR, "Operators"),
+    ("mail", "Mails"),
     (crate::audit::REFUSED, "Refused"),
 ];

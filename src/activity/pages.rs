@@ -37,7 +37,7 @@ pub struct Look {
 pub fn activity(look: Look) -> AnyView {
     let Look { page, query, organization, role, now, days } = look;
     let kinds: Vec<_> = KINDS.map(|(name, title)| (name.to_owned(), title.to_owned())).into();
-    let person = person(&page, &query);
+    let person = person(PATH, &page, &query);
     let export = format!("{PATH}.csv{}", query.at(None, None).to_url());
     view! {
         <header class="page-head" data-region="head">
@@ -55,11 +55,11 @@ pub fn activity(look: Look) -> AnyView {
             </div>
             <div class="toolbar" role="group" aria-label="Filters">
                 {list::filter(PATH, &query, "kind", "Kind", "any", &kinds)}
-                {time(&query, now)}
+                {time(PATH, &query, now)}
                 {person}
                 <div class="end"><a class="button small" href=export download="activity.csv"><Icon inner=icons::DOWNLOAD/>"Export CSV"</a></div>
             </div>
-            <div class="section" data-region="activity">{rows(page, &query)}</div>
+            <div class="section" data-region="activity">{rows(PATH, page, &query)}</div>
             <p class="hint">{format!("Events are kept for {days} days. Times in the filter are days in UTC.")}</p>
         </div>
         <LocalTimes/>
@@ -68,11 +68,12 @@ pub fn activity(look: Look) -> AnyView {
 }
 
 /// Whose events are shown, where they are one person's, and the way back to everybody's. The name comes from the rows.
-fn person(page: &Listed<EventView>, query: &ListQuery) -> Option<AnyView> {
+#[must_use]
+pub fn person(path: &str, page: &Listed<EventView>, query: &ListQuery) -> Option<AnyView> {
     query.filter("person")?;
     let name =
         page.rows.iter().find_map(|event| event.actor.as_ref().map(|(_, name)| name.clone())).unwrap_or_else(|| "one person".to_owned());
-    let href = format!("{PATH}{}", query.filtered("person", "").to_url());
+    let href = format!("{path}{}", query.filtered("person", "").to_url());
     let chip = view! {
         <a class="chip on" href=href>"By: " <strong><bdi>{name}</bdi></strong> <Icon inner=icons::X/><span class="vh">", show everybody's"</span></a>
     };
@@ -80,7 +81,8 @@ fn person(page: &Listed<EventView>, query: &ListQuery) -> Option<AnyView> {
 }
 
 /// The chip that says which days are shown, and opens to choose: some spans as links, any two days as a form.
-fn time(query: &ListQuery, now: Timestamp) -> AnyView {
+#[must_use]
+pub fn time(path: &'static str, query: &ListQuery, now: Timestamp) -> AnyView {
     let (from, to) = (query.filter("from").unwrap_or_default().to_owned(), query.filter("to").unwrap_or_default().to_owned());
     let day = |text: &str| Timestamp::of_date(text).map(Timestamp::short_date);
     let title = match (day(&from), day(&to)) {
@@ -94,7 +96,7 @@ fn time(query: &ListQuery, now: Timestamp) -> AnyView {
     let span = |words: &'static str, since: Option<i64>| {
         let first = since.map(|days| now.plus(-days * DAY).iso_date()).unwrap_or_default();
         let current = first == from && to.is_empty();
-        let href = format!("{PATH}{}", query.filtered("to", "").filtered("from", &first).to_url());
+        let href = format!("{path}{}", query.filtered("to", "").filtered("from", &first).to_url());
         view! { <a class="menu-item" href=href aria-current=current.then_some("true")>{words}</a> }
     };
     let spans = [span("any", None), span("Today", Some(0)), span("Last 7 days", Some(7)), span("Last 30 days", Some(30))];
@@ -106,7 +108,7 @@ fn time(query: &ListQuery, now: Timestamp) -> AnyView {
             <div class="menu-panel">
                 <nav aria-label="Time">{spans.collect_view()}</nav>
                 <hr/>
-                <form class="dates" method="get" action=PATH>
+                <form class="dates" method="get" action=path>
                     {(!query.q.is_empty()).then(|| view! { <input type="hidden" name="q" value=query.q.clone()/> })}
                     {list::kept(&others)}
                     <div class="field"><label for="from">"From"</label><input id="from" name="from" type="date" max=today.clone() value=from/></div>
@@ -119,7 +121,9 @@ fn time(query: &ListQuery, now: Timestamp) -> AnyView {
     .into_any()
 }
 
-fn rows(page: Listed<EventView>, query: &ListQuery) -> AnyView {
+/// The rows of the log, with the pages before and after.
+#[must_use]
+pub fn rows(path: &'static str, page: Listed<EventView>, query: &ListQuery) -> AnyView {
     if page.rows.is_empty() {
         return view! {
             <div class="table-wrap">
@@ -127,14 +131,14 @@ fn rows(page: Listed<EventView>, query: &ListQuery) -> AnyView {
                     <Icon inner=icons::ACTIVITY large=true/>
                     <h2>"No activity found"</h2>
                     <p>"Nothing that happened here meets the search and the filters, or it was longer ago than events are kept."</p>
-                    {query.is_conditional().then(|| view! { <div class="actions"><a class="button" href=PATH>"Clear search and filters"</a></div> })}
+                    {query.is_conditional().then(|| view! { <div class="actions"><a class="button" href=path>"Clear search and filters"</a></div> })}
                 </div>
             </div>
         }
         .into_any();
     }
-    let head = list::heads(PATH, &page, query, &[("when", "When")]);
-    let pager = list::pager(PATH, &page, query, "Pages of activity");
+    let head = list::heads(path, &page, query, &[("when", "When")]);
+    let pager = list::pager(path, &page, query, "Pages of activity");
     view! {
         <div class="table-wrap">
             <table class="table events" role="table">
@@ -146,7 +150,7 @@ fn rows(page: Listed<EventView>, query: &ListQuery) -> AnyView {
                         {head}
                     </tr>
                 </thead>
-                <tbody role="rowgroup">{page.rows.into_iter().map(|event| row(event, query)).collect_view()}</tbody>
+                <tbody role="rowgroup">{page.rows.into_iter().map(|event| row(path, event, query)).collect_view()}</tbody>
             </table>
         </div>
         {pager}
@@ -154,14 +158,14 @@ fn rows(page: Listed<EventView>, query: &ListQuery) -> AnyView {
     .into_any()
 }
 
-fn row(event: EventView, query: &ListQuery) -> AnyView {
-    let EventView { id, at, actor, pieces, refused, device, address } = event;
+fn row(path: &str, event: EventView, query: &ListQuery) -> AnyView {
+    let EventView { id, at, actor, otherwise, pieces, refused, device, address, organization } = event;
     let who = match actor {
         Some((account, name)) => {
-            let href = format!("{PATH}{}", query.filtered("person", &account.to_string()).to_url());
+            let href = format!("{path}{}", query.filtered("person", &account.to_string()).to_url());
             view! { <a href=href title="Show what this person did"><bdi>{name}</bdi></a> }.into_any()
         }
-        None => view! { "The portal" }.into_any(),
+        None => view! { {otherwise} }.into_any(),
     };
     let pieces = pieces.into_iter().map(|piece| match piece {
         Piece::Words(text) => view! { " " {text} }.into_any(),
@@ -171,6 +175,13 @@ fn row(event: EventView, query: &ListQuery) -> AnyView {
         <tr role="row" data-key=id.to_string()>
             <th scope="row" role="rowheader" class="break">
                 <span>{who} {pieces.collect_view()}</span>
+                {organization.map(|(id, name)| {
+                    let named = match name {
+                        Some(name) => view! { <a href=format!("/operator/organizations/{id}")><bdi>{name}</bdi></a> }.into_any(),
+                        None => view! { "an organization that is no more" }.into_any(),
+                    };
+                    view! { " " <span class="sub">"In " {named}</span> }
+                })}
                 {refused.map(|why| view! { " " <span class="sub"><span class="badge bad"><Icon inner=icons::BAN/>"Refused"</span> " " {why}</span> })}
             </th>
             <td role="cell" data-label="From where"><span>{device.clone()} {(!device.is_empty() && !address.is_empty()).then_some(", ")} {address}</span></td>

@@ -57,7 +57,7 @@ pub async fn run(config: &Config) -> Result<(), String> {
                 say(
                     dead == 0,
                     &format!("Mails: {waiting} wait, {dead} could not be delivered."),
-                    "Look at last_error in the table outbox, and at the mail server's log.",
+                    "Look at Outbox in the operators' console, which can send them again, and at the mail server's log.",
                 );
             }
             db.close().await;

@@ -19,6 +19,7 @@ use crate::{
     config::Config,
     customers::{Kind, Outcome, Raw, Record, actions},
     db::Pending,
+    operator::actions as operator,
     portal::Portal,
 };
 
@@ -28,6 +29,8 @@ const BATCH: usize = 500;
 const LONGEST: u64 = 1024 * 1024;
 /// How many refusals are printed; a report has all.
 const PRINTED: u64 = 20;
+/// How many the portal keeps, for its operators to see.
+const KEPT: usize = 1000;
 
 pub(super) fn command(with_options: impl Fn(Command) -> Command) -> Command {
     let customers = with_options(Command::new("customers").about("Import customers, their people, contacts and entitlements from a file"))
@@ -100,7 +103,10 @@ pub(super) async fn run(config: &Config, matches: &ArgMatches) -> Result<(), Str
 /// Where a file cannot be read as a whole, the database fails, or with `strict` a record is refused: what was imported
 /// until then stands, and the next import goes on from there.
 pub async fn import(portal: &Portal, path: &Path, strict: bool, report: Option<&Path>, talks: bool) -> Result<Counts, String> {
-    let mut run = Run { portal, strict, counts: Counts::default(), seen: HashSet::new(), refusals: 0, report: None, talks };
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let noted = operator::begin_import(portal, &name).await.map_err(|refusal| refusal.message())?;
+    let mut run =
+        Run { portal, strict, counts: Counts::default(), seen: HashSet::new(), refusals: 0, kept: Vec::new(), report: None, talks };
     if let Some(path) = report {
         let mut file = File::create(path).map_err(|error| format!("{}: {error}", path.display()))?;
         file.write_all(b"{\"refusals\":[").map_err(|error| error.to_string())?;
@@ -115,8 +121,9 @@ pub async fn import(portal: &Portal, path: &Path, strict: bool, report: Option<&
         let written = file.write_all(b"],").and_then(|()| file.write_all(&counts.as_bytes()[1..])).and_then(|()| file.flush());
         written.map_err(|error| format!("the report could not be written: {error}"))?;
     }
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let counts = serde_json::to_value(&run.counts).map_err(|error| error.to_string())?;
+    let kept = serde_json::to_value(&run.kept).map_err(|error| error.to_string())?;
+    operator::end_import(portal, noted, &counts, &kept, run.refusals).await.map_err(|refusal| refusal.message())?;
     actions::note_import(portal, name, counts).await.map_err(|refusal| refusal.message())?;
     Ok(run.counts)
 }
@@ -127,6 +134,7 @@ struct Run<'p> {
     counts: Counts,
     seen: HashSet<u64>,
     refusals: u64,
+    kept: Vec<Refused>,
     report: Option<std::io::BufWriter<File>>,
     talks: bool,
 }
@@ -218,6 +226,9 @@ impl Run<'_> {
             let comma = if self.refusals > 1 { "," } else { "" };
             let json = serde_json::to_string(&refused).map_err(|error| error.to_string())?;
             write!(report, "{comma}{json}").map_err(|error| format!("the report could not be written: {error}"))?;
+        }
+        if self.kept.len() < KEPT {
+            self.kept.push(refused);
         }
         if self.strict { Err(format!("{text}. Nothing from here on was imported")) } else { Ok(()) }
     }

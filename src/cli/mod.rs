@@ -1,10 +1,11 @@
-//! The commands: `serve`, `migrate`, `import`, `customer`, `doctor`, `generate`, `config`.
+//! The commands: `serve`, `migrate`, `import`, `customer`, `operator`, `doctor`, `generate`, `config`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to people on a terminal")]
 
 mod customer;
 mod doctor;
 pub mod generate;
 pub mod import;
+mod operator;
 mod serve;
 
 use std::{collections::BTreeMap, path::Path};
@@ -51,6 +52,7 @@ pub fn run() -> u8 {
             "generate" => generate::run(&config, options).await,
             "import" => import::run(&config, options).await,
             "customer" => customer::run(&config, under, options).await,
+            "operator" => operator::run(&config, under, options).await,
             _ => doctor::run(&config).await,
         }
     });
@@ -86,6 +88,7 @@ fn command() -> Command {
         .subcommand(with_options(Command::new("doctor").about("Say what is wrong with a deployment and what to do")))
         .subcommand(import::command(with_options))
         .subcommand(customer::command(with_options))
+        .subcommand(operator::command(with_options))
         .subcommand(generate::command(with_options))
         .subcommand(
             Command::new("config")

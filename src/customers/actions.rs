@@ -99,6 +99,7 @@ pub async fn welcome(portal: &Portal, caller: &Caller, account: AccountId, sessi
             last_name: row.last_name,
             credential: Credential::Session { id: session, authenticated_at: portal.clock.now(), methods: method.name().to_owned() },
             scopes: Scopes::All,
+            operator: false,
         }))
     };
     match found.await {
@@ -149,7 +150,7 @@ async fn enter(portal: &Portal, caller: &Caller) -> Result<(), Refusal> {
 }
 
 async fn enter_as(unit: &mut Unit, actor: &Actor, person: &Person, organization: OrganizationId) -> Result<(), Failure> {
-    unit.lock_organization(organization).await?;
+    unit.lock_open_organization(organization).await?;
     // Who was removed, or left, does not come back by signing in.
     if members::was_member(unit, organization, actor.account).await? {
         return Err(Refusal::NotFound.into());
@@ -223,9 +224,24 @@ pub async fn entitlements(
     query: &ListQuery,
     now: Timestamp,
 ) -> Result<Option<Listed<EntitlementView>>, Failure> {
-    let Some(customer) = store::of_organization(db, membership.organization).await? else { return Ok(None) };
-    let listed = store::ENTITLEMENTS.page::<store::Entitlement>(db, customer.id.0, query, now, None).await?;
-    Ok(Some(listed.map(|row| EntitlementView {
+    match store::of_organization(db, membership.organization).await? {
+        Some(customer) => entitlements_of(db, customer.id, query, now).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// A page of the entitlements of a customer.
+///
+/// # Errors
+/// The database's.
+pub async fn entitlements_of(
+    db: &mut impl Connected,
+    customer: CustomerId,
+    query: &ListQuery,
+    now: Timestamp,
+) -> Result<Listed<EntitlementView>, Failure> {
+    let listed = store::ENTITLEMENTS.page::<store::Entitlement>(db, customer.0, query, now, None).await?;
+    Ok(listed.map(|row| EntitlementView {
         standing: Standing::of(row.starts_at, row.ends_at, now),
         products: row.products.lines().map(str::to_owned).collect(),
         number: row.number,
@@ -236,7 +252,7 @@ pub async fn entitlements(
         ends_at: row.ends_at,
         units_total: row.units_total,
         units_used: row.units_used,
-    })))
+    }))
 }
 
 /// The contacts of an organization's customer.
@@ -245,7 +261,15 @@ pub async fn entitlements(
 /// The database's.
 pub async fn contacts(db: &mut impl Connected, membership: &Membership) -> Result<Vec<ContactView>, Failure> {
     let Some(customer) = store::of_organization(db, membership.organization).await? else { return Ok(Vec::new()) };
-    let rows = store::contacts(db, customer.id).await?;
+    contacts_of(db, customer.id).await
+}
+
+/// The contacts of a customer.
+///
+/// # Errors
+/// The database's.
+pub async fn contacts_of(db: &mut impl Connected, customer: CustomerId) -> Result<Vec<ContactView>, Failure> {
+    let rows = store::contacts(db, customer).await?;
     Ok(rows.into_iter().map(|row| ContactView { name: row.name, title: row.title, email: row.email, phone: row.phone }).collect())
 }
 

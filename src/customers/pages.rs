@@ -92,7 +92,7 @@ pub fn entitlements(
             empty("No entitlements found", "None has a name that holds what you searched for, or the filter leaves none.", None)
         }
         Some(page) if page.rows.is_empty() => empty("No entitlements", "The customer record of your organization holds none.", support),
-        Some(page) => rows(page, &query),
+        Some(page) => rows(PATH, page, &query),
     };
     view! {
         {head(&organization)}
@@ -123,10 +123,12 @@ fn empty(title: &'static str, sentence: &'static str, support: Option<String>) -
     .into_any()
 }
 
-fn rows(page: Listed<EntitlementView>, query: &ListQuery) -> AnyView {
-    let (name, end) = (list::heads(PATH, &page, query, &[("name", "Name")]), list::heads(PATH, &page, query, &[("end", "Until")]));
-    let number = list::heads(PATH, &page, query, &[("number", "Number")]);
-    let pager = list::pager(PATH, &page, query, "Pages of entitlements");
+/// The rows of a list of entitlements, with the pages before and after.
+#[must_use]
+pub fn rows(path: &str, page: Listed<EntitlementView>, query: &ListQuery) -> AnyView {
+    let (name, end) = (list::heads(path, &page, query, &[("name", "Name")]), list::heads(path, &page, query, &[("end", "Until")]));
+    let number = list::heads(path, &page, query, &[("number", "Number")]);
+    let pager = list::pager(path, &page, query, "Pages of entitlements");
     view! {
         <div class="table-wrap">
             <table class="table" role="table">
@@ -212,7 +214,9 @@ pub fn contacts(contacts: Vec<ContactView>, organization: OrganizationView, role
     .into_any()
 }
 
-fn contact(contact: ContactView) -> AnyView {
+/// A contact in a list.
+#[must_use]
+pub fn contact(contact: ContactView) -> AnyView {
     let ContactView { name, title, email, phone } = contact;
     let call: String = phone.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
     view! {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::{
     db::Connected,
     guard::Authority,
-    list::sql::{Column, Filter, Key, Keyed, ListSpec, ListSql},
+    list::sql::{Column, Filter, Indexed, Key, Keyed, ListSpec, ListSql, WHOLE},
     permissions::{Permit, Role},
     sql,
     words::{CustomerId, Email, OrganizationId, Timestamp, fold},
@@ -175,6 +175,83 @@ pub async fn remind(db: &mut impl Connected, customer: CustomerId, now: Timestam
 
 /// What an import's statement did: when the row came, where it came or changed; nothing where it is as it was.
 type Written = Option<(Timestamp,)>;
+
+/// A customer in the operators' list.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Listed {
+    /// Its id.
+    pub id: CustomerId,
+    /// The operator's number for it.
+    pub number: String,
+    /// Its name.
+    pub name: String,
+    /// The same, folded.
+    pub name_key: String,
+    /// Its own mail domain.
+    pub domain: Option<String>,
+    /// The organization that is linked to it.
+    pub organization_id: Option<OrganizationId>,
+    /// When that was recreated; it may be gone again.
+    pub recreated_at: Option<Timestamp>,
+    /// When the record came.
+    pub imported_at: Timestamp,
+    /// When it was last changed by an import.
+    pub changed_at: Timestamp,
+}
+
+impl Keyed for Listed {
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+    fn key(&self, column: &str) -> Key {
+        Key::Text(if column == "number" { self.number.clone() } else { self.name_key.clone() })
+    }
+}
+
+/// All customers. Numbers are found in whatever case.
+pub static LIST: LazyLock<ListSql> = LazyLock::new(|| {
+    ListSql::new(ListSpec {
+        select: "id, number, name, name_key, domain, organization_id, recreated_at, imported_at, changed_at",
+        from: "customers",
+        scope: WHOLE,
+        id: "id",
+        columns: &[
+            Column { name: "name", key: "name_key", number: false, newest_first: false },
+            Column { name: "number", key: "number", number: false, newest_first: false },
+        ],
+        searched: &["name_key", "lower(number)"],
+        indexed: Some(Indexed { view: "customers_search", keys: "search_keys" }),
+        filters: &[],
+    })
+});
+inventory::submit! { crate::db::Statement { texts: |dialect| LIST.texts(dialect), module: module_path!() } }
+
+/// A customer as operators see it.
+///
+/// # Errors
+/// The database's.
+pub async fn listed(db: &mut impl Connected, id: CustomerId) -> Result<Option<Listed>, sqlx::Error> {
+    sql!(
+        optional as Listed,
+        db,
+        "SELECT id, number, name, name_key, domain, organization_id, recreated_at, imported_at, changed_at FROM customers WHERE id = $1",
+        id
+    )
+}
+
+/// The people of a customer, the administrator first, at most so many.
+///
+/// # Errors
+/// The database's.
+pub async fn people(db: &mut impl Connected, customer: CustomerId, most: i64) -> Result<Vec<Person>, sqlx::Error> {
+    sql!(
+        all as Person,
+        db,
+        "SELECT customer_id, email, role, administrator FROM customer_people WHERE customer_id = $1 ORDER BY administrator DESC, email_key LIMIT $2",
+        customer,
+        most
+    )
+}
 
 /// Puts a customer in, or changes the one of that number.
 ///

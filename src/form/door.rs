@@ -117,6 +117,11 @@ pub async fn handle(State(routes): State<Routes>, request: Request) -> Response 
     let Some(function) = routes::FUNCTIONS.iter().find(|f| path.strip_prefix("/do/") == Some(f.endpoint)) else {
         return routes.error(request, Refusal::NotFound).await;
     };
+    // To everybody else, what operators call is not there.
+    let is_operator = request.extensions().get::<Caller>().and_then(|caller| caller.actor.as_ref()).is_some_and(|actor| actor.operator);
+    if function.access == routes::Access::Operator && !is_operator {
+        return routes.error(request, Refusal::NotFound).await;
+    }
     if request.method() != Method::POST {
         // Somebody typed or reloaded the address of a form: its page is what they want.
         return Redirect::to(function.page).into_response();

@@ -103,12 +103,22 @@ pub enum Notice {
     Replied,
     /// A ticket was said to be solved.
     TicketResolved,
+    /// An account was locked.
+    AccountLocked,
+    /// An account was unlocked.
+    AccountUnlocked,
+    /// An organization was suspended.
+    OrganizationSuspended,
+    /// A suspended organization was opened again.
+    OrganizationResumed,
+    /// A mail is on its way again.
+    MailRetried,
     /// The theme was chosen.
     ThemeChosen,
 }
 
 impl Notice {
-    const ALL: [(Self, &'static str, &'static str); 29] = [
+    const ALL: [(Self, &'static str, &'static str); 34] = [
         (Self::SignedOut, "signed-out", "You are signed out."),
         (Self::Verified, "verified", "Your e-mail address is verified. Sign in to go on."),
         (Self::PasswordReset, "password-reset", "Your password is changed and every session was ended. Sign in with the new one."),
@@ -141,6 +151,11 @@ impl Notice {
         (Self::TicketRaised, "ticket-raised", "Your ticket was raised. Its answers come by mail, too."),
         (Self::Replied, "replied", "Your reply was posted."),
         (Self::TicketResolved, "ticket-resolved", "The ticket is marked as resolved."),
+        (Self::AccountLocked, "account-locked", "The account is locked. Its sessions were ended."),
+        (Self::AccountUnlocked, "account-unlocked", "The account is unlocked."),
+        (Self::OrganizationSuspended, "organization-suspended", "The organization is suspended."),
+        (Self::OrganizationResumed, "organization-resumed", "The organization is open again."),
+        (Self::MailRetried, "mail-retried", "The mail is on its way again."),
         (Self::ThemeChosen, "theme", "The theme is set."),
     ];
 

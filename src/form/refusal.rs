@@ -39,6 +39,8 @@ pub enum Refusal {
     Unauthenticated(Unauthenticated),
     /// 403: you are known, and your role does not allow it.
     Forbidden,
+    /// 403: the organization is suspended by the operator, for this reason.
+    Suspended(String),
     /// 403: the request came from another site.
     CrossSite,
     /// 404: no such thing, or not yours.
@@ -66,6 +68,10 @@ pub enum Unauthenticated {
     SignInRequired,
     /// The pair of address and password is wrong; which of the two is never said.
     WrongCredentials,
+    /// The account is locked by the operator. Said to nobody without its password.
+    Locked,
+    /// What is asked for needs the password once more: it was last given too long ago.
+    ProofRequired,
 }
 
 /// Why 409.
@@ -95,6 +101,10 @@ pub enum Conflict {
     NobodyToRemind,
     /// The ticket is over, and was for too long to be opened again.
     TicketOver,
+    /// The organization that one would enter is suspended.
+    OrganizationSuspended,
+    /// It is so already: locked, suspended, open, on its way.
+    AlreadySo,
 }
 
 /// What came of several at once.
@@ -143,7 +153,7 @@ impl Refusal {
         match self {
             Self::Invalid(_) => 422,
             Self::Unauthenticated(_) => 401,
-            Self::Forbidden | Self::CrossSite => 403,
+            Self::Forbidden | Self::Suspended(_) | Self::CrossSite => 403,
             Self::NotFound => 404,
             Self::Conflict(_) | Self::Partly(_) => 409,
             Self::Gone(_) => 410,
@@ -161,7 +171,10 @@ impl Refusal {
             Self::Invalid(_) => "invalid",
             Self::Unauthenticated(Unauthenticated::SignInRequired) => "sign_in_required",
             Self::Unauthenticated(Unauthenticated::WrongCredentials) => "wrong_credentials",
+            Self::Unauthenticated(Unauthenticated::Locked) => "account_locked",
+            Self::Unauthenticated(Unauthenticated::ProofRequired) => "proof_required",
             Self::Forbidden => "forbidden",
+            Self::Suspended(_) => "suspended",
             Self::CrossSite => "cross_site",
             Self::NotFound => "not_found",
             Self::Conflict(conflict) => match conflict {
@@ -177,6 +190,8 @@ impl Refusal {
                 Conflict::NameOfCustomer => "name_of_customer",
                 Conflict::NobodyToRemind => "nobody_to_remind",
                 Conflict::TicketOver => "ticket_over",
+                Conflict::OrganizationSuspended => "organization_suspended",
+                Conflict::AlreadySo => "already_so",
             },
             Self::Partly(_) => "partly",
             Self::Gone(Gone::Link) => "link_gone",
@@ -194,6 +209,9 @@ impl Refusal {
             Self::Invalid(_) => "Some of what you typed needs another look.",
             Self::Unauthenticated(Unauthenticated::SignInRequired) => "You are not signed in any more. Sign in and try again.",
             Self::Unauthenticated(Unauthenticated::WrongCredentials) => "The e-mail address or the password is wrong.",
+            Self::Unauthenticated(Unauthenticated::Locked) => "This account is locked. The support of this portal can tell you more.",
+            Self::Unauthenticated(Unauthenticated::ProofRequired) => "Enter your password once more to go on",
+            Self::Suspended(reason) => return format!("Your organization is suspended. The reason that the operator gave: {reason}"),
             Self::Forbidden => "Your role does not allow this. An Admin of your organization can do it.",
             Self::CrossSite => "This came from another site, so nothing was changed. Open the page here and try again.",
             Self::NotFound => "This does not exist, or is not there for you.",
@@ -212,6 +230,10 @@ impl Refusal {
                 }
                 Conflict::TicketOver => "This ticket is closed. Raise a new one, and name this one's number in it.",
                 Conflict::NobodyToRemind => "Nobody is named as your company's administrator. The support of this portal can name one.",
+                Conflict::OrganizationSuspended => {
+                    "This organization is suspended, and nothing can be changed in it. Try again when it is open again."
+                }
+                Conflict::AlreadySo => "This has been done already. Open the page again to see how things stand.",
             },
             Self::Partly(Partly { done: 0, refused }) if refused.len() == 1 => "This could not be done:",
             Self::Partly(Partly { done: 0, .. }) => "None of these could be done:",
@@ -233,6 +255,7 @@ impl Refusal {
         match (self, field) {
             (Self::Invalid(errors), _) => errors.of(field).map(str::to_owned),
             (Self::Conflict(Conflict::AlreadyInvited(_) | Conflict::AlreadyMember), "email") => Some(self.message()),
+            (Self::Unauthenticated(Unauthenticated::ProofRequired), "password") => Some(self.message()),
             (Self::Partly(partly), "email") => {
                 let each: Vec<String> = partly.refused.iter().map(|(what, why)| format!("{what}: {why}")).collect();
                 Some(format!("{} {}", self.message(), each.join(" ")))

@@ -72,6 +72,23 @@ pub fn getting_started(
     .into_any()
 }
 
+/// Getting Started while one's organization is suspended.
+#[must_use]
+pub fn suspended(organization: String, reason: String, support: Option<String>) -> AnyView {
+    view! {
+        <header class="page-head" data-region="head"><div><h1>"Getting Started"</h1></div></header>
+        <div class="callout bad" data-region="waiting">
+            <Icon inner=icons::BAN/>
+            <div>
+                <p><strong><bdi>{organization}</bdi> " is suspended"</strong></p>
+                <p>"The reason that the operator gave: " <bdi>{reason}</bdi></p>
+                <p>"Nothing is lost, and nothing can be changed until it is open again." {support.map(|support| view! { " Questions? Write to " <a href=format!("mailto:{support}")>{support.clone()}</a> "." })}</p>
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
 fn invitation(n: usize, waiting: Waiting, in_organization: bool) -> AnyView {
     let Waiting { invitation, accept, decline } = waiting;
     let (id, key, heading) = (invitation.id.to_string(), invitation.id.to_string(), format!("invitation-{n}"));

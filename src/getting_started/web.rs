@@ -23,6 +23,11 @@ pub async fn start(visit: &Visit) -> Result<Answer, Failure> {
 /// # Errors
 /// The database's.
 pub async fn getting_started(visit: &Visit) -> Result<Answer, Failure> {
+    if let Some((membership, reason)) = &visit.suspended {
+        let (name, reason) = (membership.organization_name.clone(), reason.clone());
+        let support = visit.portal.config.support_email.as_ref().map(ToString::to_string);
+        return Ok(Page::narrow("Getting Started", move || pages::suspended(name, reason, support)).with_islands().into());
+    }
     let actor = visit.actor()?;
     let mut db = visit.portal.read().await?;
     let organization = match &visit.membership {

@@ -112,6 +112,22 @@ pub async fn newest(
     Ok(rows.into_iter().map(|row| InvitationRow::of(row, viewer, membership.role, now)).collect())
 }
 
+/// The invitations of an organization that were sent last and wait, for who manages none of them: at most so many.
+///
+/// # Errors
+/// The database's.
+pub async fn waiting_in(
+    db: &mut impl Connected,
+    organization: OrganizationId,
+    now: Timestamp,
+    most: usize,
+) -> Result<Vec<InvitationRow>, Failure> {
+    let query = ListQuery::default().filtered("state", store::WAITING);
+    let (rows, _) = LIST.batch::<Listed>(db, organization.0, &query, now, Some(0), most).await?;
+    let nobody = AccountId(uuid::Uuid::nil());
+    Ok(rows.into_iter().map(|row| InvitationRow::of(row, nobody, Role::TechnicalUser, now)).collect())
+}
+
 /// A pending invitation of a member's organization that this member may manage.
 ///
 /// # Errors
@@ -410,7 +426,7 @@ async fn offered(unit: &mut Unit, invitation: InvitationId, actor: &Actor) -> Re
     let row = store::get(unit, invitation).await?.ok_or(Refusal::NotFound)?;
     // Another's invitation is like none.
     let acceptance = Acceptance::of(row.organization_id, &row.email, actor).map_err(|_| Refusal::NotFound)?;
-    unit.lock_organization(row.organization_id).await?;
+    unit.lock_open_organization(row.organization_id).await?;
     let now = unit.now;
     let row = store::get(unit, invitation).await?.ok_or(Refusal::NotFound)?;
     if !row.open(now) {

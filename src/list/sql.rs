@@ -12,6 +12,8 @@ use crate::{
     words::{Timestamp, fold},
 };
 
+/// The scope of a list that is a whole table.
+pub const WHOLE: &str = "TRUE";
 /// With a condition, counting stops here.
 pub const COUNT_TO: i64 = 1000;
 /// A term of fewer characters matches beginnings alone: there is no trigram in it.
@@ -69,7 +71,7 @@ pub struct ListSpec {
     pub select: &'static str,
     /// The table.
     pub from: &'static str,
-    /// The condition on the scope, `$1` (an organization).
+    /// The condition on the scope, `$1` (an organization); or one that holds by itself, such as [`WHOLE`].
     pub scope: &'static str,
     /// The row's id.
     pub id: &'static str,
@@ -182,6 +184,18 @@ struct Stretch<'c> {
     backward: bool,
     /// At most so many rows.
     limit: usize,
+}
+
+impl ListSpec {
+    /// How many parameters the scope has.
+    fn scoped(&self) -> usize {
+        usize::from(self.scope.contains("$1"))
+    }
+
+    /// What is bound to them.
+    fn bound(&self, scope: Option<Uuid>) -> Vec<Bound> {
+        scope.filter(|_| self.scoped() == 1).map(Bound::Id).into_iter().collect()
+    }
 }
 
 impl Plan {
@@ -297,11 +311,11 @@ impl ListSql {
     }
 
     /// Counts what matches, up to [`COUNT_TO`] and one.
-    async fn count(&self, db: &mut impl Connected, scope: Uuid, plan: &Plan) -> Result<i64, sqlx::Error> {
+    async fn count(&self, db: &mut impl Connected, scope: Option<Uuid>, plan: &Plan) -> Result<i64, sqlx::Error> {
         let combinations: usize = self.spec.filters.iter().map(|filter| filter.conditions.len() + 1).product();
         let dialect = db.conn().dialect();
         let text = self.of(dialect).counts[plan.searched as usize * combinations + self.choice(plan)];
-        let mut bound = vec![Bound::Id(scope)];
+        let mut bound = self.spec.bound(scope);
         bound.extend(self.search(plan, Some(dialect)));
         bound.extend(plan.bound.iter().cloned());
         let rows: Vec<(i64,)> = fetch(db, text, bound).await?;
@@ -312,7 +326,7 @@ impl ListSql {
     async fn rows<R>(
         &self,
         db: &mut impl Connected,
-        scope: Uuid,
+        scope: Option<Uuid>,
         plan: &Plan,
         way: Way,
         Stretch { place, backward, limit }: Stretch<'_>,
@@ -327,7 +341,7 @@ impl ListSql {
         let index = (column * 3 + plan.searched as usize) * combinations + self.choice(plan);
         let index = ((index * 2 + way as usize) * 2 + usize::from(place.is_some())) * 2 + usize::from(ascending);
         let dialect = db.conn().dialect();
-        let mut bound = vec![Bound::Id(scope)];
+        let mut bound = self.spec.bound(scope);
         bound.extend(self.search(plan, (way == Way::Few).then_some(dialect)));
         bound.extend(plan.bound.iter().cloned());
         if let Some(cursor) = place {
@@ -352,7 +366,7 @@ impl ListSql {
     async fn find<R>(
         &self,
         db: &mut impl Connected,
-        scope: Uuid,
+        scope: Option<Uuid>,
         plan: &Plan,
         total: Option<i64>,
         stretch: Stretch<'_>,
@@ -382,7 +396,13 @@ impl ListSql {
     ///
     /// A condition that few rows meet would let a walk along the order go through the whole list; one that many meet
     /// would have to be sorted. Short lists are walked without asking.
-    async fn way(&self, db: &mut impl Connected, scope: Uuid, plan: &Plan, total: Option<i64>) -> Result<(Way, Option<i64>), sqlx::Error> {
+    async fn way(
+        &self,
+        db: &mut impl Connected,
+        scope: Option<Uuid>,
+        plan: &Plan,
+        total: Option<i64>,
+    ) -> Result<(Way, Option<i64>), sqlx::Error> {
         if total.is_some_and(|total| total <= COUNT_TO) || (total.is_some() && !plan.is_conditional()) {
             return Ok((Way::Walk, None));
         }
@@ -390,7 +410,7 @@ impl ListSql {
         Ok((if n > COUNT_TO || !plan.is_conditional() { Way::Walk } else { Way::Few }, Some(n)))
     }
 
-    /// One page of the list in a scope.
+    /// One page of the list in a scope; none is given where the scope asks for none.
     ///
     /// `total` is the number of rows without a condition where that is kept; else it is counted like with one.
     ///
@@ -399,7 +419,7 @@ impl ListSql {
     pub async fn page<R>(
         &self,
         db: &mut impl Connected,
-        scope: Uuid,
+        scope: impl Into<Option<Uuid>>,
         query: &ListQuery,
         now: Timestamp,
         total: Option<i64>,
@@ -407,7 +427,7 @@ impl ListSql {
     where
         R: Keyed + for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
-        let plan = self.plan(query, now);
+        let (scope, plan) = (scope.into(), self.plan(query, now));
         let column = plan.column;
         let (after, before) = (Cursor::read(&query.after, column.number), Cursor::read(&query.before, column.number));
         let backward = before.is_some() && after.is_none();
@@ -459,7 +479,7 @@ impl ListSql {
     pub async fn batch<R>(
         &self,
         db: &mut impl Connected,
-        scope: Uuid,
+        scope: impl Into<Option<Uuid>>,
         query: &ListQuery,
         now: Timestamp,
         total: Option<i64>,
@@ -468,7 +488,7 @@ impl ListSql {
     where
         R: Keyed + for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
-        let plan = self.plan(query, now);
+        let (scope, plan) = (scope.into(), self.plan(query, now));
         let place = Cursor::read(&query.after, plan.column.number);
         let (way, _) = self.way(db, scope, &plan, total).await?;
         let rows: Vec<R> = self.rows(db, scope, &plan, way, Stretch { place: place.as_ref(), backward: false, limit }).await?;
@@ -537,7 +557,7 @@ type Asked<'a> = (Searched, &'a [usize], Dialect);
 
 /// The conditions of a search and of filters, and the number of the last parameter.
 fn conditions(spec: &ListSpec, (searched, filters, dialect): Asked<'_>, indexed: Option<Indexed>) -> (String, usize) {
-    let mut last = 1;
+    let mut last = spec.scoped();
     let mut next = || {
         last += 1;
         last
@@ -545,6 +565,8 @@ fn conditions(spec: &ListSpec, (searched, filters, dialect): Asked<'_>, indexed:
     let mut all = Vec::new();
     match (searched, indexed) {
         (Searched::No, _) => {}
+        // A list without a search is asked for none.
+        _ if spec.searched.is_empty() => {}
         (Searched::Short, _) => {
             let (from, to) = (next(), next());
             let any: Vec<String> = spec.searched.iter().map(|key| format!("({key} >= ${from} AND {key} < ${to})")).collect();

@@ -51,11 +51,17 @@ pub fn of(event: &Event, caller: &Caller, shows_in: Option<OrganizationId>) -> V
         | Action::RemindAdministrator
         | Action::ImportCustomers
         | Action::OpenCustomer
+        | Action::Prove
+        | Action::RetryMail
         | Action::Maintain => {
             return Vec::new();
         }
         // What ends sessions and memberships is found out by looking.
         Action::SignOut
+        | Action::AddOperator
+        | Action::RemoveOperator
+        | Action::LockAccount
+        | Action::UnlockAccount
         | Action::EndSession
         | Action::EndOtherSessions
         | Action::ResetPassword
@@ -65,6 +71,8 @@ pub fn of(event: &Event, caller: &Caller, shows_in: Option<OrganizationId>) -> V
         | Action::AddOrganization
         | Action::RecreateOrganization
         | Action::DeleteOrganization => (String::new(), String::new()),
+        Action::SuspendOrganization => ("The operator suspended the organization".to_owned(), String::new()),
+        Action::ResumeOrganization => ("The operator opened the organization again".to_owned(), String::new()),
         Action::ChangeName => (format!("{} is now called {}", isolated(before(event, "name")), isolated(after("name"))), String::new()),
         Action::RenameOrganization | Action::LinkCustomer => {
             (format!("The organization is now called {}", isolated(after("name"))), String::new())

@@ -353,6 +353,11 @@ mod client {
                 return;
             }
             Ok((200, _, html)) => draw(&html),
+            // What it shows is closed by now, and the page says why.
+            Ok((403, ..)) if !has_typed() => {
+                let _ = window().location().reload();
+                return;
+            }
             Ok((404, ..)) => say(Saying::bad("What this page shows is no longer there"), false),
             // The portal is away for a moment: what comes next finds it again.
             _ => {}

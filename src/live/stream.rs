@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     actor::{Actor, Caller},
-    db::Failure,
+    db::{Connected, Failure},
     form::Refusal,
     guard::{self, Membership},
     portal::Portal,
@@ -94,7 +94,7 @@ async fn open(portal: &Portal, parts: &Parts, actor: &Actor, who_is: WhoIs) -> R
     let after = received.or_else(|| parameter("after")).filter(|mark| !mark.is_empty());
     let subscription = portal.live.subscribe(portal, actor.account).await?.ok_or(Refusal::TooManyRequests(60))?;
     let mut db = portal.read().await?;
-    let membership = member(guard::membership(&mut db, actor.account, portal.clock.now()).await)?;
+    let membership = member(&mut db, actor.account).await?;
     let mut headers = HeaderMap::new();
     for cookie in parts.headers.get_all(header::COOKIE) {
         headers.append(header::COOKIE, cookie.clone());
@@ -142,12 +142,10 @@ async fn open(portal: &Portal, parts: &Parts, actor: &Actor, who_is: WhoIs) -> R
     Ok(Box::new(stream))
 }
 
-/// A suspended organization, or a locked account, is like none.
-fn member(found: Result<Option<Membership>, Failure>) -> Result<Option<Membership>, Failure> {
-    match found {
-        Err(Failure::Refusal(_)) => Ok(None),
-        other => other,
-    }
+/// The membership of an account. It stays one while the organization is suspended: its pages say so by themselves, and its
+/// members hear when it is open again.
+async fn member(db: &mut impl Connected, account: AccountId) -> Result<Option<Membership>, Failure> {
+    Ok(guard::seat(db, account).await?.map(|seat| seat.membership))
 }
 
 fn reader(actor: &Actor, membership: Option<&Membership>) -> Reader {
@@ -242,7 +240,7 @@ impl Stream {
         let Some(actor) = (self.who_is)(&self.portal, &self.headers).await?.filter(|actor| actor.account == self.account) else {
             return Ok(None);
         };
-        let membership = member(guard::membership(&mut self.portal.read().await?, actor.account, self.portal.clock.now()).await)?;
+        let membership = member(&mut self.portal.read().await?, actor.account).await?;
         Ok(Some((actor, membership)))
     }
 

@@ -395,11 +395,11 @@ pub async fn leaving(db: &mut impl Connected, account: AccountId) -> Result<Opti
 /// member, the organization ends too, and its name is given.
 ///
 /// # Errors
-/// 409 for the last Admin among others, 422 where the organization's name is needed and is another.
+/// 409 for the last Admin among others and in a suspended organization, 422 where the organization's name is needed and is another.
 pub async fn end_with_account(unit: &mut Unit, account: AccountId, typed: &str, field: &str) -> Result<Option<String>, Failure> {
     let Some(organization) = guard::organization_of(unit, account).await? else { return Ok(None) };
     // Somebody may have removed the member, or deleted the organization, before the lock was taken.
-    match unit.lock_organization(organization).await {
+    match unit.lock_open_organization(organization).await {
         Err(Failure::Refusal(Refusal::NotFound)) => return Ok(None),
         locked => locked?,
     }

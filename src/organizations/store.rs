@@ -1,12 +1,17 @@
 //! All SQL of organizations.
 
+use std::sync::LazyLock;
+
+use uuid::Uuid;
+
 use crate::{
     actor::Actor,
     db::Connected,
-    guard::{Authority, Vacant},
+    guard::{Authority, OperatorAct, Vacant},
+    list::sql::{Bound, Column, Filter, Indexed, Key, Keyed, ListSpec, ListSql, WHOLE},
     permissions::{InviteMembers, ManageMembers, Permit},
     sql,
-    words::{AccountId, OrganizationId, OrganizationName, Timestamp},
+    words::{AccountId, OrganizationId, OrganizationName, Timestamp, fold},
 };
 
 /// An organization's row.
@@ -39,6 +44,94 @@ pub async fn get(db: &mut impl Connected, id: OrganizationId) -> Result<Option<R
     )
 }
 
+/// An organization as operators see it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Listed {
+    /// Its id.
+    pub id: OrganizationId,
+    /// Its name.
+    pub name: String,
+    /// The same, folded.
+    pub name_key: String,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// By whom.
+    pub created_by_name: String,
+    /// How many members.
+    pub members_count: i64,
+    /// How many pending invitations.
+    pub invitations_count: i64,
+    /// Since when it is suspended.
+    pub suspended_at: Option<Timestamp>,
+    /// Why.
+    pub suspension_reason: Option<String>,
+}
+
+impl Keyed for Listed {
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+    fn key(&self, column: &str) -> Key {
+        match column {
+            "created" => Key::Number(self.created_at.0),
+            _ => Key::Text(self.name_key.clone()),
+        }
+    }
+}
+
+/// All organizations.
+pub static LIST: LazyLock<ListSql> = LazyLock::new(|| {
+    ListSql::new(ListSpec {
+        select: "id, name, name_key, created_at, created_by_name, members_count, invitations_count, suspended_at, suspension_reason",
+        from: "organizations",
+        scope: WHOLE,
+        id: "id",
+        columns: &[
+            Column { name: "name", key: "name_key", number: false, newest_first: false },
+            Column { name: "created", key: "created_at", number: true, newest_first: true },
+        ],
+        searched: &["name_key"],
+        indexed: Some(Indexed { view: "organizations_search", keys: "search_keys" }),
+        filters: &[Filter {
+            name: "state",
+            conditions: &["suspended_at <= $"],
+            read: |value, now| (value == "suspended").then_some((0, Bound::Number(now.0))),
+        }],
+    })
+});
+inventory::submit! { crate::db::Statement { texts: |dialect| LIST.texts(dialect), module: module_path!() } }
+
+/// An organization as operators see it.
+///
+/// # Errors
+/// The database's.
+pub async fn listed(db: &mut impl Connected, id: OrganizationId) -> Result<Option<Listed>, sqlx::Error> {
+    sql!(
+        optional as Listed,
+        db,
+        "SELECT id, name, name_key, created_at, created_by_name, members_count, invitations_count, suspended_at, suspension_reason FROM organizations WHERE id = $1",
+        id
+    )
+}
+
+/// Suspends an organization that is open, or opens one that is suspended: then without a reason. Tells whether it was
+/// otherwise before.
+///
+/// # Errors
+/// The database's.
+pub async fn suspend(db: &mut impl Connected, act: &OperatorAct, reason: Option<&str>, now: Timestamp) -> Result<bool, sqlx::Error> {
+    let organization = Authority::<ManageMembers>::organization(act);
+    let changed = match reason {
+        Some(reason) => {
+            sql!(execute db, "UPDATE organizations SET suspended_at = $2, suspension_reason = $3 WHERE id = $1 AND suspended_at IS NULL", organization, now, reason)?
+        }
+        None => {
+            sql!(execute db, "UPDATE organizations SET suspended_at = NULL, suspension_reason = NULL WHERE id = $1 AND suspended_at IS NOT NULL", organization)?
+        }
+    };
+    Ok(changed == 1)
+}
+
 /// Makes an organization whose Admin is its creator; that membership has to follow in the same transaction.
 ///
 /// # Errors
@@ -50,8 +143,8 @@ pub async fn insert(
     creator: &Actor,
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
-    sql!(execute db, "INSERT INTO organizations (id, name, created_at, created_by, created_by_name, members_count, invitations_count, revision, admin_account_id) VALUES ($1, $2, $3, $4, $5, 0, 0, 0, $4)",
-        authority.organization(), name.as_str(), now, creator.account, creator.name())?;
+    sql!(execute db, "INSERT INTO organizations (id, name, name_key, created_at, created_by, created_by_name, members_count, invitations_count, revision, admin_account_id) VALUES ($1, $2, $3, $4, $5, $6, 0, 0, 0, $5)",
+        authority.organization(), name.as_str(), fold(name.as_str()), now, creator.account, creator.name())?;
     Ok(())
 }
 
@@ -80,7 +173,7 @@ pub struct New {
 /// # Errors
 /// The database's.
 pub async fn insert_many(db: &mut impl Connected, _: &Vacant, rows: &[New]) -> Result<u64, sqlx::Error> {
-    sql!(insert db, "INSERT INTO organizations (id, name, created_at, created_by, created_by_name, members_count, invitations_count, revision, admin_account_id)", rows, |row| [row.id, row.name.as_str(), row.created_at, row.creator, row.creator_name.as_str(), row.members_count, row.invitations_count, 0_i64, row.creator])
+    sql!(insert db, "INSERT INTO organizations (id, name, name_key, created_at, created_by, created_by_name, members_count, invitations_count, revision, admin_account_id)", rows, |row| [row.id, row.name.as_str(), fold(row.name.as_str()), row.created_at, row.creator, row.creator_name.as_str(), row.members_count, row.invitations_count, 0_i64, row.creator])
 }
 
 /// The account of the Admin that the organization points at.
@@ -128,7 +221,7 @@ pub async fn rename(
     authority: &impl Authority<ManageMembers>,
     name: &OrganizationName,
 ) -> Result<(), sqlx::Error> {
-    sql!(execute db, "UPDATE organizations SET name = $2 WHERE id = $1", authority.organization(), name.as_str())?;
+    sql!(execute db, "UPDATE organizations SET name = $2, name_key = $3 WHERE id = $1", authority.organization(), name.as_str(), fold(name.as_str()))?;
     Ok(())
 }
 

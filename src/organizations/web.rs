@@ -14,7 +14,7 @@ use crate::{
 /// The database's.
 pub async fn add(visit: &Visit) -> Result<Answer, Failure> {
     let checked = Checked(visit.state_of("add_organization"));
-    if let Some(membership) = &visit.membership {
+    if let Some(membership) = visit.membership.as_ref().or(visit.suspended.as_ref().map(|(membership, _)| membership)) {
         let name = membership.organization_name.clone();
         return Ok(Page::narrow("Add Organization", move || pages::added_already(name, checked)).into());
     }

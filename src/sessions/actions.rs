@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     accounts::store as accounts,
-    actor::{Actor, Caller, Credential, Method, Scopes},
+    actor::{Actor, Caller, Credential, Method, Scopes, full_name},
     audit::{Action, Object},
     customers::actions as customers,
     db::Failure,
@@ -18,7 +18,7 @@ use crate::{
         FieldErrors, Refusal, Unauthenticated,
         door::{cookie, cookie_name, set_cookie},
     },
-    limits,
+    guard, limits,
     portal::{Portal, Unit},
     secrets, visit,
     words::{AccountId, DAY, Email, MINUTE, SessionId},
@@ -79,6 +79,7 @@ impl From<Live> for Actor {
             last_name: live.last_name,
             credential: Credential::Session { id: live.id, authenticated_at: live.authenticated_at, methods: live.methods },
             scopes: Scopes::All,
+            operator: live.operator,
         }
     }
 }
@@ -93,27 +94,74 @@ pub fn browser_cookie(portal: &Portal, name: &str) -> Option<String> {
 /// Signs in with address and password. A wrong address costs the same time as a wrong password.
 ///
 /// # Errors
-/// 401 where the pair is wrong or the account locked, 422 for empty fields, 429.
+/// 401 where the pair is wrong or, with the right pair, the account locked; 422 for empty fields, 429.
 pub async fn sign_in(portal: &Portal, caller: &Caller, form: SignInForm) -> Result<(), Refusal> {
     let mut errors = FieldErrors::default();
     let email = errors.take("email", Email::parse(&form.email));
     errors.take("password", if form.password.is_empty() { Err("Enter your password") } else { Ok(()) });
     let (Some(email), true) = (email, errors.0.is_empty()) else { return Err(errors.into()) };
     let account = check(portal, caller, &email, &form.password).await.map_err(|failure| portal.refuse(failure))?;
-    match account {
-        Some(account) => open_in_browser(portal, caller, account, Method::Password).await,
-        None => {
-            let refused = Refusal::Unauthenticated(Unauthenticated::WrongCredentials);
-            note_failure(portal, caller, email).await?;
-            Err(refused)
-        }
-    }
+    let why = match account {
+        Checked::Right(account) => return open_in_browser(portal, caller, account, Method::Password).await,
+        Checked::Locked => Unauthenticated::Locked,
+        Checked::Wrong => Unauthenticated::WrongCredentials,
+    };
+    note_failure(portal, caller, email).await?;
+    Err(Refusal::Unauthenticated(why))
 }
 
-/// The account of a right pair. Attempts are counted before the password is looked at: from an address, and to an
+/// What comes of a pair of address and password.
+enum Checked {
+    /// It is right, and the account's.
+    Right(AccountId),
+    /// It is right, and the account is locked.
+    Locked,
+    /// It is wrong, or there is no such account.
+    Wrong,
+}
+
+/// Asks whoever is signed in for the password once more, where it was last given too long ago for what operators do, and
+/// notes it on the session. Attempts are counted with those at sign-in.
+///
+/// # Errors
+/// 401 where a password is needed and none came, 422 where it is wrong, 429.
+pub async fn prove(portal: &Portal, caller: &Caller, password: &str) -> Result<(), Refusal> {
+    let actor = caller.actor()?.clone();
+    let Credential::Session { authenticated_at, .. } = actor.credential;
+    if guard::is_proven(authenticated_at, portal.clock.now()) {
+        return Ok(());
+    }
+    if password.is_empty() {
+        return Err(Refusal::Unauthenticated(Unauthenticated::ProofRequired));
+    }
+    match check(portal, caller, &actor.email, password).await.map_err(|failure| portal.refuse(failure))? {
+        Checked::Right(account) if account == actor.account => {}
+        Checked::Locked => return Err(Refusal::Unauthenticated(Unauthenticated::Locked)),
+        Checked::Right(_) | Checked::Wrong => {
+            portal.note(caller, Action::Prove, "wrong_password", Vec::new()).await;
+            return Err(Refusal::field("password", "This is not your password"));
+        }
+    }
+    // The form's key is for what is asked for, not for this.
+    let caller = Caller { drawn: crate::form::Drawn::default(), ..caller.clone() };
+    portal
+        .write(&caller, Action::Prove, actor, |unit, actor| {
+            Box::pin(async move {
+                let now = unit.now;
+                if !store::prove(unit, actor.account, actor.session(), now).await? {
+                    return Err(Refusal::Unauthenticated(Unauthenticated::SignInRequired).into());
+                }
+                unit.audit(vec![Object::new("account", actor.account, actor.name())], json!(null), json!(null)).await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// Looks at a pair. Attempts are counted before the password is looked at: from an address, and to an
 /// account; browsers in which the account has signed in before are counted apart, so that a stranger cannot lock the
 /// owner out.
-async fn check(portal: &Portal, caller: &Caller, email: &Email, password: &str) -> Result<Option<AccountId>, Failure> {
+async fn check(portal: &Portal, caller: &Caller, email: &Email, password: &str) -> Result<Checked, Failure> {
     limits::count(portal, "sign-in address", &caller.origin.address, portal.config.sign_in_address_rate).await?;
     let browser = browser_cookie(portal, KNOWN_BROWSER).map(|secret| secrets::hash(&secret));
     let now = portal.clock.now();
@@ -137,7 +185,11 @@ async fn check(portal: &Portal, caller: &Caller, email: &Email, password: &str) 
     limits::count(portal, "sign-in", &key, portal.config.sign_in_rate).await?;
     let (account, hash) = found.map_or((None, None), |(account, hash)| (Some(account), hash));
     let right = portal.hasher.verify(password, hash).await?;
-    Ok(account.filter(|_| right && !locked))
+    Ok(match account.filter(|_| right) {
+        Some(_) if locked => Checked::Locked,
+        Some(account) => Checked::Right(account),
+        None => Checked::Wrong,
+    })
 }
 
 /// Notes a failed sign-in in the audit log, whether or not there is an account.
@@ -190,8 +242,10 @@ pub async fn open_in_browser(portal: &Portal, caller: &Caller, account: AccountI
                     store::insert(unit, &new, now).await?;
                     store::know_browser(unit, *account, browser_hash, now, now.plus(365 * DAY)).await?;
                     crate::members::store::touch(unit, *account, now).await?;
+                    let name =
+                        accounts::get(unit, *account).await?.map(|row| full_name(&row.first_name, &row.last_name)).unwrap_or_default();
                     unit.audit(
-                        vec![Object::new("account", account, ""), Object::new("session", new.id, "")],
+                        vec![Object::new("account", account, name), Object::new("session", new.id, "")],
                         json!(null),
                         json!({ "method": method.name() }),
                     )
@@ -251,6 +305,14 @@ pub async fn list(portal: &Portal, actor: &Actor, here: &str) -> Result<Vec<Sess
         .collect();
     sessions.sort_by_key(|session| !session.own);
     Ok(sessions)
+}
+
+/// How many sessions an account has.
+///
+/// # Errors
+/// The database's.
+pub async fn count(portal: &Portal, account: AccountId) -> Result<i64, Failure> {
+    Ok(store::count(&mut portal.read().await?, account, portal.clock.now()).await?)
 }
 
 /// Ends one of one's sessions.

@@ -4,13 +4,15 @@ use leptos::prelude::*;
 
 use super::SessionView;
 use crate::{
-    form::Drawn,
+    form::{Drawn, Refusal, Unauthenticated},
     ui::{Checked, ErrorSummary, Hidden, Icon, Moment, TextField, icons},
 };
 
-/// Sign-in. `to` is where one wanted to go; `said` is why a form of another page led here.
+/// Sign-in. `to` is where one wanted to go; `said` is why a form of another page led here. Who
+/// is locked is told whom to write to.
 #[must_use]
-pub fn sign_in(drawn: Drawn, checked: Checked, to: Option<String>, said: Option<String>) -> AnyView {
+pub fn sign_in(drawn: Drawn, checked: Checked, to: Option<String>, said: Option<String>, support: Option<String>) -> AnyView {
+    let locked = checked.refusal() == Some(Refusal::Unauthenticated(Unauthenticated::Locked));
     view! {
         <div class="card">
             <h1>"Sign in"</h1>
@@ -18,6 +20,7 @@ pub fn sign_in(drawn: Drawn, checked: Checked, to: Option<String>, said: Option<
                 <div class="callout warn" role="alert"><Icon inner=icons::WARNING/><div><p>{said}</p></div></div>
             })}
             <ErrorSummary refusal=checked.refusal()/>
+            {locked.then(|| support.map(|support| view! { <p>"Write to " <a href=format!("mailto:{support}")>{support.clone()}</a> "."</p> }))}
             <form class="form-body" method="post" action="/do/sign_in" novalidate>
                 <Hidden drawn=drawn/>
                 {to.map(|to| view! { <input type="hidden" name="form[to]" value=to/> })}

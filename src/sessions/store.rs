@@ -25,6 +25,8 @@ pub struct Live {
     pub first_name: String,
     /// Last name.
     pub last_name: String,
+    /// Whether the account is an operator's.
+    pub operator: bool,
 }
 
 /// The session of a secret, while it lasts and its account is not locked.
@@ -32,8 +34,8 @@ pub struct Live {
 /// # Errors
 /// The database's.
 pub async fn live(db: &mut impl Connected, token_hash: &[u8], now: Timestamp) -> Result<Option<Live>, sqlx::Error> {
-    sql!(optional as Live, db, "SELECT s.id, s.account_id, s.authenticated_at, s.methods, s.last_seen_at, a.email, a.first_name, a.last_name
-        FROM sessions s JOIN accounts a ON a.id = s.account_id
+    sql!(optional as Live, db, "SELECT s.id, s.account_id, s.authenticated_at, s.methods, s.last_seen_at, a.email, a.first_name, a.last_name, o.account_id IS NOT NULL AS operator
+        FROM sessions s JOIN accounts a ON a.id = s.account_id LEFT JOIN operators o ON o.account_id = s.account_id
         WHERE s.token_hash = $1 AND s.idle_expires_at > $2 AND s.absolute_expires_at > $2 AND (a.locked_until IS NULL OR a.locked_until <= $2)", token_hash, now)
 }
 
@@ -66,6 +68,14 @@ pub async fn insert(db: &mut impl Connected, new: &New, now: Timestamp) -> Resul
     sql!(execute db, "INSERT INTO sessions (token_hash, id, account_id, created_at, last_seen_at, idle_expires_at, absolute_expires_at, authenticated_at, methods, user_agent, address) VALUES ($1, $2, $3, $4, $4, $5, $6, $4, $7, $8, $9)",
         new.token_hash.as_slice(), new.id, new.account, now, new.idle_expires_at, new.absolute_expires_at, new.methods, new.user_agent.as_str(), new.address.as_str())?;
     Ok(())
+}
+
+/// Notes that the holder of a session has proved once more who they are.
+///
+/// # Errors
+/// The database's.
+pub async fn prove(db: &mut impl Connected, account: AccountId, id: SessionId, now: Timestamp) -> Result<bool, sqlx::Error> {
+    Ok(sql!(execute db, "UPDATE sessions SET authenticated_at = $3 WHERE account_id = $1 AND id = $2", account, id, now)? == 1)
 }
 
 /// Notes that a session is used.
@@ -104,6 +114,21 @@ pub async fn of_account(db: &mut impl Connected, account: AccountId, now: Timest
         account,
         now
     )
+}
+
+/// How many sessions an account has.
+///
+/// # Errors
+/// The database's.
+pub async fn count(db: &mut impl Connected, account: AccountId, now: Timestamp) -> Result<i64, sqlx::Error> {
+    let (n,): (i64,) = sql!(
+        one as (i64,),
+        db,
+        "SELECT count(*) FROM sessions WHERE account_id = $1 AND idle_expires_at > $2 AND absolute_expires_at > $2",
+        account,
+        now
+    )?;
+    Ok(n)
 }
 
 /// Ends one session of an account.

@@ -21,6 +21,6 @@ pub async fn sign_in(visit: &Visit) -> Result<Answer, Failure> {
     }
     // A form of another page that was sent after the session had ended is answered with this page.
     let said = visit.state.as_ref().filter(|state| state.function != "sign_in").map(|state| state.refusal.message());
-    let drawn = visit.drawn();
-    Ok(Page::card("Sign in", move || pages::sign_in(drawn, checked, to, said)).into())
+    let (drawn, support) = (visit.drawn(), visit.portal.config.support_email.as_ref().map(ToString::to_string));
+    Ok(Page::card("Sign in", move || pages::sign_in(drawn, checked, to, said, support)).into())
 }

@@ -246,6 +246,7 @@ pub fn ErrorSummary(
         Refusal::Invalid(errors) => errors.0.clone(),
         Refusal::Partly(partly) => partly.refused.iter().map(|(what, why)| (String::new(), format!("{what}: {why}"))).collect(),
         refusal if refusal.of_field("email").is_some() => vec![("email".to_owned(), refusal.message())],
+        refusal if refusal.of_field("password").is_some() => vec![("password".to_owned(), refusal.message())],
         refusal => vec![(String::new(), refusal.message())],
     };
     let title = match items.len() {

@@ -8,7 +8,7 @@ use crate::list::{ListQuery, Listed};
 
 /// The heads of the columns that a list can be ordered by: name in the URL, title.
 #[must_use]
-pub fn heads<T>(path: &'static str, page: &Listed<T>, query: &ListQuery, columns: &[(&'static str, &'static str)]) -> AnyView {
+pub fn heads<T>(path: &str, page: &Listed<T>, query: &ListQuery, columns: &[(&'static str, &'static str)]) -> AnyView {
     columns
         .iter()
         .map(|(column, title)| {
@@ -30,7 +30,7 @@ pub fn heads<T>(path: &'static str, page: &Listed<T>, query: &ListQuery, columns
 /// for no filter, and every value with its title.
 #[must_use]
 pub fn filter(
-    path: &'static str,
+    path: &str,
     query: &ListQuery,
     name: &'static str,
     label: &'static str,
@@ -61,7 +61,7 @@ pub fn filter(
 
 /// Which rows are shown of how many, and the ways to the pages before and after.
 #[must_use]
-pub fn pager<T>(path: &'static str, page: &Listed<T>, query: &ListQuery, label: &'static str) -> AnyView {
+pub fn pager<T>(path: &str, page: &Listed<T>, query: &ListQuery, label: &'static str) -> AnyView {
     let place = |after: Option<String>, before: Option<String>| format!("{path}{}", query.at(after, before).to_url());
     let previous = page.previous.clone().map(|cursor| place(None, Some(cursor)));
     let next = page.next.clone().map(|cursor| place(Some(cursor), None));

@@ -16,6 +16,9 @@ pub const DAY: i64 = 24 * HOUR;
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
+    /// Later than every moment: what lasts until then has no end.
+    pub const NEVER: Self = Self(i64::MAX);
+
     /// The moment so many microseconds later (or earlier, where negative).
     #[must_use]
     pub fn plus(self, micros: i64) -> Self {

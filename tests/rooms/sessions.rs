@@ -268,10 +268,11 @@ on_both! {
     async fn a_locked_account_is_out_at_once_until_its_time_is_over(portal) {
         let ada = portal.sign_up("ada").await;
         let until = portal.clock.now().plus(HOUR).0;
-        portal.execute(&format!("UPDATE accounts SET locked_until = {until}")).await;
+        portal.execute(&format!("UPDATE accounts SET locked_until = {until}, lock_reason = 'Spam'")).await;
         ada.get("/account").await.is(303);
         let browser = portal.browser();
-        portal.sign_in_to(&browser, "ada@example.com", PASSWORD).await.is(401).says("The e-mail address or the password is wrong");
+        portal.sign_in_to(&browser, "ada@example.com", PASSWORD).await.is(401).says("This account is locked").never_says("Spam");
+        portal.sign_in_to(&browser, "ada@example.com", "wrong").await.is(401).says("The e-mail address or the password is wrong");
         portal.clock.advance(HOUR);
         portal.sign_in_to(&browser, "ada@example.com", PASSWORD).await.is(303);
         ada.get("/account").await.is(200);

@@ -218,7 +218,9 @@ impl TestPortal {
         let mut tables = BTreeMap::new();
         for table in TABLES {
             if !but.contains(table) {
-                let mut rows = self.rows(&format!("SELECT * FROM {table}")).await;
+                // What an account's lock is taken by says nothing: every unit of theirs takes it.
+                let columns = if *table == "accounts" { ACCOUNT } else { "*" };
+                let mut rows = self.rows(&format!("SELECT {columns} FROM {table}")).await;
                 rows.sort();
                 tables.insert((*table).to_owned(), rows);
             }
@@ -231,6 +233,9 @@ impl TestPortal {
         self.snapshot(&["audit_events", "limits", "idempotency_keys", "changes", "change_head"]).await
     }
 }
+
+/// The columns of an account, but for its revision.
+const ACCOUNT: &str = "id, email, email_key, first_name, last_name, name_key, created_at, locked_until, lock_reason";
 
 /// Every table of the portal.
 pub const TABLES: &[&str] = &[
@@ -246,6 +251,8 @@ pub const TABLES: &[&str] = &[
     "sign_ups",
     "password_resets",
     "email_changes",
+    "operators",
+    "imports",
     "sessions",
     "known_browsers",
     "organizations",

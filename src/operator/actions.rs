@@ -1,0 +1,367 @@
+//! The use cases of operators.
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{ActForm, LockForm, Reason, SuspendForm, store};
+use crate::{
+    accounts::store as accounts,
+    actor::{Caller, full_name},
+    audit::{Action, Object},
+    db::{Connected, Failure},
+    form::{Conflict, FieldErrors, Refusal},
+    guard,
+    mail::Mail,
+    organizations::store as organizations,
+    outbox,
+    portal::{Portal, Unit},
+    sessions::actions as sessions,
+    words::{AccountId, DAY, Email, FirstName, LastName, OrganizationId, Timestamp},
+};
+
+/// An operator, as the command names one.
+#[derive(Clone, Debug)]
+pub struct Named {
+    /// The address.
+    pub email: String,
+    /// The name.
+    pub name: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// The operators, the first one first.
+///
+/// # Errors
+/// 503, 500.
+pub async fn list(portal: &Portal) -> Result<Vec<Named>, Refusal> {
+    let listed = async {
+        let mut db = portal.read().await?;
+        let mut named = Vec::new();
+        for row in store::all(&mut db).await? {
+            if let Some(account) = accounts::get(&mut db, row.account_id).await? {
+                let name = full_name(&account.first_name, &account.last_name);
+                named.push(Named { email: account.email.to_string(), name, since: row.created_at });
+            }
+        }
+        Ok(named)
+    };
+    listed.await.map_err(|failure| portal.refuse(failure))
+}
+
+/// Makes an account an operator's; where the address has none, it is made with a random password, which is given, and its
+/// address counts as verified. The operator has to choose another password before the console opens.
+///
+/// # Errors
+/// 422 for the name, 409 where the account is an operator's already.
+pub async fn create(portal: &Portal, email: Email, name: Option<String>) -> Result<Option<String>, Refusal> {
+    let known = async { Ok::<_, Failure>(accounts::by_email(&mut portal.read().await?, &email).await?.is_some()) };
+    if known.await.map_err(|failure| portal.refuse(failure))? {
+        appoint(portal, email, None).await?;
+        return Ok(None);
+    }
+    let name = name.unwrap_or_else(|| email.as_str().split('@').next().unwrap_or_default().to_owned());
+    let (first, last) = name.trim().split_once(' ').unwrap_or((name.trim(), ""));
+    let mut errors = FieldErrors::default();
+    let (first, last) = (errors.take("name", FirstName::parse(first)), errors.take("name", LastName::parse(last)));
+    let (Some(first), Some(last)) = (first, last) else { return Err(errors.into()) };
+    let password = portal.random.secret().expose().to_owned();
+    let hash = portal.hasher.hash(&password).await.map_err(|failure| portal.refuse(failure))?;
+    appoint(portal, email, Some((first, last, hash))).await?;
+    Ok(Some(password))
+}
+
+async fn appoint(portal: &Portal, email: Email, new: Option<(FirstName, LastName, String)>) -> Result<(), Refusal> {
+    portal
+        .write(&Caller::system(), Action::AddOperator, (email, new), |unit, (email, new)| {
+            Box::pin(async move {
+                let now = unit.now;
+                let mut printed = None;
+                if let Some((first, last, hash)) = new {
+                    let (id, credential) = (AccountId(unit.new_id()), unit.new_id());
+                    if !accounts::insert(unit, id, email, first, last, now).await? {
+                        return Err(Conflict::AlreadySo.into());
+                    }
+                    accounts::set_password(unit, credential, id, hash, now).await?;
+                    printed = Some(now);
+                }
+                let account = accounts::by_email(unit, email).await?.ok_or(Refusal::NotFound)?;
+                if !store::insert(unit, account.id, printed, now).await? {
+                    return Err(Conflict::AlreadySo.into());
+                }
+                let name = full_name(&account.first_name, &account.last_name);
+                unit.audit(vec![Object::new("account", account.id, name)], json!(null), json!({ "email": email.as_str() })).await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// Takes the rights of an operator from an account, which stays.
+///
+/// # Errors
+/// 404 where the address is no operator's.
+pub async fn remove(portal: &Portal, email: Email) -> Result<(), Refusal> {
+    portal
+        .write(&Caller::system(), Action::RemoveOperator, email, |unit, email| {
+            Box::pin(async move {
+                let account = accounts::by_email(unit, email).await?.ok_or(Refusal::NotFound)?;
+                // After this, no unit of theirs is at work that was let in before.
+                match unit.lock_account(account.id).await {
+                    Err(Failure::Refusal(_)) => {}
+                    locked => locked?,
+                }
+                if !store::delete(unit, account.id).await? {
+                    return Err(Refusal::NotFound.into());
+                }
+                let name = full_name(&account.first_name, &account.last_name);
+                unit.audit(vec![Object::new("account", account.id, name)], json!({ "email": email.as_str() }), json!(null)).await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// Locks an account: its sessions end, and whatever it had under way is done before or not at all. It stays a member. One
+/// that is locked gets the new reason and end.
+///
+/// # Errors
+/// 401 without the password where it is asked for, 404, 422 for the reason, the day, a wrong password, and one's own
+/// account, 429.
+pub async fn lock(portal: &Portal, caller: &Caller, form: LockForm) -> Result<AccountId, Refusal> {
+    let account: AccountId = form.account.parse().map_err(|_| Refusal::NotFound)?;
+    let mut errors = FieldErrors::default();
+    let reason = errors.take("reason", Reason::parse(&form.reason));
+    let until = errors.take("until", until(&form.until, portal.clock.now()));
+    let (Some(reason), Some(until)) = (reason, until) else { return Err(errors.into()) };
+    sessions::prove(portal, caller, &form.password).await?;
+    portal
+        .write(caller, Action::LockAccount, (account, reason, until), |unit, &(account, ref reason, until)| {
+            Box::pin(async move {
+                let operator = unit.operator().await?;
+                if account == operator.account() {
+                    return Err(FieldErrors::one("", "You cannot lock your own account").into());
+                }
+                unit.lock_account_for(&operator, account).await?;
+                let row = accounts::listed(unit, account).await?.ok_or(Refusal::NotFound)?;
+                tell_organization(unit, account).await?;
+                accounts::lock(unit, &operator, account, until, reason.as_str()).await?;
+                sessions::end_all(unit, account).await?;
+                let objects = vec![Object::new("account", account, full_name(&row.first_name, &row.last_name))];
+                let end = if until == Timestamp::NEVER { json!(null) } else { json!(until.rfc3339()) };
+                unit.audit(objects, json!(null), json!({ "reason": reason.as_str(), "until": end })).await?;
+                Ok(account)
+            })
+        })
+        .await
+}
+
+/// The end of a lock: the end of a day in UTC, or never.
+fn until(text: &str, now: Timestamp) -> Result<Timestamp, &'static str> {
+    if text.trim().is_empty() {
+        return Ok(Timestamp::NEVER);
+    }
+    let day = Timestamp::of_date(text.trim()).ok_or("Write the day as 2026-11-24, or leave it empty")?;
+    let end = day.plus(DAY);
+    if end > now { Ok(end) } else { Err("Choose a day that is not over") }
+}
+
+/// Puts what is done to an account into the log of the organization that it is in, which concerns it too.
+async fn tell_organization(unit: &mut Unit, account: AccountId) -> Result<(), Failure> {
+    if let Some(organization) = guard::organization_of(unit, account).await? {
+        unit.acts_in(organization);
+    }
+    Ok(())
+}
+
+/// Unlocks an account.
+///
+/// # Errors
+/// 401, 404, 409 where it is not locked, 422, 429.
+pub async fn unlock(portal: &Portal, caller: &Caller, form: ActForm) -> Result<AccountId, Refusal> {
+    let account: AccountId = form.id.parse().map_err(|_| Refusal::NotFound)?;
+    sessions::prove(portal, caller, &form.password).await?;
+    portal
+        .write(caller, Action::UnlockAccount, account, |unit, &account| {
+            Box::pin(async move {
+                let operator = unit.operator().await?;
+                unit.lock_account_for(&operator, account).await?;
+                let row = accounts::listed(unit, account).await?.ok_or(Refusal::NotFound)?;
+                let Some(until) = row.locked_until.filter(|until| *until > unit.now) else { return Err(Conflict::AlreadySo.into()) };
+                tell_organization(unit, account).await?;
+                accounts::unlock(unit, &operator, account).await?;
+                let objects = vec![Object::new("account", account, full_name(&row.first_name, &row.last_name))];
+                let end = if until == Timestamp::NEVER { json!(null) } else { json!(until.rfc3339()) };
+                unit.audit(objects, json!({ "reason": row.lock_reason, "until": end }), json!(null)).await?;
+                Ok(account)
+            })
+        })
+        .await
+}
+
+/// Suspends an organization: its members see that and why, and nothing is written in it until it is opened again.
+///
+/// # Errors
+/// 401, 404, 409 where it is suspended, 422, 429.
+pub async fn suspend(portal: &Portal, caller: &Caller, form: SuspendForm) -> Result<OrganizationId, Refusal> {
+    let organization: OrganizationId = form.organization.parse().map_err(|_| Refusal::NotFound)?;
+    let reason = Reason::parse(&form.reason).map_err(|why| Refusal::field("reason", why))?;
+    sessions::prove(portal, caller, &form.password).await?;
+    close(portal, caller, Action::SuspendOrganization, organization, Some(reason)).await
+}
+
+/// Opens a suspended organization again, as it was.
+///
+/// # Errors
+/// 401, 404, 409 where it is open, 422, 429.
+pub async fn resume(portal: &Portal, caller: &Caller, form: ActForm) -> Result<OrganizationId, Refusal> {
+    let organization: OrganizationId = form.id.parse().map_err(|_| Refusal::NotFound)?;
+    sessions::prove(portal, caller, &form.password).await?;
+    close(portal, caller, Action::ResumeOrganization, organization, None).await
+}
+
+async fn close(
+    portal: &Portal,
+    caller: &Caller,
+    action: Action,
+    organization: OrganizationId,
+    reason: Option<Reason>,
+) -> Result<OrganizationId, Refusal> {
+    portal
+        .write(caller, action, (organization, reason), |unit, &(organization, ref reason)| {
+            Box::pin(async move {
+                let operator = unit.operator().await?;
+                let act = unit.operator_in(&operator, organization).await?;
+                let row = organizations::listed(unit, organization).await?.ok_or(Refusal::NotFound)?;
+                let (now, text) = (unit.now, reason.as_ref().map(Reason::as_str));
+                if !organizations::suspend(unit, &act, text, now).await? {
+                    return Err(Conflict::AlreadySo.into());
+                }
+                let state = |reason: Option<&str>| reason.map_or(json!(null), |reason| json!({ "reason": reason }));
+                let objects = vec![Object::new("organization", organization, row.name.as_str())];
+                unit.audit(objects, state(row.suspension_reason.as_deref()), state(text)).await?;
+                Ok(organization)
+            })
+        })
+        .await
+}
+
+/// Sends a mail on its way again that was given up: it is tried as often as a new one.
+///
+/// # Errors
+/// 401, 404 where it is not given up, 422, 429.
+pub async fn retry(portal: &Portal, caller: &Caller, form: ActForm) -> Result<(), Refusal> {
+    let mail: Uuid = form.id.parse().map_err(|_| Refusal::NotFound)?;
+    sessions::prove(portal, caller, &form.password).await?;
+    portal
+        .write(caller, Action::RetryMail, mail, |unit, &mail| {
+            Box::pin(async move {
+                let operator = unit.operator().await?;
+                let row = outbox::dead(unit, mail).await?.ok_or(Refusal::NotFound)?;
+                let now = unit.now;
+                if !outbox::retry(unit, &operator, mail, now).await? {
+                    return Err(Refusal::NotFound.into());
+                }
+                unit.ring();
+                unit.audit(vec![Object::new("address", "", recipient(&row.payload))], json!({ "error": row.last_error }), json!(null))
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// To whom a mail goes that waits in the outbox; empty where this program cannot read it.
+#[must_use]
+pub fn recipient(payload: &str) -> String {
+    serde_json::from_str::<Mail>(payload).map(|mail| mail.to.to_string()).unwrap_or_default()
+}
+
+/// Notes that an import begins; gives the id of the run.
+///
+/// # Errors
+/// 503, 500.
+pub async fn begin_import(portal: &Portal, source: &str) -> Result<Uuid, Refusal> {
+    let noted = async {
+        let (id, now) = (portal.random.id(portal.clock.now()), portal.clock.now());
+        let mut tx = portal.db.begin().await?;
+        store::begin_import(&mut tx, id, source, now).await?;
+        tx.commit().await?;
+        Ok(id)
+    };
+    noted.await.map_err(|failure: Failure| portal.refuse(failure))
+}
+
+/// Notes that an import is through: what came of it, and the first of its refusals, all as JSON.
+///
+/// # Errors
+/// 503, 500.
+pub async fn end_import(
+    portal: &Portal,
+    id: Uuid,
+    counts: &serde_json::Value,
+    refusals: &serde_json::Value,
+    refusals_count: u64,
+) -> Result<(), Refusal> {
+    let noted = async {
+        let mut tx = portal.db.begin().await?;
+        let count = i64::try_from(refusals_count).unwrap_or(i64::MAX);
+        store::end_import(&mut tx, id, &counts.to_string(), &refusals.to_string(), count, portal.clock.now()).await?;
+        tx.commit().await
+    };
+    noted.await.map_err(|error| portal.refuse(error.into()))
+}
+
+/// An account of an id in an address.
+///
+/// # Errors
+/// 404 where there is none.
+pub async fn account(db: &mut impl Connected, id: &str) -> Result<accounts::Listed, Failure> {
+    let id: AccountId = id.parse().map_err(|_| Refusal::NotFound)?;
+    Ok(accounts::listed(db, id).await?.ok_or(Refusal::NotFound)?)
+}
+
+/// An organization of an id in an address.
+///
+/// # Errors
+/// 404 where there is none.
+pub async fn organization(db: &mut impl Connected, id: &str) -> Result<organizations::Listed, Failure> {
+    let id: OrganizationId = id.parse().map_err(|_| Refusal::NotFound)?;
+    Ok(organizations::listed(db, id).await?.ok_or(Refusal::NotFound)?)
+}
+
+/// A mail that was given up, as operators see it: of what it says, the subject alone, because the rest may hold the secret
+/// of a link.
+#[derive(Clone, Debug)]
+pub struct Letter {
+    /// Its row.
+    pub id: Uuid,
+    /// To whom.
+    pub to: String,
+    /// The subject.
+    pub subject: String,
+    /// When it was to be sent first.
+    pub created_at: Timestamp,
+    /// When it was given up.
+    pub dead_at: Timestamp,
+    /// How often it was tried.
+    pub attempts: i64,
+    /// Why it failed the last time.
+    pub error: String,
+}
+
+/// A row of the outbox as a letter.
+#[must_use]
+pub fn letter(portal: &Portal, row: outbox::Dead) -> Letter {
+    let mail = serde_json::from_str::<Mail>(&row.payload).ok();
+    let subject = mail.as_ref().and_then(|mail| mail.message.render(&portal.config).ok()).map(|rendered| rendered.subject);
+    Letter {
+        id: row.id,
+        to: mail.map(|mail| mail.to.to_string()).unwrap_or_default(),
+        subject: subject.unwrap_or_default(),
+        created_at: row.created_at,
+        dead_at: row.dead_at,
+        attempts: row.attempts,
+        error: row.last_error.unwrap_or_default(),
+    }
+}

@@ -1,0 +1,884 @@
+//! The room's pages: pure views.
+
+use leptos::prelude::*;
+
+use super::{Reason, actions::Letter, store::Import};
+use crate::{
+    accounts::{pages::password_form, store::Listed as Account},
+    activity::{ALL_KINDS, EventView, pages as activity},
+    actor::full_name,
+    customers::{
+        ContactView, EntitlementView, pages as customers_pages,
+        store::{Customer, Listed as CustomerRow, Person},
+    },
+    form::Drawn,
+    invitations::InvitationRow,
+    list::{ListQuery, Listed, MAX_SEARCH, thousands},
+    members::store::Row as Member,
+    organizations::store::Listed as Organization,
+    ui::{Ago, Checked, Date, ErrorSummary, Hidden, Icon, LocalTimes, Moment, TextField, icons, list},
+    words::{Email, Timestamp},
+};
+
+const CUSTOMERS: &str = "/operator/customers";
+const ORGANIZATIONS: &str = "/operator/organizations";
+const ACCOUNTS: &str = "/operator/accounts";
+const AUDIT: &str = "/operator/audit";
+const IMPORTS: &str = "/operator/imports";
+const OUTBOX: &str = "/operator/outbox";
+
+/// The console's tabs: address and title.
+const TABS: [(&str, &str); 7] = [
+    ("/operator", "Overview"),
+    (CUSTOMERS, "Customers"),
+    (ORGANIZATIONS, "Organizations"),
+    (ACCOUNTS, "Accounts"),
+    (AUDIT, "Audit log"),
+    (IMPORTS, "Imports"),
+    (OUTBOX, "Outbox"),
+];
+
+fn tabs(current: &str) -> AnyView {
+    let tab = |(href, title): (&'static str, &'static str)| {
+        view! { <li><a href=href aria-current=(href == current).then_some("page")>{title}</a></li> }
+    };
+    view! { <nav class="tabs" aria-label="Operator"><ul>{TABS.map(tab).collect_view()}</ul></nav> }.into_any()
+}
+
+/// The head of a page of the console: its title, isolated, below the way back.
+fn head(tab: &'static str, title: String) -> AnyView {
+    let back = TABS.iter().find(|(href, _)| *href == tab).map_or("Operator", |(_, title)| *title);
+    view! {
+        <header class="page-head" data-region="head"><div><p class="kicker"><a href=tab>{back}</a></p><h1><bdi>{title}</bdi></h1></div></header>
+        {tabs(tab)}
+    }
+    .into_any()
+}
+
+/// The head of a page that is a tab itself.
+fn top(tab: &'static str, title: &'static str) -> AnyView {
+    view! {
+        <header class="page-head" data-region="head"><div><p class="kicker">"Operator"</p><h1>{title}</h1></div></header>
+        {tabs(tab)}
+    }
+    .into_any()
+}
+
+/// What a form of the console needs.
+pub struct Forms {
+    /// What it carries.
+    pub drawn: Drawn,
+    /// How it was refused.
+    pub checked: Checked,
+    /// Whether the password was given within the last ten minutes.
+    pub proven: bool,
+    /// The operator's address, for password managers.
+    pub operator: Email,
+}
+
+impl Forms {
+    /// The fields that every form has: what it carries, what is wrong with it, and, where it was last given too long ago,
+    /// the password.
+    fn fields(&self) -> (AnyView, Option<AnyView>) {
+        let top = view! { <Hidden drawn=self.drawn.clone()/><ErrorSummary refusal=self.checked.refusal()/> }.into_any();
+        let email = self.operator.to_string();
+        let password = (!self.proven).then(|| {
+            view! {
+                <input class="vh" type="email" name="username" autocomplete="username" value=email readonly tabindex="-1" aria-hidden="true"/>
+                <TextField name="password" label="Your password" kind="password" autocomplete="current-password" hint="You gave it more than ten minutes ago." error=self.checked.error("password")/>
+            }
+            .into_any()
+        });
+        (top, password)
+    }
+}
+
+/// A form of one button.
+fn act(action: &'static str, id: String, words: &'static str, class: &'static str, forms: &Forms) -> AnyView {
+    let (top, password) = forms.fields();
+    view! {
+        <form class="form-body" method="post" action=action novalidate>
+            {top}
+            <input type="hidden" name="form[id]" value=id/>
+            {password}
+            <div class="actions start"><button class=class>{words}</button></div>
+        </form>
+    }
+    .into_any()
+}
+
+fn search(path: String, label: &'static str, query: &ListQuery) -> AnyView {
+    view! {
+        <form class="search" role="search" method="get" action=path>
+            <Icon inner=icons::SEARCH/>
+            <label class="vh" for="q">{label}</label>
+            <input class="input" id="q" name="q" type="search" placeholder=label value=query.q.clone() maxlength=MAX_SEARCH.to_string() autocomplete="off"/>
+            {list::kept(query)}
+        </form>
+    }
+    .into_any()
+}
+
+fn empty(icon: &'static str, title: &'static str, sentence: &'static str, clear: Option<String>) -> AnyView {
+    view! {
+        <div class="table-wrap">
+            <div class="empty">
+                <Icon inner=icon large=true/>
+                <h2>{title}</h2>
+                <p>{sentence}</p>
+                {clear.map(|href| view! { <div class="actions"><a class="button" href=href>"Clear search and filters"</a></div> })}
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+fn clear(query: &ListQuery, path: &str) -> Option<String> {
+    query.is_conditional().then(|| path.to_owned())
+}
+
+fn table(caption: &'static str, heads: AnyView, rows: Vec<AnyView>, pager: AnyView) -> AnyView {
+    view! {
+        <div class="table-wrap">
+            <table class="table" role="table">
+                <caption class="vh">{caption}</caption>
+                <thead role="rowgroup"><tr role="row" data-label="Sort by">{heads}</tr></thead>
+                <tbody role="rowgroup">{rows}</tbody>
+            </table>
+        </div>
+        {pager}
+    }
+    .into_any()
+}
+
+fn column(title: &'static str) -> AnyView {
+    view! { <th scope="col" role="columnheader">{title}</th> }.into_any()
+}
+
+/// The overview.
+#[must_use]
+pub fn overview(waiting: i64, dead: i64, last: Option<Import>) -> AnyView {
+    let find = |path: &'static str, title: &'static str, hint: &'static str, id: &'static str| {
+        view! {
+            <li>
+                <div class="list-body">
+                    <p class="list-title"><a href=path>{title}</a></p>
+                    <form class="search" role="search" method="get" action=path aria-label=title>
+                        <Icon inner=icons::SEARCH/>
+                        <label class="vh" for=id>{hint}</label>
+                        <input class="input" id=id name="q" type="search" placeholder=hint maxlength=MAX_SEARCH.to_string() autocomplete="off"/>
+                    </form>
+                </div>
+            </li>
+        }
+    };
+    let mails = match dead {
+        0 => view! { <span class="badge good"><Icon inner=icons::CHECK/>"None"</span> }.into_any(),
+        n => view! { <a href=OUTBOX>{thousands(n)}</a> " " <span class="badge warn"><Icon inner=icons::WARNING/>"Look at them"</span> }
+            .into_any(),
+    };
+    let import = match last {
+        None => view! { "None yet" }.into_any(),
+        Some(import) => {
+            view! { <a href=format!("{IMPORTS}/{}", import.id)><bdi>{import.source.clone()}</bdi></a> ", " <Moment at=import.started_at/> " " {end(&import)} }
+                .into_any()
+        }
+    };
+    view! {
+        {top("/operator", "Operator")}
+        <section class="section" aria-labelledby="find">
+            <h2 id="find">"Look up"</h2>
+            <ul class="list">
+                {find(ACCOUNTS, "Accounts", "Search accounts by name or e-mail", "find-accounts")}
+                {find(ORGANIZATIONS, "Organizations", "Search organizations by name", "find-organizations")}
+                {find(CUSTOMERS, "Customers", "Search customers by name or number", "find-customers")}
+            </ul>
+        </section>
+        <section class="section" aria-labelledby="state">
+            <h2 id="state">"How things stand"</h2>
+            <div class="card">
+                <dl class="facts" data-region="facts">
+                    <div><dt>"Mails that did not leave"</dt><dd>{mails}</dd></div>
+                    <div><dt>"Mails that wait"</dt><dd>{thousands(waiting)}</dd></div>
+                    <div><dt>"Last import"</dt><dd>{import}</dd></div>
+                    <div><dt>"Locked accounts"</dt><dd><a href=format!("{ACCOUNTS}?state=locked")>"Show them"</a></dd></div>
+                    <div><dt>"Suspended organizations"</dt><dd><a href=format!("{ORGANIZATIONS}?state=suspended")>"Show them"</a></dd></div>
+                </dl>
+            </div>
+        </section>
+        <LocalTimes/>
+    }
+    .into_any()
+}
+
+/// For an operator whose password is the one that was printed.
+#[must_use]
+pub fn password(drawn: Drawn, checked: Checked, email: &Email) -> AnyView {
+    view! {
+        <header class="page-head">
+            <div>
+                <h1>"Choose a password"</h1>
+                <p class="lede">"Yours was printed when the account was made, so others may have seen it. The console opens when you have chosen another one."</p>
+            </div>
+        </header>
+        {password_form(drawn, checked, email)}
+    }
+    .into_any()
+}
+
+/// The list of customers.
+#[must_use]
+pub fn customers(page: Listed<CustomerRow>, query: &ListQuery) -> AnyView {
+    let content = if page.rows.is_empty() {
+        let sentence = if query.is_conditional() {
+            "None has a name or a number that holds what you searched for."
+        } else {
+            "`org-portal import customers FILE` brings them in."
+        };
+        empty(icons::ORGANIZATION, "No customers found", sentence, clear(query, CUSTOMERS))
+    } else {
+        let sorted = list::heads(CUSTOMERS, &page, query, &[("name", "Name"), ("number", "Number")]);
+        let heads = view! { {sorted}{column("Organization")}{column("Changed")} }.into_any();
+        let pager = list::pager(CUSTOMERS, &page, query, "Pages of customers");
+        let rows = page.rows.into_iter().map(|row| {
+            let standing = match (row.organization_id, row.recreated_at) {
+                (Some(id), _) => view! { <a href=format!("{ORGANIZATIONS}/{id}")>"Open"</a> }.into_any(),
+                (None, Some(_)) => view! { "Deleted" }.into_any(),
+                (None, None) => view! { "Not open yet" }.into_any(),
+            };
+            view! {
+                <tr role="row" data-key=row.id.to_string()>
+                    <th scope="row" role="rowheader" class="break"><a href=format!("{CUSTOMERS}/{}", row.id)><bdi>{row.name}</bdi></a></th>
+                    <td role="cell" data-label="Number"><bdi>{row.number}</bdi></td>
+                    <td role="cell" data-label="Organization">{standing}</td>
+                    <td role="cell" class="nowrap" data-label="Changed"><Ago at=row.changed_at/></td>
+                </tr>
+            }
+            .into_any()
+        });
+        table("Customers", heads, rows.collect(), pager)
+    };
+    view! {
+        {top(CUSTOMERS, "Customers")}
+        <div class="section">
+            <div class="toolbar">{search(CUSTOMERS.to_owned(), "Search by name or number", query)}</div>
+            <div class="section" data-region="rows">{content}</div>
+        </div>
+        <LocalTimes/>
+    }
+    .into_any()
+}
+
+/// What a customer's page shows.
+pub struct Shown {
+    /// The customer.
+    pub customer: CustomerRow,
+    /// Its organization.
+    pub organization: Option<Organization>,
+    /// Its people, the first of them.
+    pub people: Vec<Person>,
+    /// Whom it can turn to.
+    pub contacts: Vec<ContactView>,
+    /// A page of what it has bought.
+    pub entitlements: Listed<EntitlementView>,
+    /// What was asked of these.
+    pub query: ListQuery,
+}
+
+/// A customer.
+#[must_use]
+pub fn customer(shown: Shown) -> AnyView {
+    let Shown { customer, organization, people, contacts, entitlements, query } = shown;
+    let path = format!("{CUSTOMERS}/{}", customer.id);
+    let standing = match (organization, customer.recreated_at) {
+        (Some(organization), _) => {
+            view! { <a href=format!("{ORGANIZATIONS}/{}", organization.id)><bdi>{organization.name}</bdi></a> }.into_any()
+        }
+        (None, Some(at)) => view! { "It was opened on " <Date at/> " and deleted later" }.into_any(),
+        (None, None) => view! { "Opens when the administrator signs in for the first time" }.into_any(),
+    };
+    let person = |person: Person| {
+        let mark = person.administrator.then(|| view! { " " <span class="badge accent">"Administrator"</span> });
+        let key = person.email.key();
+        view! {
+            <li data-key=key>
+                <Icon inner=icons::USER large=true/>
+                <div class="list-body">
+                    <p class="list-title"><a href=account_search(person.email.as_str())><bdi>{person.email.to_string()}</bdi></a> {mark}</p>
+                    <p class="list-meta">{person.role}</p>
+                </div>
+            </li>
+        }
+    };
+    view! {
+        {head(CUSTOMERS, customer.name.clone())}
+        <div class="card">
+            <dl class="facts" data-region="facts">
+                <div><dt>"Number"</dt><dd><bdi>{customer.number}</bdi></dd></div>
+                <div><dt>"Mail domain"</dt><dd><bdi>{customer.domain.unwrap_or_else(|| "None".to_owned())}</bdi></dd></div>
+                <div><dt>"Organization"</dt><dd>{standing}</dd></div>
+                <div><dt>"Imported"</dt><dd><Moment at=customer.imported_at/></dd></div>
+                <div><dt>"Changed"</dt><dd><Moment at=customer.changed_at/></dd></div>
+            </dl>
+        </div>
+        <section class="section" aria-labelledby="people">
+            <h2 id="people">"People"</h2>
+            {if people.is_empty() {
+                view! { <p class="hint">"The record names nobody."</p> }.into_any()
+            } else {
+                view! { <ul class="list">{people.into_iter().map(person).collect_view()}</ul> }.into_any()
+            }}
+        </section>
+        {bought(&path, entitlements, &query)}
+        {turn_to(contacts)}
+        <LocalTimes/>
+    }
+    .into_any()
+}
+
+/// Where accounts are looked for by an address.
+fn account_search(email: &str) -> String {
+    format!("{ACCOUNTS}{}", ListQuery { q: email.to_owned(), ..ListQuery::default() }.to_url())
+}
+
+fn bought(path: &str, page: Listed<EntitlementView>, query: &ListQuery) -> AnyView {
+    let content =
+        if page.rows.is_empty() { view! { <p class="hint">"None."</p> }.into_any() } else { customers_pages::rows(path, page, query) };
+    view! { <section class="section" aria-labelledby="entitlements"><h2 id="entitlements">"Entitlements"</h2>{content}</section> }
+        .into_any()
+}
+
+fn turn_to(contacts: Vec<ContactView>) -> AnyView {
+    let content = if contacts.is_empty() {
+        view! { <p class="hint">"None."</p> }.into_any()
+    } else {
+        view! { <ul class="list">{contacts.into_iter().map(customers_pages::contact).collect_view()}</ul> }.into_any()
+    };
+    view! { <section class="section" aria-labelledby="contacts"><h2 id="contacts">"Contacts"</h2>{content}</section> }.into_any()
+}
+
+/// The list of organizations.
+#[must_use]
+pub fn organizations(page: Listed<Organization>, query: &ListQuery) -> AnyView {
+    let states = [("suspended".to_owned(), "Suspended".to_owned())];
+    let content = if page.rows.is_empty() {
+        empty(icons::ORGANIZATION, "No organizations found", "None meets the search and the filter.", clear(query, ORGANIZATIONS))
+    } else {
+        let name = list::heads(ORGANIZATIONS, &page, query, &[("name", "Name")]);
+        let created = list::heads(ORGANIZATIONS, &page, query, &[("created", "Created")]);
+        let heads = view! { {name}{column("Members")}{column("Created by")}{created} }.into_any();
+        let pager = list::pager(ORGANIZATIONS, &page, query, "Pages of organizations");
+        let rows = page.rows.into_iter().map(|row| {
+            view! {
+                <tr role="row" data-key=row.id.to_string()>
+                    <th scope="row" role="rowheader" class="break"><span><a href=format!("{ORGANIZATIONS}/{}", row.id)><bdi>{row.name}</bdi></a> {row.suspended_at.map(|_| suspended())}</span></th>
+                    <td role="cell" data-label="Members">{thousands(row.members_count)}</td>
+                    <td role="cell" data-label="Created by"><bdi>{row.created_by_name}</bdi></td>
+                    <td role="cell" class="nowrap" data-label="Created"><Date at=row.created_at short=true/></td>
+                </tr>
+            }
+            .into_any()
+        });
+        table("Organizations", heads, rows.collect(), pager)
+    };
+    view! {
+        {top(ORGANIZATIONS, "Organizations")}
+        <div class="section">
+            <div class="toolbar">
+                {search(ORGANIZATIONS.to_owned(), "Search by name", query)}
+                {list::filter(ORGANIZATIONS, query, "state", "State", "any", &states)}
+            </div>
+            <div class="section" data-region="rows">{content}</div>
+        </div>
+        <LocalTimes/>
+    }
+    .into_any()
+}
+
+fn suspended() -> AnyView {
+    view! { " " <span class="badge bad"><Icon inner=icons::BAN/>"Suspended"</span> }.into_any()
+}
+
+fn locked() -> AnyView {
+    view! { " " <span class="badge bad"><Icon inner=icons::LOCK/>"Locked"</span> }.into_any()
+}
+
+/// What an organization's page shows: what its members see of it.
+pub struct Head {
+    /// The organization.
+    pub organization: Organization,
+    /// A page of its members.
+    pub page: Listed<Member>,
+    /// What was asked of these.
+    pub query: ListQuery,
+    /// The invitations that wait and were sent last.
+    pub waiting: Vec<InvitationRow>,
+    /// Its customer, what that has bought, and whom it can turn to.
+    pub customer: Option<(Customer, Listed<EntitlementView>, Vec<ContactView>)>,
+}
+
+/// An organization.
+#[must_use]
+pub fn organization(look: Head, forms: Forms) -> AnyView {
+    let Head { organization, page, query, waiting, customer } = look;
+    let path = format!("{ORGANIZATIONS}/{}", organization.id);
+    let id = organization.id.to_string();
+    let state = match (organization.suspended_at, organization.suspension_reason) {
+        (Some(at), reason) => {
+            let resume = act("/do/resume_organization", id.clone(), "Open it again", "button primary", &forms);
+            view! {
+                <section class="card" aria-labelledby="suspended">
+                    <h2 id="suspended">"Suspended"</h2>
+                    <p>"Since " <Moment at/> ". Its members see that, and the reason: " <strong><bdi>{reason.unwrap_or_default()}</bdi></strong></p>
+                    {resume}
+                </section>
+            }
+            .into_any()
+        }
+        (None, _) => view! {
+            <ul class="list danger">
+                <li>
+                    <div class="list-body"><p class="list-title">"Suspend organization"</p><p class="list-meta">"Its members see why and can do nothing in it. Nothing is lost."</p></div>
+                    <a class="button small" href=format!("{path}/suspend")>"Suspend organization"</a>
+                </li>
+            </ul>
+        }
+        .into_any(),
+    };
+    let record = customer.as_ref().map(|(customer, ..)| {
+        view! { <div><dt>"Customer"</dt><dd><a href=format!("{CUSTOMERS}/{}", customer.id)><bdi>{customer.name.clone()}</bdi></a> ", " <bdi>{customer.number.clone()}</bdi></dd></div> }
+    });
+    let invited = organization.invitations_count;
+    view! {
+        {head(ORGANIZATIONS, organization.name)}
+        <div class="card">
+            <dl class="facts" data-region="facts">
+                <div><dt>"Created"</dt><dd><Date at=organization.created_at/></dd></div>
+                <div><dt>"Created by"</dt><dd><bdi>{organization.created_by_name}</bdi></dd></div>
+                <div><dt>"Members"</dt><dd>{thousands(organization.members_count)}</dd></div>
+                <div><dt>"Pending invitations"</dt><dd>{thousands(invited)}</dd></div>
+                {record}
+                <div><dt>"What happened"</dt><dd><a href=format!("{AUDIT}?organization={id}")>"Audit log of this organization"</a></dd></div>
+                <div><dt>"Id"</dt><dd><code>{id.clone()}</code></dd></div>
+            </dl>
+        </div>
+        {state}
+        <section class="section" aria-labelledby="members">
+            <h2 id="members">"Members"</h2>
+            <div class="toolbar">{search(path.clone(), "Search members by name or e-mail", &query)}</div>
+            <div class="section" data-region="rows">{members(&path, page, &query)}</div>
+        </section>
+        {(!waiting.is_empty()).then(|| invitations(waiting, invited))}
+        {customer.map(|(customer, entitlements, contacts)| {
+            let of_customer = format!("{CUSTOMERS}/{}", customer.id);
+            view! { {bought(&of_customer, entitlements, &ListQuery::default())}{turn_to(contacts)} }
+        })}
+        <LocalTimes/>
+    }
+    .into_any()
+}
+
+fn members(path: &str, page: Listed<Member>, query: &ListQuery) -> AnyView {
+    if page.rows.is_empty() {
+        return empty(icons::USERS, "No members found", "None meets the search.", clear(query, path));
+    }
+    let columns = [("name", "Name"), ("email", "E-mail"), ("role", "Role"), ("joined", "Joined"), ("active", "Last active")];
+    let (heads, pager) = (list::heads(path, &page, query, &columns), list::pager(path, &page, query, "Pages of members"));
+    let rows = page.rows.into_iter().map(|row| {
+        view! {
+            <tr role="row" data-key=row.id.to_string()>
+                <th scope="row" role="rowheader" class="break"><a href=format!("{ACCOUNTS}/{}", row.account_id)><bdi>{row.name}</bdi></a></th>
+                <td role="cell" class="break" data-label="E-mail"><bdi>{row.email}</bdi></td>
+                <td role="cell" data-label="Role">{row.role}</td>
+                <td role="cell" class="nowrap" data-label="Joined"><Date at=row.joined_at short=true/></td>
+                <td role="cell" class="nowrap" data-label="Last active"><Ago at=row.last_active_at/></td>
+            </tr>
+        }
+        .into_any()
+    });
+    table("Members", heads, rows.collect(), pager)
+}
+
+fn invitations(waiting: Vec<InvitationRow>, all: i64) -> AnyView {
+    let shown = i64::try_from(waiting.len()).unwrap_or(0);
+    let row = |row: InvitationRow| {
+        view! {
+            <li data-key=row.id.to_string()>
+                <Icon inner=icons::MAIL large=true/>
+                <div class="list-body">
+                    <p class="list-title"><bdi>{row.email}</bdi></p>
+                    <p class="list-meta">{row.role.name()} ", invited by " <bdi>{row.inviter}</bdi> ", valid until " <Moment at=row.expires_at/></p>
+                </div>
+            </li>
+        }
+    };
+    view! {
+        <section class="section" aria-labelledby="invitations">
+            <h2 id="invitations">"Pending invitations"</h2>
+            <ul class="list">{waiting.into_iter().map(row).collect_view()}</ul>
+            {(shown < all).then(|| view! { <p class="hint">{format!("The {shown} that were sent last, of {}.", thousands(all))}</p> })}
+        </section>
+    }
+    .into_any()
+}
+
+/// Suspend organization.
+#[must_use]
+pub fn suspend(organization: Organization, forms: Forms) -> AnyView {
+    let path = format!("{ORGANIZATIONS}/{}", organization.id);
+    let (top, password) = forms.fields();
+    let checked = forms.checked;
+    let others = match organization.members_count {
+        1 => "Its one member can".to_owned(),
+        n => format!("Its {} members can", thousands(n)),
+    };
+    view! {
+        <header class="page-head"><div><p class="kicker"><a href=path.clone()><bdi>{organization.name.clone()}</bdi></a></p><h1>"Suspend organization"</h1></div></header>
+        <form class="card form" method="post" action="/do/suspend_organization" novalidate>
+            {top}
+            <input type="hidden" name="form[organization]" value=organization.id.to_string()/>
+            <p>{others} " do nothing in " <strong><bdi>{organization.name}</bdi></strong> " until you open it again, and invitations cannot be accepted. Nothing is lost."</p>
+            <TextField name="reason" label="Reason" hint="The members read it." value=checked.value("reason", "") error=checked.error("reason") maxlength=Reason::MAX/>
+            {password}
+            <div class="actions"><a class="button" href=path>"Cancel"</a><button class="button danger">"Suspend organization"</button></div>
+        </form>
+    }
+    .into_any()
+}
+
+/// The name of an account in one.
+#[must_use]
+pub fn name_of(account: &Account) -> String {
+    full_name(&account.first_name, &account.last_name)
+}
+
+fn lock_of(account: &Account, now: Timestamp) -> Option<Timestamp> {
+    account.locked_until.filter(|until| *until > now)
+}
+
+/// The list of accounts.
+#[must_use]
+pub fn accounts(page: Listed<Account>, query: &ListQuery, now: Timestamp) -> AnyView {
+    let states = [("locked".to_owned(), "Locked".to_owned())];
+    let content = if page.rows.is_empty() {
+        empty(icons::USERS, "No accounts found", "None meets the search and the filter.", clear(query, ACCOUNTS))
+    } else {
+        let heads = list::heads(ACCOUNTS, &page, query, &[("name", "Name"), ("email", "E-mail"), ("created", "Since")]);
+        let pager = list::pager(ACCOUNTS, &page, query, "Pages of accounts");
+        let rows = page.rows.into_iter().map(|row| {
+            let (name, lock) = (name_of(&row), lock_of(&row, now).map(|_| locked()));
+            view! {
+                <tr role="row" data-key=row.id.to_string()>
+                    <th scope="row" role="rowheader" class="break"><span><a href=format!("{ACCOUNTS}/{}", row.id)><bdi>{name}</bdi></a> {lock}</span></th>
+                    <td role="cell" class="break" data-label="E-mail"><bdi>{row.email}</bdi></td>
+                    <td role="cell" class="nowrap" data-label="Since"><Date at=row.created_at short=true/></td>
+                </tr>
+            }
+            .into_any()
+        });
+        table("Accounts", heads, rows.collect(), pager)
+    };
+    view! {
+        {top(ACCOUNTS, "Accounts")}
+        <div class="section">
+            <div class="toolbar">
+                {search(ACCOUNTS.to_owned(), "Search by name or e-mail", query)}
+                {list::filter(ACCOUNTS, query, "state", "State", "any", &states)}
+            </div>
+            <div class="section" data-region="rows">{content}</div>
+        </div>
+        <LocalTimes/>
+    }
+    .into_any()
+}
+
+/// What an account's page shows.
+pub struct AccountLook {
+    /// The account.
+    pub account: Account,
+    /// Whether it is an operator's.
+    pub is_operator: bool,
+    /// Whether it is the one who looks.
+    pub own: bool,
+    /// The organization that it is in, and as what.
+    pub membership: Option<(Organization, Member)>,
+    /// How many sessions it has.
+    pub sessions: i64,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// An account.
+#[must_use]
+pub fn account(look: AccountLook, forms: Forms) -> AnyView {
+    let AccountLook { account, is_operator, own, membership, sessions, now } = look;
+    let (name, id) = (name_of(&account), account.id.to_string());
+    let path = format!("{ACCOUNTS}/{id}");
+    let member = match membership {
+        None => view! { "In none" }.into_any(),
+        Some((organization, member)) => view! {
+            <a href=format!("{ORGANIZATIONS}/{}", organization.id)><bdi>{organization.name}</bdi></a> ", " {member.role}
+            {organization.suspended_at.map(|_| suspended())}
+        }
+        .into_any(),
+    };
+    let state = match lock_of(&account, now) {
+        Some(until) => {
+            let unlock = act("/do/unlock_account", id.clone(), "Unlock account", "button primary", &forms);
+            let end = if until == Timestamp::NEVER {
+                view! { "Without an end." }.into_any()
+            } else {
+                view! { "Until " <Moment at=until/> "." }.into_any()
+            };
+            view! {
+                <section class="card" aria-labelledby="locked">
+                    <h2 id="locked">"Locked"</h2>
+                    <p>{end} " The reason: " <strong><bdi>{account.lock_reason.clone().unwrap_or_default()}</bdi></strong></p>
+                    {unlock}
+                    <p><a href=format!("{path}/lock")>"Change reason or end"</a></p>
+                </section>
+            }
+            .into_any()
+        }
+        None if own => view! { <p class="hint">"This is your own account."</p> }.into_any(),
+        None => view! {
+            <ul class="list danger">
+                <li>
+                    <div class="list-body"><p class="list-title">"Lock account"</p><p class="list-meta">"Its sessions end at once, and nobody can sign in to it. It stays a member."</p></div>
+                    <a class="button small" href=format!("{path}/lock")>"Lock account"</a>
+                </li>
+            </ul>
+        }
+        .into_any(),
+    };
+    view! {
+        {head(ACCOUNTS, name)}
+        <div class="card">
+            <dl class="facts" data-region="facts">
+                <div><dt>"E-mail"</dt><dd><bdi>{account.email}</bdi></dd></div>
+                <div><dt>"Since"</dt><dd><Moment at=account.created_at/></dd></div>
+                <div><dt>"Organization"</dt><dd>{member}</dd></div>
+                <div><dt>"Sessions"</dt><dd>{thousands(sessions)}</dd></div>
+                {is_operator.then(|| view! { <div><dt>"Operator"</dt><dd><span class="badge accent">"Operator"</span></dd></div> })}
+                <div><dt>"What they did"</dt><dd><a href=format!("{AUDIT}?person={id}")>"Audit log of this account"</a></dd></div>
+                <div><dt>"Id"</dt><dd><code>{id.clone()}</code></dd></div>
+            </dl>
+        </div>
+        {state}
+        <LocalTimes/>
+    }
+    .into_any()
+}
+
+/// Lock account.
+#[must_use]
+pub fn lock(account: Account, forms: Forms, now: Timestamp) -> AnyView {
+    let (path, name) = (format!("{ACCOUNTS}/{}", account.id), name_of(&account));
+    let (top, password) = forms.fields();
+    let checked = forms.checked;
+    let current = lock_of(&account, now);
+    let reason = current.and(account.lock_reason).unwrap_or_default();
+    // The last day of it, as the field asks for it.
+    let until = current.filter(|until| *until != Timestamp::NEVER).map(|until| Timestamp(until.0 - 1).iso_date()).unwrap_or_default();
+    view! {
+        <header class="page-head"><div><p class="kicker"><a href=path.clone()><bdi>{name.clone()}</bdi></a></p><h1>"Lock account"</h1></div></header>
+        <form class="card form" method="post" action="/do/lock_account" novalidate>
+            {top}
+            <input type="hidden" name="form[account]" value=account.id.to_string()/>
+            <p>"Every session of " <strong><bdi>{name}</bdi></strong> ", " <bdi>{account.email}</bdi> ", ends at once. Whoever signs in with the right password is told that the account is locked, and not why."</p>
+            <TextField name="reason" label="Reason" hint="For operators; it stands in the audit log." value=checked.value("reason", &reason) error=checked.error("reason") maxlength=Reason::MAX/>
+            <TextField name="until" label="Last day" kind="date" optional=true hint="In UTC, that day included. Empty: without an end." value=checked.value("until", &until) error=checked.error("until")/>
+            {password}
+            <div class="actions"><a class="button" href=path>"Cancel"</a><button class="button danger">"Lock account"</button></div>
+        </form>
+    }
+    .into_any()
+}
+
+/// The audit log.
+#[must_use]
+pub fn audit(page: Listed<EventView>, query: &ListQuery, organization: Option<String>, now: Timestamp, days: i64) -> AnyView {
+    let kinds: Vec<_> = ALL_KINDS.map(|(name, title)| (name.to_owned(), title.to_owned())).into();
+    let person = activity::person(AUDIT, &page, query);
+    let export = format!("{AUDIT}.csv{}", query.at(None, None).to_url());
+    let within = query.filter("organization").map(|_| {
+        let href = format!("{AUDIT}{}", query.filtered("organization", "").to_url());
+        let name = organization.unwrap_or_else(|| "one organization".to_owned());
+        view! { <a class="chip on" href=href>"In: " <strong><bdi>{name}</bdi></strong> <Icon inner=icons::X/><span class="vh">", show every organization's"</span></a> }
+    });
+    view! {
+        {top(AUDIT, "Audit log")}
+        <div class="section">
+            <div class="toolbar" role="group" aria-label="Filters">
+                {list::filter(AUDIT, query, "kind", "Kind", "any", &kinds)}
+                {activity::time(AUDIT, query, now)}
+                {person}
+                {within}
+                <div class="end"><a class="button small" href=export download="audit.csv"><Icon inner=icons::DOWNLOAD/>"Export CSV"</a></div>
+            </div>
+            <div class="section" data-region="activity">{activity::rows(AUDIT, page, query)}</div>
+            <p class="hint">{format!("Events are kept for {days} days. Times in the filter are days in UTC.")}</p>
+        </div>
+        <LocalTimes/>
+    }
+    .into_any()
+}
+
+fn end(import: &Import) -> AnyView {
+    match import.finished_at {
+        None => view! { <span class="badge warn"><Icon inner=icons::WARNING/>"Not through"</span> }.into_any(),
+        Some(_) if import.refusals_count > 0 => {
+            view! { <span class="badge warn"><Icon inner=icons::WARNING/>{thousands(import.refusals_count)} " refused"</span> }.into_any()
+        }
+        Some(_) => view! { <span class="badge good"><Icon inner=icons::CHECK/>"Through"</span> }.into_any(),
+    }
+}
+
+/// How many of all kinds came to something.
+fn sum(counts: &serde_json::Value, what: &str) -> i64 {
+    counts[what].as_object().map_or(0, |kinds| kinds.values().filter_map(serde_json::Value::as_i64).sum())
+}
+
+const OUTCOMES: [(&str, &str); 4] = [("added", "Added"), ("changed", "Changed"), ("unchanged", "Unchanged"), ("refused", "Refused")];
+
+/// The list of imports.
+#[must_use]
+pub fn imports(page: Listed<Import>, query: &ListQuery) -> AnyView {
+    let content = if page.rows.is_empty() {
+        empty(icons::DOCUMENT, "No imports", "`org-portal import customers FILE` makes the first one.", None)
+    } else {
+        let started = list::heads(IMPORTS, &page, query, &[("started", "Started")]);
+        let heads = view! { {column("File")}{started}{OUTCOMES.map(|(_, title)| column(title)).collect_view()}{column("End")} }.into_any();
+        let pager = list::pager(IMPORTS, &page, query, "Pages of imports");
+        let rows = page.rows.into_iter().map(|row| {
+            let counts: serde_json::Value = serde_json::from_str(&row.counts).unwrap_or_default();
+            let cells = OUTCOMES.map(|(what, title)| view! { <td role="cell" data-label=title>{thousands(sum(&counts, what))}</td> });
+            let end = end(&row);
+            view! {
+                <tr role="row" data-key=row.id.to_string()>
+                    <th scope="row" role="rowheader" class="break"><a href=format!("{IMPORTS}/{}", row.id)><bdi>{row.source}</bdi></a></th>
+                    <td role="cell" class="nowrap" data-label="Started"><Moment at=row.started_at/></td>
+                    {cells.collect_view()}
+                    <td role="cell" data-label="End">{end}</td>
+                </tr>
+            }
+            .into_any()
+        });
+        table("Imports", heads, rows.collect(), pager)
+    };
+    view! { {top(IMPORTS, "Imports")}<div class="section" data-region="rows">{content}</div><LocalTimes/> }.into_any()
+}
+
+/// An import with its report.
+#[must_use]
+pub fn import(import: Import, refusals: &str) -> AnyView {
+    let counts: serde_json::Value = serde_json::from_str(&import.counts).unwrap_or_default();
+    let refusals: Vec<serde_json::Value> = serde_json::from_str(refusals).unwrap_or_default();
+    let by_kind = |what: &str| {
+        let each: Vec<String> = counts[what]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(kind, n)| format!("{} of kind {kind}", thousands(n.as_i64().unwrap_or(0))))
+            .collect();
+        if each.is_empty() { "None".to_owned() } else { each.join(", ") }
+    };
+    let finished = match import.finished_at {
+        Some(at) => view! { <Moment at/> }.into_any(),
+        None => view! { "Not yet: it is at work, or broke off" }.into_any(),
+    };
+    let shown = i64::try_from(refusals.len()).unwrap_or(0);
+    let text = |refusal: &serde_json::Value, key: &str| refusal[key].as_str().unwrap_or_default().to_owned();
+    let rows: Vec<AnyView> = refusals
+        .iter()
+        .map(|refusal| {
+            view! {
+                <tr role="row">
+                    <th scope="row" role="rowheader" class="break"><bdi>{text(refusal, "file")}</bdi></th>
+                    <td role="cell" data-label="Line">{refusal["line"].as_i64().map(thousands)}</td>
+                    <td role="cell" data-label="Field">{text(refusal, "field")}</td>
+                    <td role="cell" class="break" data-label="Reason"><bdi>{text(refusal, "reason")}</bdi></td>
+                </tr>
+            }
+            .into_any()
+        })
+        .collect();
+    let report = if rows.is_empty() {
+        view! { <p class="hint">"Nothing was refused."</p> }.into_any()
+    } else {
+        let heads = ["File", "Line", "Field", "Reason"].map(column).collect_view().into_any();
+        let more = (shown < import.refusals_count)
+            .then(|| view! { <p class="hint">{format!("The first {} of {}. `--report FILE` writes all of them down.", thousands(shown), thousands(import.refusals_count))}</p> });
+        table("Refusals", heads, rows, more.into_any())
+    };
+    view! {
+        {head(IMPORTS, import.source)}
+        <div class="card">
+            <dl class="facts" data-region="facts">
+                <div><dt>"Started"</dt><dd><Moment at=import.started_at/></dd></div>
+                <div><dt>"Finished"</dt><dd>{finished}</dd></div>
+                {OUTCOMES.map(|(what, title)| view! { <div><dt>{title}</dt><dd>{by_kind(what)}</dd></div> }).collect_view()}
+            </dl>
+        </div>
+        <section class="section" aria-labelledby="refusals"><h2 id="refusals">"Refusals"</h2>{report}</section>
+        <LocalTimes/>
+    }
+    .into_any()
+}
+
+/// The outbox: what did not leave.
+#[must_use]
+pub fn outbox(page: Listed<Letter>, query: &ListQuery, waiting: i64) -> AnyView {
+    let content = if page.rows.is_empty() {
+        empty(icons::MAIL, "Every mail left", "Nothing was given up within the last 30 days.", None)
+    } else {
+        let since = list::heads(OUTBOX, &page, query, &[("since", "Given up")]);
+        let heads = view! { {column("Recipient")}{column("Subject")}{column("Attempts")}{column("Last error")}{since} }.into_any();
+        let pager = list::pager(OUTBOX, &page, query, "Pages of mails");
+        let rows = page.rows.into_iter().map(|row| {
+            view! {
+                <tr role="row" data-key=row.id.to_string()>
+                    <th scope="row" role="rowheader" class="break"><a href=format!("{OUTBOX}/{}", row.id)><bdi>{known(row.to)}</bdi></a></th>
+                    <td role="cell" class="break" data-label="Subject"><bdi>{row.subject}</bdi></td>
+                    <td role="cell" data-label="Attempts">{thousands(row.attempts)}</td>
+                    <td role="cell" class="break" data-label="Last error"><bdi>{row.error}</bdi></td>
+                    <td role="cell" class="nowrap" data-label="Given up"><Ago at=row.dead_at/></td>
+                </tr>
+            }
+            .into_any()
+        });
+        table("Mails that did not leave", heads, rows.collect(), pager)
+    };
+    view! {
+        {top(OUTBOX, "Outbox")}
+        <p class="hint">{format!("Mails that could not be delivered. {} wait for their turn.", thousands(waiting))}</p>
+        <div class="section" data-region="rows">{content}</div>
+        <LocalTimes/>
+    }
+    .into_any()
+}
+
+fn known(to: String) -> String {
+    if to.is_empty() { "Unknown".to_owned() } else { to }
+}
+
+/// A mail that did not leave.
+#[must_use]
+pub fn letter(letter: Letter, forms: Forms) -> AnyView {
+    let retry = act("/do/retry_mail", letter.id.to_string(), "Send again", "button primary", &forms);
+    view! {
+        <header class="page-head"><div><p class="kicker"><a href=OUTBOX>"Outbox"</a></p><h1>"Mail to " <bdi>{known(letter.to)}</bdi></h1></div></header>
+        <div class="card">
+            <dl class="facts">
+                <div><dt>"Subject"</dt><dd><bdi>{letter.subject}</bdi></dd></div>
+                <div><dt>"Written"</dt><dd><Moment at=letter.created_at/></dd></div>
+                <div><dt>"Given up"</dt><dd><Moment at=letter.dead_at/></dd></div>
+                <div><dt>"Attempts"</dt><dd>{thousands(letter.attempts)}</dd></div>
+                <div><dt>"Last error"</dt><dd><bdi>{letter.error}</bdi></dd></div>
+            </dl>
+        </div>
+        <div class="card">{retry}</div>
+        <LocalTimes/>
+    }
+    .into_any()
+}

@@ -1,0 +1,146 @@
+//! All SQL of operators and of the runs of imports.
+
+use std::sync::LazyLock;
+
+use uuid::Uuid;
+
+use crate::{
+    db::Connected,
+    list::sql::{Column, Key, Keyed, ListSpec, ListSql, WHOLE},
+    sql,
+    words::{AccountId, Timestamp},
+};
+
+/// An operator.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Row {
+    /// The account.
+    pub account_id: AccountId,
+    /// Since when.
+    pub created_at: Timestamp,
+}
+
+/// The operators, the first one first, at most 1,000.
+///
+/// # Errors
+/// The database's.
+pub async fn all(db: &mut impl Connected) -> Result<Vec<Row>, sqlx::Error> {
+    sql!(all as Row, db, "SELECT account_id, created_at FROM operators ORDER BY created_at, account_id LIMIT 1000")
+}
+
+/// Whether an account is an operator's.
+///
+/// # Errors
+/// The database's.
+pub async fn is_one(db: &mut impl Connected, account: AccountId) -> Result<bool, sqlx::Error> {
+    let row: Option<(Timestamp,)> = sql!(optional as (Timestamp,), db, "SELECT created_at FROM operators WHERE account_id = $1", account)?;
+    Ok(row.is_some())
+}
+
+/// Makes an account an operator's; `false` where it is one. The moment is when a password was printed for it, where one was.
+///
+/// # Errors
+/// The database's.
+pub async fn insert(
+    db: &mut impl Connected,
+    account: AccountId,
+    password_printed_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    let rows = sql!(execute db, "INSERT INTO operators (account_id, created_at, password_printed_at) VALUES ($1, $2, $3) ON CONFLICT (account_id) DO NOTHING", account, now, password_printed_at)?;
+    Ok(rows == 1)
+}
+
+/// Makes an account nobody's but its own; `false` where it was no operator's.
+///
+/// # Errors
+/// The database's.
+pub async fn delete(db: &mut impl Connected, account: AccountId) -> Result<bool, sqlx::Error> {
+    Ok(sql!(execute db, "DELETE FROM operators WHERE account_id = $1", account)? == 1)
+}
+
+/// A run of an import.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Import {
+    /// Its id.
+    pub id: Uuid,
+    /// The name of the file or the folder.
+    pub source: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it was through; nothing where it is at work, or broke off.
+    pub finished_at: Option<Timestamp>,
+    /// How many of which kind were added, changed, unchanged and refused, as JSON.
+    pub counts: String,
+    /// How many fields were refused in all.
+    pub refusals_count: i64,
+}
+
+impl Keyed for Import {
+    fn id(&self) -> Uuid {
+        self.id
+    }
+    fn key(&self, _: &str) -> Key {
+        Key::Number(self.started_at.0)
+    }
+}
+
+/// The runs of imports.
+pub static IMPORTS: LazyLock<ListSql> = LazyLock::new(|| {
+    ListSql::new(ListSpec {
+        select: "id, source, started_at, finished_at, counts, refusals_count",
+        from: "imports",
+        scope: WHOLE,
+        id: "id",
+        columns: &[Column { name: "started", key: "started_at", number: true, newest_first: true }],
+        searched: &[],
+        indexed: None,
+        filters: &[],
+    })
+});
+inventory::submit! { crate::db::Statement { texts: |dialect| IMPORTS.texts(dialect), module: module_path!() } }
+
+/// Notes that an import begins.
+///
+/// # Errors
+/// The database's.
+pub async fn begin_import(db: &mut impl Connected, id: Uuid, source: &str, now: Timestamp) -> Result<(), sqlx::Error> {
+    sql!(execute db, "INSERT INTO imports (id, kind, source, started_at, counts, refusals, refusals_count) VALUES ($1, 'customers', $2, $3, '{}', '[]', 0)", id, source, now)?;
+    Ok(())
+}
+
+/// Notes that it is through.
+///
+/// # Errors
+/// The database's.
+pub async fn end_import(
+    db: &mut impl Connected,
+    id: Uuid,
+    counts: &str,
+    refusals: &str,
+    refusals_count: i64,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE imports SET finished_at = $2, counts = $3, refusals = $4, refusals_count = $5 WHERE id = $1", id, now, counts, refusals, refusals_count)?;
+    Ok(())
+}
+
+/// A run of an import, and the first of its refusals as JSON.
+///
+/// # Errors
+/// The database's.
+pub async fn import(db: &mut impl Connected, id: Uuid) -> Result<Option<(Import, String)>, sqlx::Error> {
+    let found: Option<Import> =
+        sql!(optional as Import, db, "SELECT id, source, started_at, finished_at, counts, refusals_count FROM imports WHERE id = $1", id)?;
+    let Some(found) = found else { return Ok(None) };
+    let (refusals,): (String,) = sql!(one as (String,), db, "SELECT refusals FROM imports WHERE id = $1", id)?;
+    Ok(Some((found, refusals)))
+}
+
+/// Forgets runs that began before a moment.
+///
+/// # Errors
+/// The database's.
+pub async fn forget(db: &mut impl Connected, before: Timestamp) -> Result<u64, sqlx::Error> {
+    sql!(execute db, "DELETE FROM imports WHERE started_at < $1", before)
+}
