@@ -110,6 +110,12 @@ actions!(
     ReopenTicket = "ticket.reopen",
     /// A ticket was said to be solved.
     ResolveTicket = "ticket.resolve",
+    /// The operator's support replied to a ticket.
+    AnswerTicket = "ticket.answer",
+    /// The operator's support changed a ticket's state, priority or assignee.
+    ChangeTicket = "ticket.change",
+    /// The operator's support wrote a note that no customer sees.
+    NoteTicket = "ticket.note",
     /// Whoever is signed in gave their password once more.
     Prove = "session.prove",
     /// An account became an operator.
@@ -149,6 +155,9 @@ impl Action {
             Self::DeclineInvitation,
             Self::SuspendOrganization,
             Self::ResumeOrganization,
+            Self::AnswerTicket,
+            Self::ChangeTicket,
+            Self::NoteTicket,
         ];
         ["organization", "member", "invitation", "ticket"].contains(&self.kind()) && !own.contains(&self)
     }

@@ -7,7 +7,7 @@ use crate::{
     actor::{Actor, ActorKind},
     db::{Connected, Failure},
     form::{Conflict, Refusal, Unauthenticated},
-    permissions::{Permit, Role},
+    permissions::{Permit, RaiseTicket, Role},
     portal::Unit,
     sql,
     words::{AccountId, Email, MINUTE, MemberId, OrganizationId, OrganizationName, Timestamp},
@@ -215,6 +215,18 @@ impl<P: Permit> Authority<P> for System {
     }
 }
 
+/// The right to write in a ticket that was found for whoever writes: a member's [`Grant`], the operator's [`Staff`], or
+/// the portal's own [`System`].
+pub trait Handling: sealed::Sealed {}
+impl Handling for Grant<RaiseTicket> {}
+impl Handling for Staff {}
+impl Handling for System {}
+
+/// An operator who answers tickets, for this transaction. The password is not asked for again: it is what they do all day.
+#[derive(Debug)]
+pub struct Staff(());
+impl sealed::Sealed for Staff {}
+
 /// For how long a proof of who one is lasts, in microseconds: what operators write asks for a newer one.
 pub const PROOF: i64 = 10 * MINUTE;
 
@@ -369,6 +381,20 @@ impl Unit {
         }
         self.caller.kind = ActorKind::Operator;
         Ok(Operator { account: actor.account })
+    }
+
+    /// Lets an operator answer tickets.
+    ///
+    /// # Errors
+    /// 404 for who is none (there is no such thing for them), 403 with the printed password.
+    pub async fn staff(&mut self) -> Result<Staff, Failure> {
+        let Some(actor) = self.caller.actor.clone() else { return Err(Refusal::NotFound.into()) };
+        let now = self.now;
+        if standing(self, &actor, now).await?.ok_or(Refusal::NotFound)?.password_due {
+            return Err(Refusal::Forbidden.into());
+        }
+        self.caller.kind = ActorKind::Operator;
+        Ok(Staff(()))
     }
 
     /// Lets an operator act in an organization, whose lock is taken: its members' units wait for the end of this one.

@@ -115,6 +115,9 @@ pub const PAGES: &[PageRoute] = &[
     page!("/organization/tickets/new", Member(RaiseTicket), tickets::web::new),
     page!("/organization/tickets/{ticket}", Member(RaiseTicket), tickets::web::ticket),
     page!("/organization/tickets/{ticket}/files/{file}", Member(RaiseTicket), tickets::web::file),
+    page!("/operator/tickets", Operator, tickets::web::desk),
+    page!("/operator/tickets/{ticket}", Operator, tickets::web::desk_ticket),
+    page!("/operator/tickets/{ticket}/files/{file}", Operator, tickets::web::desk_file),
     page!("/organization/entitlements", Member(ViewCustomerData), customers::web::entitlements),
     page!("/organization/contacts", Member(ViewCustomerData), customers::web::contacts),
     page!("/organization/activity", Member(ManageMembers), activity::web::activity),
@@ -181,6 +184,11 @@ pub const FUNCTIONS: &[FunctionRoute] = &[
         Box::pin(tickets::actions::keep(portal, caller, file))
     }),
     function("resolve_ticket", Member(RaiseTicket), "/organization/tickets"),
+    with_files("answer_ticket", Operator, "/operator/tickets", |portal, caller, file| {
+        Box::pin(tickets::actions::keep(portal, caller, file))
+    }),
+    function("change_ticket", Operator, "/operator/tickets"),
+    function("note_ticket", Operator, "/operator/tickets"),
     function("lock_account", Operator, "/operator/accounts"),
     function("unlock_account", Operator, "/operator/accounts"),
     function("suspend_organization", Operator, "/operator/organizations"),

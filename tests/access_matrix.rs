@@ -166,6 +166,8 @@ fn arguments(endpoint: &str, place: &Place) -> Vec<(&'static str, String)> {
         }
         "reply_to_ticket" => vec![("ticket", "T0".into()), ("form[body]", "Please".into())],
         "resolve_ticket" => vec![("ticket", "T0".into())],
+        "answer_ticket" | "note_ticket" => vec![("ticket", "T0".into()), ("form[body]", "Please".into())],
+        "change_ticket" => vec![("ticket", "T0".into()), ("form[stage]", "open".into()), ("form[priority]", "P3 - Normal".into())],
         // These change something for who may; they come last and have rules of their own below.
         "lock_account" => vec![("form[account]", nobody), ("form[reason]", "Spam".into())],
         "suspend_organization" => vec![("form[organization]", nobody), ("form[reason]", "Unpaid".into())],

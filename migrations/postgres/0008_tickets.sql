@@ -54,6 +54,11 @@ CREATE INDEX tickets_updated_idx ON tickets (owner_id, updated_at, id);
 CREATE INDEX tickets_priority_idx ON tickets (owner_id, priority_rank, id);
 CREATE INDEX tickets_stage_idx ON tickets (owner_id, stage, id);
 CREATE INDEX tickets_subject_idx ON tickets (owner_id, subject_key, id);
+-- The same for the operator's support, who see all.
+CREATE INDEX tickets_all_created_idx ON tickets (created_at, id);
+CREATE INDEX tickets_all_updated_idx ON tickets (updated_at, id);
+CREATE INDEX tickets_all_priority_idx ON tickets (priority_rank, id);
+CREATE INDEX tickets_all_stage_idx ON tickets (stage, updated_at, id);
 CREATE INDEX tickets_requester_idx ON tickets (owner_id, requester_key, id);
 CREATE INDEX tickets_requester_account_idx ON tickets (requester_id) WHERE requester_id IS NOT NULL;
 CREATE INDEX tickets_assignee_idx ON tickets (assignee_id) WHERE assignee_id IS NOT NULL;

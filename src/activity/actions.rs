@@ -234,6 +234,14 @@ fn pieces(row: &Row, reader: Reader) -> Vec<Piece> {
         Action::RaiseTicket => vec![verb("raised the ticket", "raise a ticket"), named("ticket", "")],
         Action::ReplyToTicket => vec![verb("replied to the ticket", "reply to the ticket"), named("ticket", "")],
         Action::ReopenTicket => vec![verb("reopened the ticket", "reopen the ticket"), named("ticket", "")],
+        Action::AnswerTicket => vec![verb("replied to the ticket", "reply to the ticket"), named("ticket", "")],
+        Action::ChangeTicket => match from_to("state") {
+            Some((from, to)) if from != to => {
+                vec![verb("changed the ticket", "change the ticket"), named("ticket", ""), Piece::Words(format!("from {from} to {to}"))]
+            }
+            _ => vec![verb("changed the ticket", "change the ticket"), named("ticket", "")],
+        },
+        Action::NoteTicket => vec![verb("wrote a note on the ticket", "write a note on the ticket"), named("ticket", "")],
         Action::ResolveTicket => vec![verb("marked as resolved the ticket", "resolve the ticket"), named("ticket", "")],
     }
 }

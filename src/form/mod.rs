@@ -103,6 +103,10 @@ pub enum Notice {
     Replied,
     /// A ticket was said to be solved.
     TicketResolved,
+    /// The support changed a ticket.
+    TicketChanged,
+    /// The support wrote a note.
+    NoteWritten,
     /// An account was locked.
     AccountLocked,
     /// An account was unlocked.
@@ -118,7 +122,7 @@ pub enum Notice {
 }
 
 impl Notice {
-    const ALL: [(Self, &'static str, &'static str); 34] = [
+    const ALL: [(Self, &'static str, &'static str); 36] = [
         (Self::SignedOut, "signed-out", "You are signed out."),
         (Self::Verified, "verified", "Your e-mail address is verified. Sign in to go on."),
         (Self::PasswordReset, "password-reset", "Your password is changed and every session was ended. Sign in with the new one."),
@@ -150,6 +154,8 @@ impl Notice {
         (Self::AdministratorReminded, "administrator-reminded", "The administrator gets a mail that says that you wait."),
         (Self::TicketRaised, "ticket-raised", "Your ticket was raised. Its answers come by mail, too."),
         (Self::Replied, "replied", "Your reply was posted."),
+        (Self::TicketChanged, "ticket-changed", "The ticket is changed."),
+        (Self::NoteWritten, "note-written", "The note is there. No customer sees it."),
         (Self::TicketResolved, "ticket-resolved", "The ticket is marked as resolved."),
         (Self::AccountLocked, "account-locked", "The account is locked. Its sessions were ended."),
         (Self::AccountUnlocked, "account-unlocked", "The account is unlocked."),

@@ -93,7 +93,13 @@ pub fn of(event: &Event, caller: &Caller, shows_in: Option<OrganizationId>) -> V
         Action::LeaveOrganization => (format!("{members} left"), String::new()),
         // Not all members may see it: only whoever raised it is told in words.
         Action::RaiseTicket | Action::ReopenTicket => (String::new(), String::new()),
-        Action::ReplyToTicket => (String::new(), format!("{who} replied to {tickets}")),
+        // The staff's pages alone show it.
+        Action::NoteTicket => (String::new(), String::new()),
+        Action::ChangeTicket => match after("state") {
+            "" => (String::new(), String::new()),
+            state => (String::new(), format!("{tickets} is now {state}")),
+        },
+        Action::AnswerTicket | Action::ReplyToTicket => (String::new(), format!("{who} replied to {tickets}")),
         Action::ResolveTicket => (String::new(), format!("{who} resolved {tickets}")),
     };
     let id = |object: &Object| Uuid::parse_str(&object.id).ok();
@@ -150,6 +156,8 @@ pub struct Change {
     pub number: i64,
     /// What a browser names it by.
     pub mark: Uuid,
+    /// What was done.
+    pub action: String,
     /// Its organization.
     pub organization_id: Option<OrganizationId>,
     /// The account that it concerns.
@@ -223,7 +231,7 @@ pub async fn after(db: &mut impl Connected, number: i64) -> Result<Vec<Change>, 
     sql!(
         all as Change,
         db,
-        "SELECT number, mark, organization_id, account_id, email_key, actor_id, object_id, sentence, sentence_to_object
+        "SELECT number, mark, action, organization_id, account_id, email_key, actor_id, object_id, sentence, sentence_to_object
         FROM changes WHERE number > $1 ORDER BY number LIMIT 500",
         number
     )
@@ -238,9 +246,16 @@ pub struct Reader {
     pub email_key: String,
     /// Its organization.
     pub organization: Option<OrganizationId>,
+    /// Whether it runs the portal: the console shows every ticket.
+    pub operator: bool,
 }
 
 impl Reader {
+    /// The actions that reach an operator whatever they are about, as a span of their names; an empty one for others.
+    const fn span(&self) -> (&'static str, &'static str) {
+        if self.operator { ("ticket.", "ticket/") } else { ("", "") }
+    }
+
     /// Whether a change reaches this reader.
     #[must_use]
     pub fn is_reached(&self, change: &Change) -> bool {
@@ -248,6 +263,7 @@ impl Reader {
             || change.account_id == Some(self.account)
             || change.actor_id == Some(self.account)
             || change.email_key.as_ref() == Some(&self.email_key)
+            || (self.span().0..self.span().1).contains(&change.action.as_str())
     }
 }
 
@@ -256,9 +272,9 @@ impl Reader {
 /// # Errors
 /// The database's.
 pub async fn between(db: &mut impl Connected, after: i64, to: i64, reader: &Reader) -> Result<Vec<Change>, sqlx::Error> {
-    sql!(all as Change, db, "SELECT number, mark, organization_id, account_id, email_key, actor_id, object_id, sentence, sentence_to_object
-        FROM changes WHERE number > $1 AND number <= $2 AND (organization_id = $3 OR account_id = $4 OR actor_id = $4 OR email_key = $5) ORDER BY number LIMIT 101",
-        after, to, reader.organization, reader.account, reader.email_key.as_str())
+    sql!(all as Change, db, "SELECT number, mark, action, organization_id, account_id, email_key, actor_id, object_id, sentence, sentence_to_object
+        FROM changes WHERE number > $1 AND number <= $2 AND (organization_id = $3 OR account_id = $4 OR actor_id = $4 OR email_key = $5 OR (action >= $6 AND action < $7)) ORDER BY number LIMIT 101",
+        after, to, reader.organization, reader.account, reader.email_key.as_str(), reader.span().0, reader.span().1)
 }
 
 /// Forgets the changes up to the last one before a moment: what is kept has no holes.

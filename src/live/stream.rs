@@ -149,7 +149,12 @@ async fn member(db: &mut impl Connected, account: AccountId) -> Result<Option<Me
 }
 
 fn reader(actor: &Actor, membership: Option<&Membership>) -> Reader {
-    Reader { account: actor.account, email_key: actor.email.key(), organization: membership.map(|membership| membership.organization) }
+    Reader {
+        account: actor.account,
+        email_key: actor.email.key(),
+        organization: membership.map(|membership| membership.organization),
+        operator: actor.operator,
+    }
 }
 
 fn event(name: &str, mark: Option<Uuid>, data: serde_json::Value) -> Event {

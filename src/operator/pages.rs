@@ -27,9 +27,13 @@ const AUDIT: &str = "/operator/audit";
 const IMPORTS: &str = "/operator/imports";
 const OUTBOX: &str = "/operator/outbox";
 
+/// Where the tickets are.
+pub const TICKETS: &str = "/operator/tickets";
+
 /// The console's tabs: address and title.
-const TABS: [(&str, &str); 7] = [
+const TABS: [(&str, &str); 8] = [
     ("/operator", "Overview"),
+    (TICKETS, "Tickets"),
     (CUSTOMERS, "Customers"),
     (ORGANIZATIONS, "Organizations"),
     (ACCOUNTS, "Accounts"),
@@ -46,7 +50,8 @@ fn tabs(current: &str) -> AnyView {
 }
 
 /// The head of a page of the console: its title, isolated, below the way back.
-fn head(tab: &'static str, title: String) -> AnyView {
+#[must_use]
+pub fn head(tab: &'static str, title: String) -> AnyView {
     let back = TABS.iter().find(|(href, _)| *href == tab).map_or("Operator", |(_, title)| *title);
     view! {
         <header class="page-head" data-region="head"><div><p class="kicker"><a href=tab>{back}</a></p><h1><bdi>{title}</bdi></h1></div></header>
@@ -56,7 +61,8 @@ fn head(tab: &'static str, title: String) -> AnyView {
 }
 
 /// The head of a page that is a tab itself.
-fn top(tab: &'static str, title: &'static str) -> AnyView {
+#[must_use]
+pub fn top(tab: &'static str, title: &'static str) -> AnyView {
     view! {
         <header class="page-head" data-region="head"><div><p class="kicker">"Operator"</p><h1>{title}</h1></div></header>
         {tabs(tab)}
@@ -107,7 +113,9 @@ fn act(action: &'static str, id: String, words: &'static str, class: &'static st
     .into_any()
 }
 
-fn search(path: String, label: &'static str, query: &ListQuery) -> AnyView {
+/// The search of a list of the console.
+#[must_use]
+pub fn search(path: String, label: &'static str, query: &ListQuery) -> AnyView {
     view! {
         <form class="search" role="search" method="get" action=path>
             <Icon inner=icons::SEARCH/>

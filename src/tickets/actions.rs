@@ -6,12 +6,13 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    AttachmentView, MAX_FILE, MessageView, ReplyForm, Side, Stage, Summary, TicketForm, TicketRow, TicketView, file_name,
-    store::{self, Change, Counted, LIST, New, NewMessage, Owner, Ticket},
+    AnswerForm, AttachmentView, ChangeForm, MAX_FILE, MessageView, NoteView, PRIORITIES, ReplyForm, Side, Stage, Summary, TicketForm,
+    TicketRow, TicketView, file_name,
+    store::{self, Change, Counted, DESK, LIST, New, NewMessage, Owner, Ticket},
 };
 use crate::{
     accounts::store as accounts,
-    actor::{Actor, Caller},
+    actor::{Actor, Caller, full_name},
     audit::{Action, Object},
     customers::store as customers,
     db::{Connected, Failure},
@@ -19,10 +20,12 @@ use crate::{
         Conflict, FieldErrors, Refusal,
         door::{Incoming, Kept},
     },
-    guard::{self, Authority, Grant, Membership},
+    guard::{self, Grant, Handling, Membership, Staff},
     limits::{self, Rate},
     list::{ListQuery, Listed},
     mail::{Mail, Message},
+    operator::store as operator,
+    organizations::store as organizations,
     permissions::{Permission, RaiseTicket},
     portal::{Portal, Unit},
     words::{AccountId, AttachmentId, DAY, Email, MessageId, OrganizationId, TicketId, Timestamp},
@@ -138,7 +141,7 @@ async fn find(db: &mut impl Connected, membership: &Membership, actor: &Actor, n
         Some(key) => ticket.requester_key == key,
         None => true,
     };
-    if !seen || ticket.owner() != owner(db, membership.organization).await? {
+    if !seen || ticket.row.owner() != owner(db, membership.organization).await? {
         return Err(Refusal::NotFound.into());
     }
     Ok(ticket)
@@ -377,7 +380,7 @@ async fn take(unit: &mut Unit, organization: OrganizationId, number: &str) -> Re
 /// The database's.
 pub async fn post(
     unit: &mut Unit,
-    authority: &impl Authority<RaiseTicket>,
+    authority: &impl Handling,
     ticket: &Ticket,
     side: Side,
     event: bool,
@@ -394,7 +397,7 @@ pub async fn post(
 ///
 /// # Errors
 /// The database's.
-pub async fn to_stage(unit: &mut Unit, authority: &impl Authority<RaiseTicket>, ticket: &Ticket, stage: Stage) -> Result<(), Failure> {
+pub async fn to_stage(unit: &mut Unit, authority: &impl Handling, ticket: &Ticket, stage: Stage) -> Result<(), Failure> {
     let (now, to) = (unit.now, Change { state: stage.title(), stage, priority: &ticket.row.priority, assignee: ticket.assignee_id });
     Ok(store::change(unit, authority, ticket, to, now).await?)
 }
@@ -405,7 +408,7 @@ pub async fn to_stage(unit: &mut Unit, authority: &impl Authority<RaiseTicket>, 
 /// 422 where one is not there any more, or never was the caller's.
 pub async fn attach(
     unit: &mut Unit,
-    authority: &impl Authority<RaiseTicket>,
+    authority: &impl Handling,
     ids: &[String],
     uploader: AccountId,
     ticket: TicketId,
@@ -563,4 +566,200 @@ async fn write_chunks(portal: &Portal, id: AttachmentId, name: &str, file: &mut 
             return Ok(crate::secrets::fingerprint(hash.finalize()));
         }
     }
+}
+
+/// A row of the staff's list: the ticket, and whose it is by name.
+pub type DeskRow = (TicketRow, String);
+
+/// A page of everybody's tickets, for the operator's support.
+///
+/// # Errors
+/// The database's.
+pub async fn desk(db: &mut impl Connected, actor: &Actor, query: &ListQuery, now: Timestamp) -> Result<Listed<DeskRow>, Failure> {
+    let mut query = query.clone();
+    for (name, value) in &mut query.filters {
+        if name == "assignee" && value == "me" {
+            *value = actor.account.to_string();
+        }
+    }
+    let listed = DESK.page::<store::Row>(db, None, &query, now, None).await?;
+    let mut names = Vec::with_capacity(listed.rows.len());
+    for row in &listed.rows {
+        names.push(owner_named(db, row.owner()).await?.1);
+    }
+    let mut names = names.into_iter();
+    Ok(listed.map(|found| (row(found), names.next().unwrap_or_default())))
+}
+
+/// The organization that a ticket's owner has, if it has one, and its name.
+async fn owner_named(db: &mut impl Connected, owner: Owner) -> Result<(Option<OrganizationId>, String), Failure> {
+    Ok(match owner {
+        Owner::Customer(id) => customers::get(db, id).await?.map(|customer| (customer.organization_id, customer.name)),
+        Owner::Organization(id) => organizations::get(db, id).await?.map(|organization| (Some(id), organization.name)),
+    }
+    .unwrap_or_default())
+}
+
+/// A ticket as the staff see it.
+#[derive(Clone, Debug)]
+pub struct DeskTicket {
+    /// What both sides see.
+    pub ticket: TicketView,
+    /// What the staff tell each other, the oldest first.
+    pub notes: Vec<NoteView>,
+    /// Whose it is, by name.
+    pub owner: String,
+    /// The organization's page in the console, where it has one.
+    pub organization: Option<OrganizationId>,
+    /// Who of the staff has it: account and name.
+    pub assignee: Option<(AccountId, String)>,
+}
+
+/// A ticket with its thread and its notes, for the operator's support.
+///
+/// # Errors
+/// 404 where there is none.
+pub async fn desk_ticket(
+    db: &mut impl Connected,
+    number: &str,
+    before: Option<MessageId>,
+    (now, reopen_days): (Timestamp, i64),
+) -> Result<DeskTicket, Failure> {
+    let ticket = store::by_number(db, number).await?.ok_or(Refusal::NotFound)?;
+    let (organization, owner) = owner_named(db, ticket.row.owner()).await?;
+    let notes = store::notes(db, ticket.row.id).await?.into_iter().rev();
+    let notes = notes.map(|note| NoteView { id: note.id.to_string(), author: note.author_name, body: note.body, at: note.at }).collect();
+    let assignee = match ticket.assignee_id {
+        Some(account) => accounts::get(db, account).await?.map(|row| (account, full_name(&row.first_name, &row.last_name))),
+        None => None,
+    };
+    Ok(DeskTicket { ticket: view(db, ticket, before, (now, reopen_days)).await?, notes, owner, organization, assignee })
+}
+
+/// A file of a ticket, for the operator's support.
+///
+/// # Errors
+/// 404 where there is none.
+pub async fn desk_file(db: &mut impl Connected, number: &str, id: &str) -> Result<store::Attachment, Failure> {
+    let ticket = store::by_number(db, number).await?.ok_or(Refusal::NotFound)?;
+    let id: AttachmentId = id.parse().map_err(|_| Refusal::NotFound)?;
+    Ok(store::attachment(db, ticket.row.id, id).await?.ok_or(Refusal::NotFound)?)
+}
+
+/// The staff's right to act on a ticket, and the ticket, of which the lock is taken, with its organization.
+async fn take_as_staff(unit: &mut Unit, number: &str) -> Result<(Staff, Ticket, Option<OrganizationId>), Failure> {
+    let staff = unit.staff().await?;
+    let id = store::by_number(unit, number).await?.ok_or(Refusal::NotFound)?.row.id;
+    store::lock(unit, id).await?;
+    let ticket = store::by_number(unit, number).await?.ok_or(Refusal::NotFound)?;
+    let (organization, _) = owner_named(unit, ticket.row.owner()).await?;
+    Ok((staff, ticket, organization))
+}
+
+/// Answers a ticket, and brings it to another stage where one is named.
+///
+/// # Errors
+/// 404 for no such ticket, 422 beside the fields.
+pub async fn answer(portal: &Portal, caller: &Caller, number: String, form: AnswerForm) -> Result<(), Refusal> {
+    let AnswerForm { body, stage, attachments } = form;
+    let to = Stage::parse(&stage);
+    if to.is_none() && !stage.is_empty() {
+        return Err(FieldErrors::one("stage", "Choose one of the states").into());
+    }
+    let new = ReplyForm { body, attachments }.parse()?;
+    portal
+        .write(caller, Action::AnswerTicket, (number, new, to), |unit, (number, new, to)| {
+            Box::pin(async move {
+                let (staff, ticket, organization) = take_as_staff(unit, number).await?;
+                if let Some(organization) = organization {
+                    unit.acts_in(organization);
+                }
+                let actor = unit.caller.actor()?.clone();
+                let id = post(unit, &staff, &ticket, Side::Staff, false, &new.body).await?;
+                attach(unit, &staff, &new.attachments, actor.account, ticket.row.id, Some(id)).await?;
+                if let Some(to) = to.filter(|to| *to != ticket.row.stage()) {
+                    to_stage(unit, &staff, &ticket, to).await?;
+                    post(unit, &staff, &ticket, Side::Staff, true, &became(to)).await?;
+                }
+                let told = Told { number, subject: &ticket.row.subject, body: &new.body };
+                told.customer(unit, &ticket, organization, Some(actor.account), format!("{} replied", actor.name())).await?;
+                unit.audit(of(&ticket), json!({ "state": ticket.row.state }), json!({ "state": to.map(Stage::title) })).await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// What an event says of a ticket that came to a stage.
+fn became(stage: Stage) -> String {
+    format!("changed the state to {}", stage.title())
+}
+
+/// Changes a ticket's state, priority and assignee. The customer's people are told by mail where it is solved.
+///
+/// # Errors
+/// 404 for no such ticket, 422 beside the fields.
+pub async fn change(portal: &Portal, caller: &Caller, number: String, form: ChangeForm) -> Result<(), Refusal> {
+    portal
+        .write(caller, Action::ChangeTicket, (number, form), |unit, (number, form)| {
+            Box::pin(async move {
+                let (staff, ticket, organization) = take_as_staff(unit, number).await?;
+                if let Some(organization) = organization {
+                    unit.acts_in(organization);
+                }
+                let mut errors = FieldErrors::default();
+                let stage = errors.take("stage", Stage::parse(&form.stage).ok_or("Choose one of the states"));
+                let known = PRIORITIES.contains(&form.priority.as_str()) || form.priority == ticket.row.priority;
+                let priority = errors.take("priority", known.then_some(form.priority.as_str()).ok_or("Choose one of the priorities"));
+                let assignee = match form.assignee.as_str() {
+                    "" => Ok(None),
+                    id => id.parse().map(Some).map_err(|_| "Choose an operator"),
+                };
+                let assignee = match assignee {
+                    Ok(Some(account)) if !operator::is_one(unit, account).await? => Err("Choose an operator"),
+                    other => other,
+                };
+                let (Some(stage), Some(priority), Some(assignee)) = (stage, priority, errors.take("assignee", assignee)) else {
+                    return Err(errors.into());
+                };
+                let (now, before) = (unit.now, &ticket.row);
+                // What a desk called the state stays, where the stage does.
+                let state = if stage == before.stage() { before.state.as_str() } else { stage.title() };
+                store::change(unit, &staff, &ticket, Change { state, stage, priority, assignee }, now).await?;
+                if stage != before.stage() {
+                    post(unit, &staff, &ticket, Side::Staff, true, &became(stage)).await?;
+                    if stage.is_over() {
+                        let told = Told { number, subject: &before.subject, body: "" };
+                        let headline = format!("The ticket is {} now", stage.title().to_lowercase());
+                        told.customer(unit, &ticket, organization, None, headline).await?;
+                    }
+                }
+                let state = |state: &str, priority: &str| json!({ "state": state, "priority": priority });
+                let after = if stage == before.stage() { "" } else { stage.title() };
+                unit.audit(of(&ticket), state(&before.state, &before.priority), state(after, priority)).await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// Writes a note that no customer sees.
+///
+/// # Errors
+/// 404 for no such ticket, 422 beside the field.
+pub async fn note(portal: &Portal, caller: &Caller, number: String, form: ReplyForm) -> Result<(), Refusal> {
+    let new = ReplyForm { body: form.body, attachments: Vec::new() }.parse()?;
+    portal
+        .write(caller, Action::NoteTicket, (number, new), |unit, (number, new)| {
+            Box::pin(async move {
+                let (staff, ticket, _) = take_as_staff(unit, number).await?;
+                let (actor, id, now) = (unit.caller.actor()?.clone(), MessageId(unit.new_id()), unit.now);
+                store::note(unit, &staff, (id, ticket.row.id), (actor.account, &actor.name()), &new.body, now).await?;
+                // In no organization, and about nobody: its Admins do not read that there was a note.
+                let object = Object::new("ticket", ticket.row.id, title(&ticket.row.number, &ticket.row.subject));
+                unit.audit(vec![object], json!(null), json!(null)).await?;
+                Ok(())
+            })
+        })
+        .await
 }

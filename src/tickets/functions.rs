@@ -3,7 +3,7 @@
 
 use leptos::{prelude::*, server_fn::codec::Json};
 
-use super::{ReplyForm, TicketForm};
+use super::{AnswerForm, ChangeForm, ReplyForm, TicketForm};
 use crate::form::{Drawn, Refusal};
 #[cfg(feature = "ssr")]
 use crate::{
@@ -11,7 +11,10 @@ use crate::{
         Notice,
         door::{caller, land},
     },
-    tickets::{actions, pages::address},
+    tickets::{
+        actions,
+        pages::{address, desk_address},
+    },
 };
 
 /// Raises a ticket.
@@ -38,5 +41,32 @@ pub async fn resolve_ticket(ticket: String, drawn: Drawn) -> Result<(), Refusal>
     let (portal, caller) = caller(drawn)?;
     actions::resolve(&portal, &caller, ticket.clone()).await?;
     land(address(&ticket), Some(Notice::TicketResolved));
+    Ok(())
+}
+
+/// Answers a ticket, as the operator's support.
+#[server(prefix = "/do", endpoint = "answer_ticket", input = Json)]
+pub async fn answer_ticket(ticket: String, form: AnswerForm, drawn: Drawn) -> Result<(), Refusal> {
+    let (portal, caller) = caller(drawn)?;
+    actions::answer(&portal, &caller, ticket.clone(), form).await?;
+    land(desk_address(&ticket), Some(Notice::Replied));
+    Ok(())
+}
+
+/// Changes a ticket's state, priority or assignee, as the operator's support.
+#[server(prefix = "/do", endpoint = "change_ticket", input = Json)]
+pub async fn change_ticket(ticket: String, form: ChangeForm, drawn: Drawn) -> Result<(), Refusal> {
+    let (portal, caller) = caller(drawn)?;
+    actions::change(&portal, &caller, ticket.clone(), form).await?;
+    land(desk_address(&ticket), Some(Notice::TicketChanged));
+    Ok(())
+}
+
+/// Writes a note that no customer sees, as the operator's support.
+#[server(prefix = "/do", endpoint = "note_ticket", input = Json)]
+pub async fn note_ticket(ticket: String, form: ReplyForm, drawn: Drawn) -> Result<(), Refusal> {
+    let (portal, caller) = caller(drawn)?;
+    actions::note(&portal, &caller, ticket.clone(), form).await?;
+    land(desk_address(&ticket), Some(Notice::NoteWritten));
     Ok(())
 }

@@ -243,6 +243,34 @@ impl ReplyForm {
     }
 }
 
+/// Answer a ticket, as the operator's support does.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct AnswerForm {
+    /// Markdown.
+    #[serde(default)]
+    pub body: String,
+    /// The stage that the ticket comes to, by its name; empty where it stays.
+    #[serde(default)]
+    pub stage: String,
+    /// The ids of files that were sent with the form.
+    #[serde(default)]
+    pub attachments: Vec<String>,
+}
+
+/// Change a ticket, as the operator's support does.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ChangeForm {
+    /// The stage, by its name.
+    #[serde(default)]
+    pub stage: String,
+    /// One of [`PRIORITIES`], or what it was.
+    #[serde(default)]
+    pub priority: String,
+    /// The id of the operator's account that has it; empty for nobody.
+    #[serde(default)]
+    pub assignee: String,
+}
+
 /// A subject or a product, its white space as it is read.
 fn check_line(text: &str) -> Result<String, String> {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -359,6 +387,19 @@ pub struct TicketView {
     pub messages: Vec<MessageView>,
     /// Where messages before these are, if there are.
     pub earlier: Option<String>,
+}
+
+/// A note of the staff's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoteView {
+    /// Its id.
+    pub id: String,
+    /// By whom.
+    pub author: String,
+    /// Markdown.
+    pub body: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// How many tickets there are: by stage, by department, by urgency.

@@ -3,17 +3,22 @@
 use leptos::prelude::*;
 
 use super::{
-    AttachmentView, MAX_FILES, MAX_LINE, MessageView, PRIORITIES, PRIORITY, Side, Stage, Summary, TicketRow, TicketView, rank_title,
+    AttachmentView, MAX_FILES, MAX_LINE, MessageView, NoteView, PRIORITIES, PRIORITY, Side, Stage, Summary, TicketRow, TicketView,
+    rank_title,
 };
 use crate::{
     form::Drawn,
     list::{ListQuery, Listed, MAX_SEARCH, thousands},
+    operator::pages::{self as console, TICKETS},
     organizations::{
         OrganizationView,
         pages::{Tab, tabs},
     },
     permissions::{Permission, Role},
-    tickets::actions::MINE,
+    tickets::{
+        actions::{DeskRow, DeskTicket, MINE},
+        store::NOBODY,
+    },
     ui::{Ago, Checked, ErrorSummary, Hidden, Icon, LocalTimes, Moment, SelectField, TextArea, TextField, icons, list, markdown},
     words::Timestamp,
 };
@@ -390,4 +395,201 @@ fn size(bytes: i64) -> String {
         1000..1_000_000 => format!("{} kB", (bytes + 500) / 1000),
         _ => format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
     }
+}
+
+/// The address of a ticket's page in the console.
+#[must_use]
+pub fn desk_address(number: &str) -> String {
+    format!("{TICKETS}/{number}")
+}
+
+/// The console's list of tickets.
+#[must_use]
+pub fn desk(page: Listed<DeskRow>, query: &ListQuery) -> AnyView {
+    let stages: Vec<_> = Stage::ALL.map(|stage| (stage.name().to_owned(), stage.title().to_owned())).into();
+    let ranks: Vec<_> = (1..=5).map(|rank| (rank.to_string(), rank_title(rank).to_owned())).collect();
+    let assignees = [("me", "me"), (NOBODY, "nobody")].map(|(value, title)| (value.to_owned(), title.to_owned()));
+    view! {
+        {console::top(TICKETS, "Tickets")}
+        <div class="section">
+            <div class="toolbar">{console::search(TICKETS.to_owned(), "Search tickets", query)}</div>
+            <div class="toolbar" role="group" aria-label="Filters">
+                {list::filter(TICKETS, query, "state", "State", "any", &stages)}
+                {list::filter(TICKETS, query, "priority", "Priority", "any", &ranks)}
+                {list::filter(TICKETS, query, "assignee", "Assigned to", "anyone", &assignees)}
+            </div>
+            <div class="section" data-region="tickets">{desk_rows(page, query)}</div>
+        </div>
+        <LocalTimes/>
+    }
+    .into_any()
+}
+
+fn desk_rows(page: Listed<DeskRow>, query: &ListQuery) -> AnyView {
+    if page.rows.is_empty() {
+        let clear = query.is_conditional();
+        return view! {
+            <div class="table-wrap">
+                <div class="empty">
+                    <Icon inner=icons::TICKET large=true/>
+                    <h2>{if clear { "No tickets found" } else { "No tickets" }}</h2>
+                    <p>{if clear { "None meets the search and the filters." } else { "What customers ask stands here." }}</p>
+                    {clear.then(|| view! { <div class="actions"><a class="button" href=TICKETS>"Clear search and filters"</a></div> })}
+                </div>
+            </div>
+        }
+        .into_any();
+    }
+    let (priority, times) = (
+        list::heads(TICKETS, &page, query, &[("priority", "Priority")]),
+        list::heads(TICKETS, &page, query, &[("created", "Raised"), ("updated", "Updated")]),
+    );
+    let pager = list::pager(TICKETS, &page, query, "Pages of tickets");
+    let rows = page.rows.into_iter().map(|(ticket, owner)| {
+        let (key, href, state) = (ticket.number.clone(), desk_address(&ticket.number), state(&ticket));
+        view! {
+            <tr role="row" data-key=key>
+                <th scope="row" role="rowheader" class="break">
+                    <a href=href><bdi>{ticket.subject}</bdi></a>
+                    " " <span class="sub">{ticket.number}", "<bdi>{owner}</bdi>{(!ticket.requester.is_empty()).then(|| view! { ", " <bdi>{ticket.requester}</bdi> })}</span>
+                </th>
+                <td role="cell" class="nowrap" data-label="State">{state}</td>
+                <td role="cell" class="nowrap" data-label="Priority">{ticket.priority}</td>
+                <td role="cell" class="nowrap" data-label="Raised"><Ago at=ticket.created_at/></td>
+                <td role="cell" class="nowrap" data-label="Updated"><Ago at=ticket.updated_at/></td>
+            </tr>
+        }
+    });
+    view! {
+        <div class="table-wrap">
+            <table class="table" role="table">
+                <caption class="vh">"Tickets"</caption>
+                <thead role="rowgroup">
+                    <tr role="row" data-label="Sort by">
+                        <th scope="col" role="columnheader">"Ticket"</th>
+                        <th scope="col" role="columnheader">"State"</th>
+                        {priority}{times}
+                    </tr>
+                </thead>
+                <tbody role="rowgroup">{rows.collect_view()}</tbody>
+            </table>
+        </div>
+        {pager}
+    }
+    .into_any()
+}
+
+/// What the forms of a ticket's page in the console need.
+pub struct DeskForms {
+    /// Each form has a key of its own.
+    pub drawn: [Drawn; 3],
+    /// How the answer was refused.
+    pub answer: Checked,
+    /// How the note was refused.
+    pub note: Checked,
+    /// How the change was refused.
+    pub change: Checked,
+    /// Files of an answer that was refused.
+    pub kept: Vec<AttachmentView>,
+    /// Who looks: account and name.
+    pub operator: (String, String),
+}
+
+/// A ticket in the console: both sides' thread, the staff's notes, and what staff do.
+#[must_use]
+pub fn desk_ticket(shown: DeskTicket, forms: DeskForms) -> AnyView {
+    let DeskTicket { ticket, notes, owner, organization, assignee } = shown;
+    let DeskForms { drawn: [answering, noting, changing], answer, note, change, kept, operator } = forms;
+    let (number, stage) = (ticket.row.number.clone(), ticket.row.stage);
+    let title = ticket.row.subject.clone();
+    let owner = match organization {
+        Some(id) => view! { <a href=format!("/operator/organizations/{id}")><bdi>{owner}</bdi></a> }.into_any(),
+        None => view! { <bdi>{owner}</bdi> }.into_any(),
+    };
+    let has = assignee.clone().map_or_else(|| "Nobody".to_owned(), |(_, name)| name);
+    let mut people = vec![(String::new(), "Nobody".to_owned()), (operator.0.clone(), format!("{} (you)", operator.1))];
+    people.extend(assignee.clone().map(|(account, name)| (account.to_string(), name)).filter(|(id, _)| *id != operator.0));
+    let chosen = change.value("assignee", &assignee.map(|(account, _)| account.to_string()).unwrap_or_default());
+    let stages = |none: Option<&'static str>| -> Vec<(String, String)> {
+        let none = none.map(|title| (String::new(), title.to_owned()));
+        none.into_iter().chain(Stage::ALL.map(|stage| (stage.name().to_owned(), stage.title().to_owned()))).collect()
+    };
+    let mut priorities: Vec<(String, String)> = PRIORITIES.map(|priority| (priority.to_owned(), priority.to_owned())).into();
+    if !PRIORITIES.contains(&ticket.row.priority.as_str()) {
+        priorities.push((ticket.row.priority.clone(), ticket.row.priority.clone()));
+    }
+    let priority = change.value("priority", &ticket.row.priority);
+    view! {
+        {console::head(TICKETS, title)}
+        {facts(&ticket)}
+        <div class="card">
+            <dl class="facts columns"><div><dt>"Organization"</dt><dd>{owner}</dd></div><div><dt>"Assigned to"</dt><dd><bdi>{has}</bdi></dd></div></dl>
+            <form class="form-body" method="post" action="/do/change_ticket" novalidate aria-label="Change the ticket">
+                <Hidden drawn=changing/>
+                <input type="hidden" name="ticket" value=number.clone()/>
+                <ErrorSummary refusal=change.refusal()/>
+                <div class="field-row">
+                    {choose("stage", "State", stages(None), change.value("stage", stage.name()), change.error("stage"))}
+                    {choose("priority", "Priority", priorities, priority, change.error("priority"))}
+                    {choose("assignee", "Assigned to", people, chosen, change.error("assignee"))}
+                </div>
+                <div class="actions start"><button class="button">"Save"</button></div>
+            </form>
+        </div>
+        {thread(ticket, desk_address)}
+        {(!notes.is_empty()).then(|| view! {
+            <section class="section" aria-labelledby="notes">
+                <h2 id="notes">"Internal notes"</h2>
+                <ol class="thread" data-region="notes">{notes.into_iter().map(written).collect_view()}</ol>
+            </section>
+        })}
+        <form class="card form wide" method="post" action="/do/answer_ticket" enctype="multipart/form-data" novalidate aria-label="Reply to the customer">
+            <Hidden drawn=answering/>
+            <input type="hidden" name="ticket" value=number.clone()/>
+            <ErrorSummary refusal=answer.refusal()/>
+            <TextArea name="body" label="Reply to the customer" tall=true hint="Markdown is understood. It goes out by mail, too." value=answer.value("body", "") error=answer.error("body")/>
+            {files(kept, answer.error("attachments"))}
+            {choose("answer-stage", "State after it", stages(Some("as it is")), answer.value("stage", "waiting"), answer.error("stage"))}
+            <div class="actions start"><button class="button primary">"Reply"</button></div>
+        </form>
+        <form class="card form wide" method="post" action="/do/note_ticket" novalidate aria-label="Internal note">
+            <Hidden drawn=noting/>
+            <input type="hidden" name="ticket" value=number/>
+            <ErrorSummary refusal=note.refusal()/>
+            <TextArea name="body" id="note" label="Internal note" hint="No customer sees it: not on pages, not in mails, not by search." value=note.value("body", "") error=note.error("body")/>
+            <div class="actions start"><button class="button">"Write note"</button></div>
+        </form>
+        <LocalTimes/>
+    }
+    .into_any()
+}
+
+fn written(note: NoteView) -> AnyView {
+    let NoteView { id, author, body, at } = note;
+    view! {
+        <li class="said note" data-key=id>
+            <article>
+                <header><strong><bdi>{author}</bdi></strong> " " <span class="badge warn"><Icon inner=icons::LOCK/>"Internal"</span> <span class="hint"><Ago at/></span></header>
+                <div class="prose" dir="auto" inner_html=markdown::html(&body)></div>
+            </article>
+        </li>
+    }
+    .into_any()
+}
+
+/// A choice of values that are called otherwise on the page. What stands before a dash in its id tells it from another
+/// form's field of the same name.
+fn choose(id: &'static str, label: &'static str, options: Vec<(String, String)>, value: String, error: Option<String>) -> AnyView {
+    let name = id.rsplit('-').next().unwrap_or(id);
+    let (invalid, described) = (error.as_ref().map(|_| "true"), error.as_ref().map(|_| format!("{id}-error")));
+    view! {
+        <div class="field">
+            <label for=id>{label}</label>
+            <select id=id name=format!("form[{name}]") aria-invalid=invalid aria-describedby=described>
+                {options.into_iter().map(|(option, title)| { let selected = option == value; view! { <option value=option selected=selected>{title}</option> } }).collect_view()}
+            </select>
+            {error.map(|error| view! { <p class="field-error" id=format!("{id}-error")><Icon inner=icons::ALERT/><span>{error}</span></p> })}
+        </div>
+    }
+    .into_any()
 }

@@ -7,9 +7,9 @@ use uuid::Uuid;
 use super::{Side, Stage};
 use crate::{
     db::Connected,
-    guard::Authority,
-    list::sql::{Bound, Column, Filter, Key, Keyed, ListSpec, ListSql},
-    permissions::{ManageMembers, Permit, RaiseTicket},
+    guard::{Authority, Handling},
+    list::sql::{Bound, Column, Filter, Key, Keyed, ListSpec, ListSql, WHOLE},
+    permissions::{ManageMembers, Permit},
     sql,
     words::{AccountId, AttachmentId, CustomerId, MessageId, OrganizationId, TicketId, Timestamp, fold},
 };
@@ -77,9 +77,22 @@ pub struct Row {
     pub created_at: Timestamp,
     /// When something was last said or done.
     pub updated_at: Timestamp,
+    /// Its customer, if it is one's.
+    pub customer_id: Option<CustomerId>,
+    /// Its organization, where that has no customer.
+    pub organization_id: Option<OrganizationId>,
 }
 
 impl Row {
+    /// Whose it is. The database lets none be without.
+    #[must_use]
+    pub fn owner(&self) -> Owner {
+        match (self.customer_id, self.organization_id) {
+            (Some(customer), _) => Owner::Customer(customer),
+            (None, organization) => Owner::Organization(organization.unwrap_or(OrganizationId(Uuid::nil()))),
+        }
+    }
+
     /// The stage. The database knows no other names.
     #[must_use]
     pub fn stage(&self) -> Stage {
@@ -107,10 +120,6 @@ pub struct Ticket {
     /// What the list has.
     #[sqlx(flatten)]
     pub row: Row,
-    /// Its customer, if it is one's.
-    pub customer_id: Option<CustomerId>,
-    /// Its organization, where that has no customer.
-    pub organization_id: Option<OrganizationId>,
     /// Who raised it, where that is an account here.
     pub requester_id: Option<AccountId>,
     /// That one's address; may be empty.
@@ -131,52 +140,79 @@ pub struct Ticket {
     pub resolved_at: Option<Timestamp>,
 }
 
-impl Ticket {
-    /// Whose it is. The database lets none be without.
-    #[must_use]
-    pub fn owner(&self) -> Owner {
-        match (self.customer_id, self.organization_id) {
-            (Some(customer), _) => Owner::Customer(customer),
-            (None, organization) => Owner::Organization(organization.unwrap_or(OrganizationId(Uuid::nil()))),
-        }
-    }
-}
-
 /// The name of the filter by who raised it, which pages fill in and no address does.
 pub const REQUESTER: &str = "requester";
+
+const SELECT: &str = "id, number, subject, subject_key, product, priority, priority_rank, state, stage, department, requester_name, created_at, updated_at, customer_id, organization_id";
+const COLUMNS: &[Column] = &[
+    Column { name: "created", key: "created_at", number: true, newest_first: true },
+    Column { name: "updated", key: "updated_at", number: true, newest_first: true },
+    Column { name: "priority", key: "priority_rank", number: true, newest_first: false },
+    Column { name: "subject", key: "subject_key", number: false, newest_first: false },
+];
+/// What is new comes first for the staff.
+const DESK_COLUMNS: &[Column] = &[COLUMNS[1], COLUMNS[0], COLUMNS[2]];
+const SEARCHED: &[&str] = &["search_key", "requester_name_key"];
+const BY_STATE: Filter = Filter {
+    name: "state",
+    conditions: &["stage = $"],
+    read: |value, _| Stage::parse(value).map(|stage| (0, Bound::Text(stage.name().to_owned()))),
+};
+const BY_PRIORITY: Filter = Filter {
+    name: "priority",
+    conditions: &["priority_rank = $"],
+    read: |value, _| value.parse().ok().filter(|rank| (1..=5).contains(rank)).map(|rank| (0, Bound::Number(rank))),
+};
 
 /// The tickets of an owner.
 pub static LIST: LazyLock<ListSql> = LazyLock::new(|| {
     ListSql::new(ListSpec {
-        select: "id, number, subject, subject_key, product, priority, priority_rank, state, stage, department, requester_name, created_at, updated_at",
+        select: SELECT,
         from: "tickets",
         scope: "owner_id = $1",
         id: "id",
-        columns: &[
-            Column { name: "created", key: "created_at", number: true, newest_first: true },
-            Column { name: "updated", key: "updated_at", number: true, newest_first: true },
-            Column { name: "priority", key: "priority_rank", number: true, newest_first: false },
-            Column { name: "subject", key: "subject_key", number: false, newest_first: false },
-        ],
-        searched: &["search_key", "requester_name_key"],
+        columns: COLUMNS,
+        searched: SEARCHED,
         indexed: None,
         filters: &[
-            Filter {
-                name: "state",
-                conditions: &["stage = $"],
-                read: |value, _| Stage::parse(value).map(|stage| (0, Bound::Text(stage.name().to_owned()))),
-            },
-            Filter {
-                name: "priority",
-                conditions: &["priority_rank = $"],
-                read: |value, _| value.parse().ok().filter(|rank| (1..=5).contains(rank)).map(|rank| (0, Bound::Number(rank))),
-            },
+            BY_STATE,
+            BY_PRIORITY,
             Filter { name: "department", conditions: &["department = $"], read: |value, _| Some((0, Bound::Text(value.to_owned()))) },
             Filter { name: REQUESTER, conditions: &["requester_key = $"], read: |value, _| Some((0, Bound::Text(value.to_owned()))) },
         ],
     })
 });
 inventory::submit! { crate::db::Statement { texts: |dialect| LIST.texts(dialect), module: module_path!() } }
+
+/// The value of the filter by assignee for tickets that nobody has.
+pub const NOBODY: &str = "nobody";
+
+/// Everybody's tickets, for the operator's support.
+pub static DESK: LazyLock<ListSql> = LazyLock::new(|| {
+    ListSql::new(ListSpec {
+        select: SELECT,
+        from: "tickets",
+        scope: WHOLE,
+        id: "id",
+        columns: DESK_COLUMNS,
+        searched: SEARCHED,
+        indexed: None,
+        filters: &[
+            BY_STATE,
+            BY_PRIORITY,
+            Filter {
+                name: "assignee",
+                // No ticket has an empty number.
+                conditions: &["assignee_id = $", "assignee_id IS NULL AND number <> $"],
+                read: |value, _| match value {
+                    NOBODY => Some((1, Bound::Text(String::new()))),
+                    id => id.parse().ok().map(|account: AccountId| (0, Bound::Id(account.0))),
+                },
+            },
+        ],
+    })
+});
+inventory::submit! { crate::db::Statement { texts: |dialect| DESK.texts(dialect), module: module_path!() } }
 
 /// A ticket by its number.
 ///
@@ -239,7 +275,7 @@ pub struct New<'a> {
 ///
 /// # Errors
 /// The database's.
-pub async fn insert(db: &mut impl Connected, _: &impl Authority<RaiseTicket>, new: &New<'_>, now: Timestamp) -> Result<(), sqlx::Error> {
+pub async fn insert(db: &mut impl Connected, _: &impl Handling, new: &New<'_>, now: Timestamp) -> Result<(), sqlx::Error> {
     let (name, rank) = (new.requester.name(), super::rank(new.priority));
     let (email, stage) = (&new.requester.email, Stage::Open);
     sql!(execute db, "INSERT INTO tickets (id, number, customer_id, organization_id, owner_id, requester_id, requester_name, requester_name_key, requester_email, requester_key,
@@ -329,12 +365,12 @@ pub struct Change<'a> {
 /// The database's.
 pub async fn change(
     db: &mut impl Connected,
-    _: &impl Authority<RaiseTicket>,
+    _: &impl Handling,
     ticket: &Ticket,
     to: Change<'_>,
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
-    let (row, owner, rank) = (&ticket.row, ticket.owner().id(), super::rank(to.priority));
+    let (row, owner, rank) = (&ticket.row, ticket.row.owner().id(), super::rank(to.priority));
     let resolved_at = to.stage.is_over().then(|| ticket.resolved_at.unwrap_or(now));
     sql!(execute db, "UPDATE tickets SET state = $2, stage = $3, priority = $4, priority_rank = $5, assignee_id = $6, resolved_at = $7, updated_at = $8 WHERE id = $1",
         row.id, to.state, to.stage.name(), to.priority, rank, to.assignee, resolved_at, now)?;
@@ -365,12 +401,7 @@ pub struct NewMessage<'a> {
 ///
 /// # Errors
 /// The database's.
-pub async fn post(
-    db: &mut impl Connected,
-    _: &impl Authority<RaiseTicket>,
-    new: NewMessage<'_>,
-    now: Timestamp,
-) -> Result<(), sqlx::Error> {
+pub async fn post(db: &mut impl Connected, _: &impl Handling, new: NewMessage<'_>, now: Timestamp) -> Result<(), sqlx::Error> {
     let kind = if new.event { "event" } else { "reply" };
     sql!(execute db, "INSERT INTO ticket_messages (id, ticket_id, kind, side, author_id, author_name, body, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         new.id, new.ticket, kind, new.side.name(), new.author, new.author_name, new.body, now)?;
@@ -441,7 +472,7 @@ pub async fn writers(db: &mut impl Connected, ticket: TicketId) -> Result<Vec<(A
 /// The database's.
 pub async fn note(
     db: &mut impl Connected,
-    _: &impl Authority<RaiseTicket>,
+    _: &impl Handling,
     (id, ticket): (MessageId, TicketId),
     (author, author_name): (AccountId, &str),
     body: &str,
@@ -549,7 +580,7 @@ pub async fn staged(db: &mut impl Connected, id: AttachmentId, uploader: Account
 /// The database's.
 pub async fn attach(
     db: &mut impl Connected,
-    _: &impl Authority<RaiseTicket>,
+    _: &impl Handling,
     id: AttachmentId,
     uploader: AccountId,
     ticket: TicketId,

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     db::Failure,
+    list::ListQuery,
     organizations::actions as organizations,
     portal::Portal,
     ui::Checked,
@@ -89,6 +90,46 @@ pub async fn kept(visit: &Visit, checked: &Checked) -> Result<Vec<AttachmentView
     let Some(state) = &checked.0 else { return Ok(Vec::new()) };
     let ids: Vec<String> = state.values.iter().filter(|(name, _)| name == "form[attachments][]").map(|(_, id)| id.clone()).collect();
     actions::kept(&mut visit.portal.read().await?, visit.actor()?, &ids).await
+}
+
+/// `/operator/tickets?q=…&state=…&priority=…&assignee=…&sort=…&after=…`
+///
+/// # Errors
+/// The database's.
+pub async fn desk(visit: &Visit) -> Result<Answer, Failure> {
+    let query = ListQuery::parse(url::form_urlencoded::parse(visit.query.as_bytes()).into_owned(), &store::DESK.filters());
+    let page = actions::desk(&mut visit.portal.read().await?, visit.actor()?, &query, visit.portal.clock.now()).await?;
+    Ok(Page::new("Tickets", move || pages::desk(page, &query)).with_islands().into())
+}
+
+/// `/operator/tickets/{ticket}?before=…`
+///
+/// # Errors
+/// 404 for no such ticket.
+pub async fn desk_ticket(visit: &Visit) -> Result<Answer, Failure> {
+    let (actor, now, days) = (visit.actor()?, visit.portal.clock.now(), visit.portal.config.ticket_reopen_days);
+    let before = visit.parameter("before").and_then(|id| id.parse().ok());
+    let shown = actions::desk_ticket(&mut visit.portal.read().await?, part(visit, 3), before, (now, days)).await?;
+    let [answer, note, change] = ["answer_ticket", "note_ticket", "change_ticket"].map(|form| Checked(visit.state_of(form)));
+    let forms = pages::DeskForms {
+        kept: kept(visit, &answer).await?,
+        drawn: [visit.drawn(), visit.drawn(), visit.drawn()],
+        operator: (actor.account.to_string(), actor.name()),
+        answer,
+        note,
+        change,
+    };
+    let title = format!("{} {}", shown.ticket.row.number, shown.ticket.row.subject);
+    Ok(Page::new(title, move || pages::desk_ticket(shown, forms)).with_islands().into())
+}
+
+/// `/operator/tickets/{ticket}/files/{file}`
+///
+/// # Errors
+/// 404 for no such file there.
+pub async fn desk_file(visit: &Visit) -> Result<Answer, Failure> {
+    let file = actions::desk_file(&mut visit.portal.read().await?, part(visit, 3), part(visit, 5)).await?;
+    Ok(download(&visit.portal, file))
 }
 
 /// Gives a file out. Whatever it holds, a browser saves it and does nothing else with it.

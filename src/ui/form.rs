@@ -137,16 +137,20 @@ pub fn TextArea(
     /// Whether it is for text of many lines that people write, not for a few that they paste.
     #[prop(optional)]
     tall: bool,
+    /// Its id, where the name alone is not unique on the page.
+    #[prop(optional)]
+    id: Option<&'static str>,
 ) -> impl IntoView {
-    let hint_id = (!hint.is_empty()).then(|| format!("{name}-hint"));
-    let described = described(name, hint_id.clone(), error);
+    let own = id.unwrap_or(name);
+    let hint_id = (!hint.is_empty()).then(|| format!("{own}-hint"));
+    let described = described(own, hint_id.clone(), error);
     let invalid = move || error.get().map(|_| "true");
     view! {
         <div class="field">
-            <label for=name>{label}</label>
+            <label for=own>{label}</label>
             {hint_id.map(|id| view! { <p class="hint" id=id>{hint}</p> })}
             <textarea
-                id=name
+                id=own
                 name=format!("form[{name}]")
                 class=tall.then_some("tall")
                 rows="1"
@@ -159,7 +163,7 @@ pub fn TextArea(
                 aria-describedby=described
                 inner_html=escaped(&value)
             ></textarea>
-            <FieldError name error/>
+            <FieldError name=own error/>
         </div>
     }
 }

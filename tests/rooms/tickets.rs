@@ -312,3 +312,94 @@ on_both! {
         assert_eq!(kept, anew);
     }
 }
+
+/// The account of somebody as an operator's.
+async fn operator(portal: &TestPortal, name: &str) -> Browser {
+    let browser = portal.sign_up(name).await;
+    org_portal::operator::actions::create(&portal.portal, org_portal::words::Email::parse(&format!("{name}@example.com")).unwrap(), None)
+        .await
+        .unwrap();
+    browser
+}
+
+on_both! {
+    async fn the_support_answers_and_the_customer_hears_of_it(portal) {
+        let staff = operator(portal, "sam").await;
+        let [ada, bob] = portal.organization_with("Acme", [("ada", Role::Admin), ("bob", Role::TechnicalUser)]).await;
+        let page = raise(&bob, "The server is slow", "P2 - High").await;
+        let number = page.rsplit('/').next().unwrap();
+        let desk = format!("/operator/tickets/{number}");
+        let list = staff.get("/operator/tickets").await.is(200).says("Acme").says("Bob Example");
+        assert_eq!(subjects(&list), ["The server is slow"]);
+        let (mut of_bob, mut of_sam) = (bob.live("").await, staff.live("").await);
+        of_bob.hears("ready").await;
+        of_sam.hears("ready").await;
+        portal.clock.advance(SECOND);
+        // What the customer sends and what it gets are one ticket.
+        staff.fill(&desk, "/do/answer_ticket", &[("body", "Which **version**?"), ("stage", "waiting")]).await.leads_to(&desk);
+        assert!(of_bob.hears("change").await.says().contains("replied to"), "the requester is told");
+        let seen = bob.get(&page).await.is(200).says("Support");
+        assert_eq!((seen.fact("State"), seen.texts(".said.staff .prose strong")), ("Awaiting customer".to_owned(), vec!["version".to_owned()]));
+        assert!(portal.mails_to("bob@example.com").await.iter().any(|mail| mail.text.contains("Which **version**?")));
+        of_sam.hears("change").await;
+        portal.clock.advance(SECOND);
+        reply(&bob, &page, "8.0").await.is(303);
+        of_sam.hears("change").await;
+        assert_eq!(staff.get(&desk).await.is(200).fact("State"), "Open", "an answer brings it back to the support");
+        // Assigned, mails of the customer's replies go to who has it.
+        let change = staff.get(&desk).await.form("/do/change_ticket");
+        let me = portal.text(&format!("SELECT {} FROM accounts WHERE email_key = 'sam@example.com'", portal.engine.hex("id"))).await;
+        let me = uuid::Uuid::parse_str(&me).unwrap().to_string();
+        staff.submit(&change.with("assignee", &me).with("priority", "P1 - Critical")).await.leads_to(&desk);
+        assert_eq!(subjects(&staff.get("/operator/tickets?assignee=me&priority=1").await.is(200)).len(), 1);
+        assert_eq!(subjects(&staff.get("/operator/tickets?assignee=nobody").await.is(200)).len(), 0);
+        reply(&ada, &page, "Any news?").await.is(303);
+        let mails = portal.mails_to("sam@example.com").await;
+        assert!(mails.iter().any(|mail| mail.text.contains("Any news?") && mail.text.contains("Acme") && portal.links(mail).contains(&desk)), "{mails:?}");
+        let change = staff.get(&desk).await.form("/do/change_ticket");
+        staff.submit(&change.with("stage", "resolved")).await.is(303);
+        assert!(portal.mails_to("bob@example.com").await.iter().any(|mail| mail.text.contains("is resolved now")));
+        bob.get(&page).await.is(200).says("Reply and reopen").says("changed the state to Resolved");
+        for (field, value) in [("stage", "done"), ("priority", "P0"), ("assignee", "nonsense"), ("assignee", &portal.member_of("ada").await.to_string())] {
+            let answer = staff.submit(&staff.get(&desk).await.form("/do/change_ticket").with(field, value)).await.is(422);
+            assert!(answer.error_of(field).is_some(), "{field}: {}", answer.sketch());
+        }
+        ada.get("/organization/activity?kind=ticket").await.is(200).says("replied to the ticket").says("from Open to Resolved");
+        let (kept, anew) = counts(portal).await;
+        assert_eq!(kept, anew);
+    }
+
+    async fn a_note_never_leaves_the_staffs_side(portal) {
+        let staff = operator(portal, "sam").await;
+        let [ada] = portal.organization_with("Acme", [("ada", Role::Admin)]).await;
+        let page = raise(&ada, "Help", "P3 - Normal").await;
+        let desk = page.replace("/organization", "/operator");
+        portal.mails().await;
+        let mut live = ada.live("").await;
+        live.hears("ready").await;
+        staff.fill(&desk, "/do/note_ticket", &[("body", "They are a *difficult* customer")]).await.leads_to(&desk);
+        staff.get(&desk).await.is(200).says("difficult").says("Internal");
+        // The change that is told next is another one.
+        ada.fill("/account", "/do/change_name", &[("first_name", "Ada"), ("last_name", "King")]).await.is(303);
+        live.hears("change").await;
+        for path in [page.as_str(), LIST, "/organization/activity", "/organization/activity.csv", "/organization/activity?kind=ticket"] {
+            let answer = ada.get(path).await.is(200);
+            assert!(!answer.html().contains("difficult") && !answer.html().contains("note"), "{path}");
+        }
+        assert!(subjects(&ada.get("/organization/tickets?q=difficult").await.is(200)).is_empty());
+        assert!(subjects(&staff.get("/operator/tickets?q=difficult").await.is(200)).is_empty());
+        assert!(!portal.mails_to("ada@example.com").await.iter().any(|mail| mail.text.contains("difficult")));
+        // And nobody but an operator comes near.
+        let nothing = ada.get("/operator/nothing").await.is(404).normalized();
+        for path in ["/operator/tickets", desk.as_str()] {
+            assert_eq!(ada.get(path).await.is(404).normalized(), nothing);
+        }
+        let number = page.rsplit('/').next().unwrap();
+        for (function, field) in [("note_ticket", "form[body]"), ("answer_ticket", "form[body]"), ("change_ticket", "form[stage]")] {
+            let call = ada.call_in(portal.organization_of("ada").await, function, &[("ticket", number), (field, "open")]).await;
+            assert!([404, 422].contains(&call.status), "{function}: {}", call.status);
+        }
+        assert_eq!(portal.count("SELECT count(*) FROM ticket_notes").await, 1);
+        assert_eq!(portal.count("SELECT count(*) FROM ticket_messages").await, 0);
+    }
+}
