@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use org_portal::{
     permissions::Role,
     routes::{Access, FUNCTIONS, FunctionRoute, LIVE, OTHERS, PAGES},
-    words::{Email, OrganizationId},
+    words::OrganizationId,
 };
 use support::{Browser, Engine, Options, TestPortal};
 
@@ -63,8 +63,7 @@ async fn actors(portal: &TestPortal) -> (Vec<Actor>, Place) {
     portal.invite(&technical, "invited@example.com", Role::TechnicalUser).await.is(303);
     let of_removed = portal.member_of("removed").await;
     admin.fill(&format!("/organization/members/{of_removed}/remove"), "/do/remove_member", &[]).await.is(303);
-    let operator = portal.sign_up("operator").await;
-    org_portal::operator::actions::create(&portal.portal, Email::parse("operator@example.com").unwrap(), None).await.unwrap();
+    let operator = portal.operator("operator").await;
     // What there is to look at in the console: a customer, the import that brought it, and a mail that did not leave.
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("customers.jsonl");
