@@ -20,7 +20,7 @@ test('only an operator sees the console, and walks through its tabs', async ({ p
 
   await operator.takeOver(page);
   await page.goto('/operator');
-  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Operator');
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Overview');
   for (const [name, heading] of [
     ['Customers', 'Customers'],
     ['Organizations', 'Organizations'],
@@ -28,7 +28,7 @@ test('only an operator sees the console, and walks through its tabs', async ({ p
     ['Audit log', 'Audit log'],
     ['Imports', 'Imports'],
     ['Outbox', 'Outbox'],
-    ['Overview', 'Operator'],
+    ['Overview', 'Overview'],
   ]) {
     await tab(page, name).click();
     await expect(page.getByRole('heading', { level: 1 })).toHaveText(heading);
