@@ -296,7 +296,7 @@ pub async fn standing(db: &mut impl Connected, actor: &Actor, now: Timestamp) ->
     )?;
     Ok(row.map(|row| Standing {
         proven: is_proven(row.authenticated_at, now),
-        password_due: row.password_printed_at.is_some_and(|printed| row.password_changed_at.is_none_or(|changed| changed <= printed)),
+        password_due: row.password_printed_at.is_some_and(|printed| row.password_changed_at == Some(printed)),
     }))
 }
 

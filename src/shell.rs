@@ -57,7 +57,9 @@ pub async fn refused(visit: Visit, parts: Parts, refusal: Refusal) -> Response {
     let (title, text) = match &refusal {
         Refusal::NotFound => ("Page not found", "There is nothing at this address, or nothing that is there for you."),
         Refusal::Forbidden => ("Not allowed", "Your role does not allow this. An Admin of your organization can do it."),
-        Refusal::Suspended(_) => ("Your organization is suspended", ""),
+        Refusal::Suspended(_) => {
+            ("Your organization is suspended", "Nothing is lost, and nothing can be changed in it until it is open again.")
+        }
         Refusal::CrossSite => ("This came from another site", ""),
         Refusal::Unavailable => (
             "The portal is away for a moment",
@@ -70,6 +72,7 @@ pub async fn refused(visit: Visit, parts: Parts, refusal: Refusal) -> Response {
         _ => ("This did not work", ""),
     };
     let message = if text.is_empty() { refusal.message() } else { text.to_owned() };
+    let suspended = if let Refusal::Suspended(reason) = &refusal { Some(reason.clone()) } else { None };
     let reference = if let Refusal::Fault(reference) = &refusal { Some(reference.clone()) } else { None };
     let frame = if visit.caller.actor.is_some() && refusal != Refusal::Unavailable { Frame::Narrow } else { Frame::Card };
     let view = move || {
@@ -77,6 +80,7 @@ pub async fn refused(visit: Visit, parts: Parts, refusal: Refusal) -> Response {
             <div class="card">
                 <p class="code">"Error " {status.as_u16()}</p>
                 <h1>{title}</h1>
+                {suspended.map(|reason| view! { <p>"The reason that the operator gave: " <strong><bdi>{reason}</bdi></strong></p> })}
                 <p>{message}</p>
                 {reference.map(|reference| view! { <p class="reference">"Reference " <code>{reference}</code></p> })}
                 {support.map(|support| view! { <p>"Questions? Write to " <a href=format!("mailto:{support}")>{support.clone()}</a> "."</p> })}

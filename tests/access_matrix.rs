@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use org_portal::{
     permissions::Role,
     routes::{Access, FUNCTIONS, FunctionRoute, LIVE, OTHERS, PAGES},
-    words::{Email, OrganizationId},
+    words::OrganizationId,
 };
 use support::{Browser, Engine, Options, TestPortal};
 
@@ -68,8 +68,7 @@ async fn actors(portal: &TestPortal) -> (Vec<Actor>, Place) {
     // Of the Technical user: whoever raised it sees it, and the Admin.
     let form = technical.get("/organization/tickets/new").await.is(200).form("/do/raise_ticket");
     technical.submit_with(&form.with("subject", "Help").with("description", "Please"), &[("a.txt", b"a")]).await.is(303);
-    let operator = portal.sign_up("operator").await;
-    org_portal::operator::actions::create(&portal.portal, Email::parse("operator@example.com").unwrap(), None).await.unwrap();
+    let operator = portal.operator("operator").await;
     // What there is to look at in the console: a customer, the import that brought it, and a mail that did not leave.
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("customers.jsonl");

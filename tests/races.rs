@@ -333,6 +333,70 @@ on_both! {
         other.stop().await;
     }
 
+    async fn a_lock_and_a_suspension_wait_for_what_is_under_way_and_nothing_is_written_after_they_were_answered(portal) {
+        let [_ada, bob] = portal.organization_with("Acme", [("ada", Role::Admin), ("bob", Role::TechnicalUser)]).await;
+        let olga = portal.operator("olga").await;
+        let other = TestPortal::second(portal).await;
+        let (there, organization) = (bob.at(&other), portal.organization_of("ada").await);
+        let (of_bob, of_acme) = (account(portal, "bob").await.to_string(), organization.to_string());
+        portal.deliver().await;
+        let kept = ["sessions"];
+        let restore = keep(portal, &kept).await;
+        // What Bob wrote: invitations, and his name.
+        let seen = || async {
+            let written = "SELECT count(*), (SELECT first_name FROM accounts WHERE email_key = 'bob@example.com') FROM invitations";
+            portal.rows(written).await
+        };
+        let mut written = 0;
+        for round in 0..ROUNDS {
+            let locks = round % 2 == 0;
+            let write = |browser: &Browser, who: usize, renames: bool| {
+                let browser = browser.copy();
+                async move {
+                    for n in 0.. {
+                        let (name, email) = (format!("B{round}-{n}"), format!("r{round}w{who}n{n}@example.com"));
+                        let call = if renames {
+                            browser.call("change_name", &[("form[first_name]", &name)]).await
+                        } else {
+                            browser.call_in(organization, "invite_member", &[("form[email]", &email), ("form[role]", "Technical user")]).await
+                        };
+                        if call.status != 200 {
+                            return (call.status, n);
+                        }
+                    }
+                    unreachable!("it ends")
+                }
+            };
+            let end = async {
+                let call = if locks {
+                    olga.call("lock_account", &[("form[account]", &of_bob), ("form[reason]", "Spam")]).await
+                } else {
+                    olga.call("suspend_organization", &[("form[organization]", &of_acme), ("form[reason]", "Unpaid")]).await
+                };
+                assert_eq!(call.status, 200, "round {round}: {}", call.text);
+                seen().await
+            };
+            // Who is locked does not even change a name; in a suspended organization one's own name stays one's own.
+            let (first, second, third, at_the_end) = tokio::join!(write(&bob, 0, false), write(&there, 1, false), write(&there, 2, locks), end);
+            let status = if locks { 401 } else { 403 };
+            assert_eq!([first.0, second.0, third.0], [status; 3], "round {round}");
+            assert_eq!(seen().await, at_the_end, "round {round}: something was written after the answer");
+            written += first.1 + second.1 + third.1;
+            let mut again = vec![
+                "DELETE FROM sessions".to_owned(),
+                "DELETE FROM invitations".to_owned(),
+                "DELETE FROM outbox".to_owned(),
+                "UPDATE accounts SET locked_until = NULL, lock_reason = NULL".to_owned(),
+                "UPDATE organizations SET suspended_at = NULL, suspension_reason = NULL, invitations_count = 0".to_owned(),
+            ];
+            again.extend(restore.iter().cloned());
+            script(portal, &again).await;
+        }
+        println!("{:?}: {written} writes before the ends", portal.engine);
+        forget(portal, &kept).await;
+        other.stop().await;
+    }
+
     async fn an_address_is_confirmed_twice_at_once_and_changes_once(portal) {
         let (ada, bob) = (portal.sign_up("ada").await, portal.sign_up("bob").await);
         let other = TestPortal::second(portal).await;

@@ -1,11 +1,12 @@
 // The program as it is released, on a free port, with a database and a mail server of its own.
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { Mails } from './mails';
 
 const BINARY = process.env.ORG_PORTAL_BIN ?? resolve(import.meta.dirname, '../../target/org-portal');
@@ -18,6 +19,8 @@ export type Portal = {
   mails: Mails;
   /** The last lines of its log. */
   log(): string;
+  /** Runs a command of the program on the portal's database; gives what it printed. */
+  run(...command: string[]): Promise<string>;
   stop(): Promise<void>;
 };
 
@@ -37,9 +40,8 @@ export async function startPortal(settings: Record<string, string> = {}): Promis
   const mails = await Mails.start();
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const server = spawn(BINARY, ['serve'], {
+  const options = {
     cwd: folder,
-    stdio: ['ignore', 'pipe', 'pipe'],
     // Nothing from outside, but where programs are.
     env: {
       PATH: process.env.PATH,
@@ -58,7 +60,9 @@ export async function startPortal(settings: Record<string, string> = {}): Promis
       ORG_PORTAL_INVITATION_RATE: '100000/1',
       ...settings,
     },
-  });
+  };
+  const server = spawn(BINARY, ['serve'], { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+  const run = async (...command: string[]) => (await promisify(execFile)(BINARY, command, options)).stdout;
   const lines: string[] = [];
   for (const stream of [server.stdout, server.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
@@ -92,7 +96,7 @@ export async function startPortal(settings: Record<string, string> = {}): Promis
       (response) => response.ok,
       () => false,
     );
-    if (healthy) return { url, mails, log, stop };
+    if (healthy) return { url, mails, log, run, stop };
     if (ended || Date.now() > deadline) {
       await stop();
       throw new Error(`the portal did not start (${ended ?? 'it does not answer'}):\n${log()}`);

@@ -25,6 +25,8 @@ type Fixtures = {
   newAdmin: (organization?: string, firstName?: string) => Promise<Client>;
   /** Somebody who has joined an Admin's organization, likewise. */
   newMember: (admin: Client, firstName?: string, role?: 'Admin' | 'Technical user') => Promise<Client>;
+  /** Somebody who runs the portal itself, likewise. */
+  newOperator: (firstName?: string) => Promise<Client>;
   /** A browser of its own, as another person has one; looked after like the test's own. */
   newBrowser: () => Promise<Page>;
   /** Goes through sign-up, the mail and its link; ends signed in. */
@@ -114,6 +116,13 @@ export const test = base.extend<Fixtures, { portal: Portal }>({
     use(async (admin, firstName = 'Grace', role = 'Technical user') => {
       const person = newPerson(firstName);
       return new Client(portal, person).join(await admin.invite(person.email, role));
+    }),
+
+  newOperator: ({ portal, newAccount }, use) =>
+    use(async (firstName = 'Olga') => {
+      const operator = await newAccount(firstName);
+      await portal.run('operator', 'create', operator.person.email);
+      return operator;
     }),
 
   signUp: ({ portal }, use) =>

@@ -193,7 +193,7 @@ pub fn overview(waiting: i64, dead: i64, last: Option<Import>) -> AnyView {
         }
     };
     view! {
-        {top("/operator", "Operator")}
+        {top("/operator", "Overview")}
         <section class="section" aria-labelledby="find">
             <h2 id="find">"Look up"</h2>
             <ul class="list">

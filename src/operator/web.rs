@@ -54,7 +54,7 @@ pub async fn overview(visit: &Visit) -> Result<Answer, Failure> {
     let (waiting, dead) = letters::backlog(&mut db).await?;
     let imports = store::IMPORTS.page::<store::Import>(&mut db, None, &ListQuery::default(), visit.portal.clock.now(), None).await?;
     let last = imports.rows.into_iter().next();
-    Ok(Page::new("Operator", move || pages::overview(waiting, dead, last)).with_islands().into())
+    Ok(Page::new("Operator overview", move || pages::overview(waiting, dead, last)).with_islands().into())
 }
 
 /// `/operator/password`: for an operator whose password is the one that was printed.

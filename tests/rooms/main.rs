@@ -20,6 +20,7 @@ mod house;
 mod invitations;
 mod live;
 mod members;
+mod operator;
 mod organizations;
 mod sessions;
 #[path = "../support/mod.rs"]

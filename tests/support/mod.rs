@@ -325,6 +325,14 @@ impl TestPortal {
         browser.clone()
     }
 
+    /// Signs up and is an operator from then on.
+    pub async fn operator(&self, name: &str) -> Browser {
+        let browser = self.sign_up(name).await;
+        let email = org_portal::words::Email::parse(&format!("{name}@example.com")).expect("an address");
+        org_portal::operator::actions::create(&self.portal, email, None).await.expect("an operator");
+        browser
+    }
+
     /// Posts the sign-in form.
     pub async fn sign_in_to(&self, browser: &Browser, email: &str, password: &str) -> Answer {
         browser.fill("/sign-in", "/do/sign_in", &[("email", email), ("password", password)]).await
