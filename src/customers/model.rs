@@ -190,27 +190,62 @@ pub enum Record {
 /// The longest text of a field, in characters.
 const LONGEST: usize = 255;
 
+/// How many names of fields that a kind has not are said, and in how many characters each.
+const UNKNOWN: (usize, usize) = (5, 60);
+
 /// A record as it stands in a file: names and texts.
-pub struct Raw<'r> {
-    /// What it is about.
-    pub kind: Kind,
-    /// Its fields.
-    pub fields: &'r [(String, String)],
+#[derive(Debug)]
+pub struct Raw {
+    kind: Kind,
+    /// In the order of the kind's fields.
+    values: Vec<String>,
+    unknown: Vec<String>,
 }
 
-impl Raw<'_> {
+impl Raw {
+    /// One that says nothing yet.
+    #[must_use]
+    pub fn new(kind: Kind) -> Self {
+        Self { kind, values: vec![String::new(); kind.fields().len()], unknown: Vec::new() }
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Gives a value to a field.
+    pub fn put(&mut self, name: &str, value: String) {
+        match self.kind.fields().iter().position(|known| *known == name) {
+            Some(at) => self.put_at(at, value),
+            None if self.unknown.len() < UNKNOWN.0 => self.unknown.push(name.chars().take(UNKNOWN.1).collect()),
+            None => {}
+        }
+    }
+
+    /// Gives a value to a field by its place among [`Kind::fields`].
+    pub fn put_at(&mut self, at: usize, value: String) {
+        if let Some(place) = self.values.get_mut(at) {
+            *place = value;
+        }
+    }
+
+    fn field(&self, name: &str) -> &str {
+        let at = self.kind.fields().iter().position(|known| *known == name);
+        at.and_then(|at| self.values.get(at)).map_or("", |value| value.trim())
+    }
+
     /// Reads it.
     ///
     /// # Errors
     /// A sentence for each field that is wrong.
     pub fn parse(&self) -> Result<Record, FieldErrors> {
         let mut errors = FieldErrors::default();
-        for (name, _) in self.fields {
-            if !self.kind.fields().contains(&name.as_str()) {
-                errors.take::<(), _>(name, Err(format!("A {} has no such field", self.kind.name())));
-            }
+        for name in &self.unknown {
+            errors.take::<(), _>(name, Err(format!("A {} has no such field", self.kind.name())));
         }
-        let field = |name: &str| self.fields.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.trim());
+        let field = |name: &str| self.field(name);
         let customer = if self.kind == Kind::Customer { Some(String::new()) } else { errors.take("customer", needed(field("customer"))) };
         let record = match self.kind {
             Kind::Customer => {
@@ -254,7 +289,7 @@ impl Raw<'_> {
     }
 
     fn entitlement(&self, errors: &mut FieldErrors, customer: Option<String>) -> Option<Record> {
-        let field = |name: &str| self.fields.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.trim());
+        let field = |name: &str| self.field(name);
         let number = errors.take("number", needed(field("number")));
         let name = errors.take("name", needed(field("name")));
         let tier = errors.take("tier", text(field("tier")));
@@ -447,8 +482,9 @@ mod tests {
     use super::*;
 
     fn read(kind: Kind, fields: &[(&str, &str)]) -> Result<Record, FieldErrors> {
-        let fields: Vec<(String, String)> = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Raw { kind, fields: &fields }.parse()
+        let mut raw = Raw::new(kind);
+        fields.iter().for_each(|(name, value)| raw.put(name, (*value).to_owned()));
+        raw.parse()
     }
 
     #[test]
