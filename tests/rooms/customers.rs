@@ -371,41 +371,6 @@ on_both! {
         assert_eq!(ada.get("/organization").await.is(200).fact("Name"), "Acme SE");
     }
 
-    async fn six_people_of_one_customer_at_the_same_moment_make_one_organization(portal) {
-        let second = TestPortal::second(portal).await;
-        for round in 0..5 {
-            let names: Vec<String> = (0..6).map(|n| format!("p{n}r{round}")).collect();
-            let mut browsers = Vec::new();
-            for name in &names {
-                browsers.push(portal.sign_up(name).await);
-            }
-            let mut lines = format!("{{\"kind\":\"customer\",\"number\":\"C{round}\",\"name\":\"Acme {round}\",\"administrator\":\"{}@example.com\"}}\n", names[0]);
-            for name in &names[1..] {
-                lines.push_str(&format!("{{\"kind\":\"person\",\"customer\":\"C{round}\",\"email\":\"{name}@example.com\"}}\n"));
-            }
-            take(portal, &lines).await;
-            let again = |n: usize| {
-                let (browser, portal, second) = (browsers[n].clone(), &portal, &second);
-                let name = names[n].clone();
-                async move {
-                    browser.drop_cookie("session");
-                    let at = if n.is_multiple_of(2) { browser } else { browser.at(second) };
-                    portal.sign_in_to(&at, &format!("{name}@example.com"), PASSWORD).await.is(303)
-                }
-            };
-            tokio::join!(again(0), again(1), again(2), again(3), again(4), again(5));
-            // Whoever was before the administrator joins the next time.
-            for (n, name) in names.iter().enumerate() {
-                portal.sign_in_again(&browsers[n], name).await.get("/organization").await.is(200);
-            }
-            let organization = portal.engine.literal(portal.organization_of(&names[0]).await.0);
-            assert_eq!(portal.count(&format!("SELECT count(*) FROM members WHERE organization_id = {organization}")).await, 6);
-            assert_eq!(portal.count(&format!("SELECT members_count FROM organizations WHERE id = {organization}")).await, 6);
-            assert_eq!(portal.count(&format!("SELECT count(*) FROM organizations WHERE name = 'Acme {round}'")).await, 1);
-        }
-        second.stop().await;
-    }
-
     async fn the_operator_opens_an_organization_with_another_administrator_or_joins_the_two(portal) {
         take(portal, ACME).await;
         let eve = portal.sign_up("eve").await;
