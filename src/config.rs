@@ -139,6 +139,8 @@ options! {
     invitation_rate: Rate = "ORG_PORTAL_INVITATION_RATE", "100/20", "Invitations sent by one organization.", parsed;
     invitation_recipient_rate: Rate = "ORG_PORTAL_INVITATION_RECIPIENT_RATE", "5/3600", "Invitations to one address, from whomever.", parsed;
     hashing_threads: usize = "ORG_PORTAL_HASHING_THREADS", "0", "Threads that hash passwords; 0 for one a processor.", |t| range(t, 0, 64).map(|n| usize::try_from(n).unwrap_or(0));
+    ticket_reopen_days: i64 = "ORG_PORTAL_TICKET_REOPEN_DAYS", "14", "For so many days after it was solved a reply opens a ticket again.", |t| range(t, 0, 3650);
+    ticket_rate: Rate = "ORG_PORTAL_TICKET_RATE", "30/60", "Tickets and replies of one account.", parsed;
     audit_days: i64 = "ORG_PORTAL_AUDIT_DAYS", "365", "For so many days the audit log is kept.", |t| range(t, 1, 36_500);
 }
 

@@ -4,7 +4,7 @@
 //! one: forgetting the check does not compile.
 
 use crate::{
-    actor::Actor,
+    actor::{Actor, ActorKind},
     db::{Connected, Failure},
     form::{Conflict, Refusal, Unauthenticated},
     permissions::{Permit, Role},
@@ -190,6 +190,20 @@ impl sealed::Sealed for System {}
 impl<P: Permit> Authority<P> for System {
     fn organization(&self) -> OrganizationId {
         self.organization
+    }
+}
+
+/// The operator's import: what it writes is a customer's record, and no organization's own.
+#[derive(Debug)]
+pub struct Importing(());
+
+impl Importing {
+    /// For a unit of the portal's own, as commands run them.
+    ///
+    /// # Errors
+    /// 403 for whoever comes from elsewhere.
+    pub fn of(unit: &Unit) -> Result<Self, Refusal> {
+        if unit.caller.kind == ActorKind::System { Ok(Self(())) } else { Err(Refusal::Forbidden) }
     }
 }
 

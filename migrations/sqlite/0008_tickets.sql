@@ -11,13 +11,14 @@ CREATE TABLE tickets (
     -- Whoever raised it, where that is an account here; name and address are kept in step with it.
     requester_id BLOB REFERENCES accounts (id) ON DELETE SET NULL,
     requester_name TEXT NOT NULL,
+    requester_name_key TEXT NOT NULL,
     requester_email TEXT NOT NULL,
     -- The address in lower case, or nothing: whoever has it sees the ticket as the own one.
     requester_key TEXT NOT NULL,
     product TEXT NOT NULL,
     subject TEXT NOT NULL CONSTRAINT tickets_subject_check CHECK (length(subject) BETWEEN 1 AND 255),
     subject_key TEXT NOT NULL,
-    -- Number, subject, product and requester, folded: what is searched.
+    -- Number, subject and product, folded: what is searched beside the requester's name.
     search_key TEXT NOT NULL,
     -- Markdown.
     description TEXT NOT NULL,

@@ -16,11 +16,12 @@ use crate::{
     audit::{Action, Object},
     db::{Connected, Failure},
     form::Refusal,
-    guard::System,
+    guard::{Importing, System},
     organizations::store as organizations,
     permissions::Role,
     portal::Unit,
     secrets::Random,
+    tickets::import as tickets,
     words::{CustomerId, Email, OrganizationId, OrganizationName, Timestamp, fold},
 };
 
@@ -34,6 +35,7 @@ pub struct Ahead {
     /// Whose a mail domain is by now; nobody's where it was given up.
     domains: HashMap<u64, Option<u32>>,
     people: HashMap<u64, PersonAhead>,
+    tickets: tickets::Ahead,
 }
 
 #[derive(Debug)]
@@ -88,6 +90,7 @@ pub struct Plan {
     renames: Vec<(OrganizationId, String)>,
     /// Mail domains that are somebody else's, or nobody's, by now.
     moved: BTreeSet<String>,
+    tickets: tickets::Plan,
     there: There,
 }
 
@@ -130,6 +133,8 @@ impl There {
                     numbers.insert(customer);
                     entitlements.insert(number.as_str());
                 }
+                Record::Ticket(ticket) => drop(numbers.insert(&ticket.customer)),
+                Record::Message(_) => {}
             }
         }
         let list = |set: BTreeSet<&'_ str>| set.into_iter().map(str::to_owned).collect::<Vec<_>>();
@@ -201,6 +206,15 @@ fn refused(field: &str, why: String) -> Outcome {
     Outcome::Refused(field.to_owned(), why)
 }
 
+fn came(came: tickets::Came) -> Outcome {
+    match came {
+        tickets::Came::Added => Outcome::Added,
+        tickets::Came::Changed => Outcome::Changed,
+        tickets::Came::Unchanged => Outcome::Unchanged,
+        tickets::Came::Refused(field, why) => refused(field, why),
+    }
+}
+
 fn compared(is_there: bool, is_alike: bool) -> Outcome {
     match (is_there, is_alike) {
         (false, _) => Outcome::Added,
@@ -221,7 +235,16 @@ impl Plan {
         random: Random,
         now: Timestamp,
     ) -> Result<Self, sqlx::Error> {
+        let (mut numbers, mut messages) = (BTreeSet::new(), BTreeSet::new());
+        for record in records {
+            match record {
+                Record::Ticket(ticket) => drop(numbers.insert(ticket.number.as_str())),
+                Record::Message(message) => drop(messages.insert((message.ticket.as_str(), message.id.as_str()))),
+                _ => {}
+            }
+        }
         let mut plan = Self {
+            tickets: tickets::Plan::load(db, &numbers, &messages, ahead.map(|ahead| &ahead.tickets)).await?,
             outcomes: Vec::with_capacity(records.len()),
             customers: Vec::new(),
             unset: Vec::new(),
@@ -244,14 +267,17 @@ impl Plan {
             Record::Customer { number, name, domain, administrator } => {
                 return self.take_customer(number, name, domain.as_deref(), administrator.as_ref(), id());
             }
+            Record::Message(message) => return came(self.tickets.take_message(message)),
             Record::Person { customer, .. } | Record::Contact { customer, .. } | Record::Entitlement { customer, .. } => customer,
+            Record::Ticket(ticket) => &ticket.customer,
         };
         let Some(customer) = self.there.customers.get(number) else {
             return refused("customer", format!("There is no customer {number}"));
         };
         let customer = customer.as_ref().map(|row| row.id);
         match record {
-            Record::Customer { .. } => Outcome::Unchanged,
+            Record::Customer { .. } | Record::Message(_) => Outcome::Unchanged,
+            Record::Ticket(ticket) => came(self.tickets.take(ticket)),
             Record::Person { email, role, .. } => {
                 let key = email.key();
                 let known = self.there.people.get(&key);
@@ -371,6 +397,7 @@ impl Plan {
 
     /// Notes for the records that follow in a rehearsal what would have been written.
     pub fn note(&self, ahead: &mut Ahead) {
+        self.tickets.note(&mut ahead.tickets);
         for customer in &self.customers {
             ahead.index(&customer.number);
         }
@@ -391,11 +418,11 @@ impl Plan {
     /// # Errors
     /// The database's.
     pub async fn write(self, unit: &mut Unit) -> Result<Vec<Outcome>, Failure> {
-        let (now, random) = (unit.now, unit.portal.random);
-        store::unset_administrators(unit, &self.unset, now).await?;
+        let (importing, now, random) = (Importing::of(unit)?, unit.now, unit.portal.random);
+        store::unset_administrators(unit, &importing, &self.unset, now).await?;
         let mut ids: BTreeMap<String, CustomerId> =
             self.there.customers.values().flatten().map(|row| (row.number.clone(), row.id)).collect();
-        ids.extend(store::put_customers(unit, &self.customers, now).await?.into_iter().map(|(id, number)| (number, id)));
+        ids.extend(store::put_customers(unit, &importing, &self.customers, now).await?.into_iter().map(|(id, number)| (number, id)));
         let of = |number: &str| ids.get(number).copied().ok_or_else(|| Failure::Fault(format!("customer {number} has no id")));
         let mut people = Vec::with_capacity(self.touched.len());
         for person in self.touched.iter().filter_map(|key| self.there.people.get(key)) {
@@ -408,12 +435,13 @@ impl Plan {
                 administrator: person.administrator,
             });
         }
-        store::put_people(unit, &people, now).await?;
+        store::put_people(unit, &importing, &people, now).await?;
         let contacts: Result<Vec<_>, Failure> =
             self.contacts.into_iter().map(|(number, row)| Ok(ContactRow { customer: of(&number)?, ..row })).collect();
-        store::put_contacts(unit, &contacts?, now).await?;
+        store::put_contacts(unit, &importing, &contacts?, now).await?;
         let entitlements: Result<Vec<_>, Failure> = self.entitlements.into_iter().map(|(number, row)| Ok((of(&number)?, row))).collect();
-        store::put_entitlements(unit, &entitlements?, now).await?;
+        store::put_entitlements(unit, &importing, &entitlements?, now).await?;
+        self.tickets.write(unit, &ids).await?;
         for (organization, name) in &self.renames {
             rename(unit, *organization, name).await?;
         }

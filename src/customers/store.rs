@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     db::Connected,
-    guard::Authority,
+    guard::{Authority, Importing},
     list::sql::{Column, Filter, Key, Keyed, ListSpec, ListSql},
     permissions::Permit,
     sql,
@@ -69,6 +69,19 @@ pub async fn of_organization(db: &mut impl Connected, organization: Organization
         "SELECT id, number, name, domain, organization_id, recreated_at, reminded_at FROM customers WHERE organization_id = $1",
         organization
     )
+}
+
+/// The product families that a customer has bought, in their order.
+///
+/// # Errors
+/// The database's.
+pub async fn products(db: &mut impl Connected, customer: CustomerId) -> Result<Vec<String>, sqlx::Error> {
+    let rows: Vec<(String,)> =
+        sql!(all as (String,), db, "SELECT products FROM entitlements WHERE customer_id = $1 ORDER BY ends_at DESC LIMIT 1000", customer)?;
+    let mut products: Vec<String> = rows.iter().flat_map(|(products,)| products.lines().map(str::to_owned)).collect();
+    products.sort_unstable();
+    products.dedup();
+    Ok(products)
 }
 
 /// Takes the lock of a customer's row: in no other unit that takes it is its organization recreated until this one ends.
@@ -180,6 +193,7 @@ pub struct CustomerRow {
 /// The database's; a unique violation where another has a domain.
 pub async fn put_customers(
     db: &mut impl Connected,
+    _: &Importing,
     rows: &[CustomerRow],
     now: Timestamp,
 ) -> Result<Vec<(CustomerId, String)>, sqlx::Error> {
@@ -262,7 +276,12 @@ pub async fn administrators(db: &mut impl Connected, customers: &[CustomerId]) -
 ///
 /// # Errors
 /// The database's.
-pub async fn unset_administrators(db: &mut impl Connected, customers: &[CustomerId], now: Timestamp) -> Result<(), sqlx::Error> {
+pub async fn unset_administrators(
+    db: &mut impl Connected,
+    _: &Importing,
+    customers: &[CustomerId],
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
     for customer in customers {
         sql!(execute db, "UPDATE customer_people SET administrator = $2, changed_at = $3 WHERE customer_id = $1 AND administrator", *customer, false, now)?;
     }
@@ -290,7 +309,7 @@ pub struct PersonRow {
 ///
 /// # Errors
 /// The database's.
-pub async fn put_people(db: &mut impl Connected, rows: &[PersonRow], now: Timestamp) -> Result<(), sqlx::Error> {
+pub async fn put_people(db: &mut impl Connected, _: &Importing, rows: &[PersonRow], now: Timestamp) -> Result<(), sqlx::Error> {
     sql!(insert db, "INSERT INTO customer_people (id, customer_id, email, email_key, role, administrator, imported_at, changed_at)", rows,
         |row| [row.id, row.customer, row.email.as_str(), row.email_key.as_str(), row.role.as_str(), row.administrator, now, now],
         "ON CONFLICT (email_key) DO UPDATE SET email = excluded.email, role = excluded.role, administrator = customer_people.administrator OR excluded.administrator, changed_at = excluded.changed_at WHERE customer_people.customer_id = excluded.customer_id")?;
@@ -327,7 +346,7 @@ pub struct ContactRow {
 ///
 /// # Errors
 /// The database's.
-pub async fn put_contacts(db: &mut impl Connected, rows: &[ContactRow], now: Timestamp) -> Result<(), sqlx::Error> {
+pub async fn put_contacts(db: &mut impl Connected, _: &Importing, rows: &[ContactRow], now: Timestamp) -> Result<(), sqlx::Error> {
     sql!(insert db, "INSERT INTO contacts (id, customer_id, name, title, email, email_key, phone, imported_at, changed_at)", rows,
         |row| [row.id, row.customer, row.contact.name.as_str(), row.contact.title.as_str(), row.contact.email.as_str(), row.email_key.as_str(), row.contact.phone.as_str(), now, now],
         "ON CONFLICT (customer_id, email_key) DO UPDATE SET name = excluded.name, title = excluded.title, email = excluded.email, phone = excluded.phone, changed_at = excluded.changed_at")?;
@@ -405,7 +424,12 @@ impl Keyed for Entitlement {
 ///
 /// # Errors
 /// The database's.
-pub async fn put_entitlements(db: &mut impl Connected, rows: &[(CustomerId, Entitlement)], now: Timestamp) -> Result<(), sqlx::Error> {
+pub async fn put_entitlements(
+    db: &mut impl Connected,
+    _: &Importing,
+    rows: &[(CustomerId, Entitlement)],
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
     sql!(insert db, "INSERT INTO entitlements (id, number, customer_id, name, name_key, tier, products, support_level, starts_at, ends_at, units_total, units_used, imported_at, changed_at)", rows,
         |row| [row.1.id, row.1.number.as_str(), row.0, row.1.name.as_str(), row.1.name_key.as_str(), row.1.tier.as_str(), row.1.products.as_str(), row.1.support_level.as_str(), row.1.starts_at, row.1.ends_at, row.1.units_total, row.1.units_used, now, now],
         "ON CONFLICT (number) DO UPDATE SET name = excluded.name, name_key = excluded.name_key, tier = excluded.tier, products = excluded.products, support_level = excluded.support_level,

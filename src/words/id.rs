@@ -37,3 +37,9 @@ id!(/// A session, as its owner sees it in the list; the secret in the cookie is
     SessionId);
 id!(/// A customer.
     CustomerId);
+id!(/// A ticket.
+    TicketId);
+id!(/// A message in a ticket's thread.
+    MessageId);
+id!(/// A file that came with a ticket or a reply.
+    AttachmentId);
