@@ -277,7 +277,7 @@ impl Plan {
         let customer = customer.as_ref().map(|row| row.id);
         match record {
             Record::Customer { .. } | Record::Message(_) => Outcome::Unchanged,
-            Record::Ticket(ticket) => came(self.tickets.take(ticket)),
+            Record::Ticket(ticket) => came(self.tickets.take(ticket, customer)),
             Record::Person { email, role, .. } => {
                 let key = email.key();
                 let known = self.there.people.get(&key);

@@ -7,7 +7,6 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::{
     Side, Stage, rank,
@@ -133,8 +132,8 @@ impl Plan {
         Ok(plan)
     }
 
-    /// How a ticket of a customer that is there stands to what is there.
-    pub fn take(&mut self, record: &TicketRecord) -> Came {
+    /// How a ticket stands to what is there. Its customer is there; it has no id where a rehearsal would have added it.
+    pub fn take(&mut self, record: &TicketRecord, customer: Option<CustomerId>) -> Came {
         let Some(known) = self.tickets.get(&record.number).and_then(Option::as_ref) else {
             self.tickets.insert(record.number.clone(), None);
             self.added.push(record.clone());
@@ -143,8 +142,8 @@ impl Plan {
         if known.source != "import" {
             return Came::Refused("number", "A ticket of this number was raised elsewhere than in an import".to_owned());
         }
-        if known.customer.as_deref() != Some(record.customer.as_str()) {
-            return Came::Refused("number", format!("This ticket is customer {}'s", known.customer.as_deref().unwrap_or_default()));
+        if known.customer_id != customer {
+            return Came::Refused("number", "This ticket is another customer's".to_owned());
         }
         // What was said or done here since the record was written is newer than the record.
         if known.updated_at > record.updated || is_alike(known, record) {
@@ -197,7 +196,7 @@ impl Plan {
         for message in &self.added_messages {
             *more.entry(message.ticket.as_str()).or_default() += 1;
         }
-        let mut counts: BTreeMap<(Uuid, String, String, i64), i64> = BTreeMap::new();
+        let mut counts: BTreeMap<store::Kind, i64> = BTreeMap::new();
         let mut added = Vec::with_capacity(self.added.len());
         for record in self.added {
             let (id, customer, stage) = (TicketId(random.id(now)), of(&record.customer)?, Stage::of_state(&record.state));

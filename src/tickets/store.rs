@@ -435,6 +435,48 @@ pub async fn writers(db: &mut impl Connected, ticket: TicketId) -> Result<Vec<(A
     )
 }
 
+/// Writes what the staff tell each other. No customer's statement reads it.
+///
+/// # Errors
+/// The database's.
+pub async fn note(
+    db: &mut impl Connected,
+    _: &impl Authority<RaiseTicket>,
+    (id, ticket): (MessageId, TicketId),
+    (author, author_name): (AccountId, &str),
+    body: &str,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sql!(execute db, "INSERT INTO ticket_notes (id, ticket_id, author_id, author_name, body, at) VALUES ($1, $2, $3, $4, $5, $6)", id, ticket, author, author_name, body, now)?;
+    Ok(())
+}
+
+/// A note.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Note {
+    /// Its id.
+    pub id: MessageId,
+    /// By whom.
+    pub author_name: String,
+    /// Markdown.
+    pub body: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The newest notes of a ticket, for the staff alone; the newest first.
+///
+/// # Errors
+/// The database's.
+pub async fn notes(db: &mut impl Connected, ticket: TicketId) -> Result<Vec<Note>, sqlx::Error> {
+    sql!(
+        all as Note,
+        db,
+        "SELECT id, author_name, body, at FROM ticket_notes WHERE ticket_id = $1 ORDER BY at DESC, id DESC LIMIT 100",
+        ticket
+    )
+}
+
 /// A file.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Attachment {
@@ -525,7 +567,7 @@ pub async fn attachments(db: &mut impl Connected, ticket: TicketId) -> Result<Ve
     sql!(
         all as Attachment,
         db,
-        "SELECT id, ticket_id, message_id, uploader_id, name, size FROM ticket_attachments WHERE ticket_id = $1 ORDER BY id LIMIT 1000",
+        "SELECT id, ticket_id, message_id, uploader_id, name, size FROM ticket_attachments WHERE ticket_id = $1 ORDER BY uploaded_at, name, id LIMIT 1000",
         ticket
     )
 }
@@ -613,8 +655,8 @@ pub struct Known {
     pub id: TicketId,
     /// What people call it.
     pub number: String,
-    /// The number of its customer; none where it is an organization's own.
-    pub customer: Option<String>,
+    /// Its customer; none where it is an organization's own.
+    pub customer_id: Option<CustomerId>,
     /// `import`, where an import has brought it.
     pub source: String,
     /// In one line.
@@ -648,8 +690,8 @@ pub struct Known {
 /// # Errors
 /// The database's.
 pub async fn by_numbers(db: &mut impl Connected, numbers: &[&str]) -> Result<Vec<Known>, sqlx::Error> {
-    sql!(among as Known, db, "SELECT t.id, t.number, c.number AS customer, t.source, t.subject, t.description, t.priority, t.state, t.department, t.category, t.product,
-        t.requester_name, t.requester_email, t.url, t.created_at, t.updated_at FROM tickets t LEFT JOIN customers c ON c.id = t.customer_id WHERE", numbers, |number| ["t.number" = *number])
+    sql!(among as Known, db, "SELECT id, number, customer_id, source, subject, description, priority, state, department, category, product, requester_name, requester_email, url, created_at, updated_at
+        FROM tickets WHERE", numbers, |number| ["number" = *number])
 }
 
 /// What a ticket is counted by, and what else a change of it has to know.
@@ -742,11 +784,14 @@ pub async fn change_imported(db: &mut impl Connected, _: &Importing, rows: &[Imp
     Ok(())
 }
 
-/// Counts many tickets: owner, stage, department, rank, and how many there are more, or fewer.
+/// What a ticket is counted by: owner, stage, department and rank.
+pub type Kind = (Uuid, String, String, i64);
+
+/// Counts tickets of many kinds more, or fewer.
 ///
 /// # Errors
 /// The database's.
-pub async fn count_many(db: &mut impl Connected, rows: &[((Uuid, String, String, i64), i64)]) -> Result<(), sqlx::Error> {
+pub async fn count_many(db: &mut impl Connected, rows: &[(Kind, i64)]) -> Result<(), sqlx::Error> {
     let (more, fewer): (Vec<_>, Vec<_>) = rows.iter().filter(|row| row.1 != 0).partition(|row| row.1 > 0);
     for ((owner, stage, department, rank), by) in fewer {
         count(db, *owner, stage, department, *rank, *by).await?;

@@ -1,10 +1,7 @@
 //! The operator's customers (`SPEC.md` §3.4, §3.5): imported, recreated, joined; entitlements and contacts.
 
 use org_portal::{
-    cli::{
-        generate::files,
-        import::{Counts, How, import},
-    },
+    cli::import::{Counts, How, import},
     customers::actions,
     permissions::Role,
     words::{DAY, Email, HOUR},
@@ -15,12 +12,12 @@ use crate::{on_both, support::*};
 const START_PAGE: &str = "/getting-started";
 
 /// Imports lines of JSON, as a file; gives the counts and the refusals as `line field`.
-async fn take(portal: &TestPortal, lines: &str) -> (Counts, Vec<String>) {
+pub async fn take(portal: &TestPortal, lines: &str) -> (Counts, Vec<String>) {
     take_as(portal, lines, false).await
 }
 
 /// The same, or what it would come to.
-async fn take_as(portal: &TestPortal, lines: &str, rehearses: bool) -> (Counts, Vec<String>) {
+pub async fn take_as(portal: &TestPortal, lines: &str, rehearses: bool) -> (Counts, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let (file, report) = (folder.path().join("customers.jsonl"), folder.path().join("report.json"));
     std::fs::write(&file, lines).unwrap();
@@ -38,11 +35,11 @@ async fn take_as(portal: &TestPortal, lines: &str, rehearses: bool) -> (Counts, 
     (counts, refusals.iter().map(|refusal| format!("{} {}", refusal["line"], refusal["field"].as_str().unwrap())).collect())
 }
 
-fn total(counts: &std::collections::BTreeMap<&'static str, u64>) -> u64 {
+pub fn total(counts: &std::collections::BTreeMap<&'static str, u64>) -> u64 {
     counts.values().sum()
 }
 
-const ACME: &str = r#"
+pub const ACME: &str = r#"
 {"kind":"customer","number":"C1","name":"Acme GmbH","domain":"acme.example","administrator":"ada@example.com"}
 {"kind":"person","customer":"C1","email":"bob@example.com","role":"Admin"}
 {"kind":"person","customer":"C1","email":"eve@example.com"}
@@ -125,170 +122,6 @@ on_both! {
         let error = import(&portal.portal, folder.path(), &How::default()).await.unwrap_err();
         assert!(error.contains("number, name, domain, administrator"), "{error}");
         assert!(import(&portal.portal, &folder.path().join("nothing.jsonl"), &How::default()).await.is_err());
-    }
-
-    async fn a_rehearsal_says_what_would_come_of_it_and_writes_nothing(portal) {
-        take(portal, ACME).await;
-        // Everything that a later line can ask of an earlier one, with what is there already.
-        let lines = [
-            r#"{"kind":"customer","number":"C1","name":"Acme SE","domain":"acme2.example","administrator":"BOB@example.com"}"#,
-            // The domain that the one above gives up.
-            r#"{"kind":"customer","number":"C2","name":"Two","domain":"acme.example","administrator":"Zoe@example.com"}"#,
-            r#"{"kind":"customer","number":"C3","name":"Three","domain":"acme2.example"}"#,
-            r#"{"kind":"person","customer":"C1","email":"ada@example.com","role":"Technical user"}"#,
-            r#"{"kind":"person","customer":"C1","email":"bob@example.com","role":"Technical user"}"#,
-            r#"{"kind":"person","customer":"C2","email":"zoe@example.com"}"#,
-            r#"{"kind":"person","customer":"C2","email":"eve@example.com"}"#,
-            r#"{"kind":"person","customer":"C2","email":"new@example.com"}"#,
-            r#"{"kind":"customer","number":"C4","name":"Four","administrator":"New@example.com"}"#,
-            r#"{"kind":"customer","number":"C5","name":"Five","administrator":"five@example.com"}"#,
-            r#"{"kind":"person","customer":"C5","email":"five@example.com"}"#,
-            r#"{"kind":"contact","customer":"C2","email":"csm@vendor.example","name":"Maria Manager"}"#,
-            r#"{"kind":"contact","customer":"C1","email":"CSM@vendor.example","name":"Maria Manager"}"#,
-            r#"{"kind":"entitlement","customer":"C2","number":"E1","name":"Taken","start":"2026-01-01","end":"2026-12-10"}"#,
-            r#"{"kind":"entitlement","customer":"C2","number":"E3","name":"New","start":"2026-01-01","end":"2026-12-10"}"#,
-            r#"{"kind":"entitlement","customer":"C3","number":"E4","name":"Nobody's","start":"2026-01-01","end":"2026-12-10"}"#,
-            r#"{"kind":"person","customer":"C6","email":"early@example.com"}"#,
-            r#"{"kind":"customer","number":"C6","name":"Six"}"#,
-        ];
-        let padding: Vec<String> = (0..1200).map(|n| format!("{{\"kind\":\"customer\",\"number\":\"P{n}\",\"name\":\"Padding\"}}")).collect();
-        // In one batch, and each line in a batch of its own.
-        let spread: Vec<String> = lines.iter().enumerate().flat_map(|(n, line)| {
-            let pad = |m: usize| format!("{{\"kind\":\"customer\",\"number\":\"P{}\",\"name\":\"Padding\"}}", n * 1000 + m);
-            std::iter::once((*line).to_owned()).chain((0..1000).map(pad)).collect::<Vec<_>>()
-        }).collect();
-        let whole = lines.map(str::to_owned).into_iter().chain(padding).collect::<Vec<_>>().join("\n");
-        let before = portal.state().await;
-        let rehearsed = take_as(portal, &whole, true).await;
-        let rehearsed_apart = take_as(portal, &spread.join("\n"), true).await;
-        assert_eq!(portal.state().await, before, "nothing is written");
-        assert_eq!(rehearsed.1, ["3 domain", "7 email", "9 administrator", "14 number", "16 customer", "17 customer"]);
-        let fields = |refusals: &[String]| refusals.iter().map(|refusal| refusal.split(' ').next_back().unwrap().to_owned()).collect::<Vec<_>>();
-        assert_eq!(fields(&rehearsed.1), fields(&rehearsed_apart.1));
-        let done = take(portal, &whole).await;
-        assert_eq!(done, rehearsed);
-        let (changed, unchanged) = (&done.0.changed, &done.0.unchanged);
-        // C1; ada is no administrator any more and becomes what her record says; zoe's spelling; five is as its customer said.
-        assert_eq!((changed["customer"], changed["person"], changed["contact"], unchanged["person"]), (1, 2, 1, 2), "{done:?}");
-        let administrators = portal.rows("SELECT c.number, p.email, p.role FROM customer_people p JOIN customers c ON c.id = p.customer_id WHERE p.administrator = '1' ORDER BY c.number");
-        assert_eq!(administrators.await, [["C1", "bob@example.com", "Admin"], ["C2", "zoe@example.com", "Admin"], ["C5", "five@example.com", "Admin"]]);
-        assert_eq!(portal.text("SELECT role FROM customer_people WHERE email_key = 'ada@example.com'").await, "Technical user");
-        assert_eq!(portal.rows("SELECT number, domain FROM customers WHERE domain IS NOT NULL ORDER BY number").await, [["C1", "acme2.example"], ["C2", "acme.example"]]);
-    }
-
-    async fn bad_files_are_named_in_the_report(portal) {
-        let folder = tempfile::tempdir().unwrap();
-        let report = folder.path().join("report.json");
-        let how = How { report: Some(report.clone()), ..How::default() };
-        let refusals = || {
-            let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).expect("the report is JSON");
-            let refusals = report["refusals"].as_array().unwrap().clone();
-            refusals.iter().map(|r| format!("{}:{} {}: {}", r["file"].as_str().unwrap(), r["line"], r["field"].as_str().unwrap(), r["reason"].as_str().unwrap())).collect::<Vec<_>>()
-        };
-        // What cannot be read at all ends it before anything is written.
-        for (name, content, why) in [
-            ("customers.csv", &b"number,colour\nC1,red\n"[..], "customers.csv:1 line: The first line has to name fields of a customer: number, name, domain, administrator; it is number, colour"),
-            ("customers.csv", b"number,name,number\nC1,x,C2\n", "it is number, name, number"),
-            ("customers.csv", b"", "the file is empty"),
-            ("customers.csv", b"n\xFCmber,name\nC1,x\n", "it is not UTF-8"),
-            ("customers.jsonl", b"\xFF\xFE{\0}\0", "customers.jsonl:1 line: It is UTF-16"),
-            ("clients.csv", b"number,name\n", "tells by its name what it holds"),
-            ("customers.txt", b"number,name\n", "has to end in .jsonl or .csv"),
-        ] {
-            let file = folder.path().join(name);
-            std::fs::write(&file, content).unwrap();
-            let error = import(&portal.portal, &file, &how).await.unwrap_err();
-            assert!(refusals().len() == 1 && refusals()[0].contains(why), "{error} {:?}", refusals());
-            std::fs::remove_file(&file).unwrap();
-        }
-        assert_eq!(portal.count("SELECT count(*) FROM customers").await, 0);
-        // A line that is wrong does not stop the others.
-        let long = "x".repeat(10 * 1024 * 1024);
-        let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
-        write("customers.csv", format!("\u{feff}number,name,domain,administrator\r\nC1,Acme,acme.example,ada@example.com\r\n\r\nC2,\"{long}\r\n\",,\r\nC1,Again,,\r\nC3,Three,GMail.com,\r\nC4,Four,,\r\n").as_bytes());
-        write("people.csv", &[b"customer,email\nC1,m\xFCller@example.com\nC4,ada@example.com\nC4,Bob@example.com\nC4,bob@EXAMPLE.com\n".as_slice(), b"C4,a,b\nC4\n"].concat());
-        write("contacts.csv", b"customer,email,name\nC4,Csm@vendor.example,Maria\nC4,csm@vendor.example,Maria\n");
-        write("entitlements.csv", b"number,customer,name,start,end\nE1,C4,Gold,2026-02-30,yesterday\nE2,C4,Gold,2026-02-03,2026-02-01\n");
-        let counts = import(&portal.portal, folder.path(), &how).await.unwrap();
-        assert_eq!(
-            refusals(),
-            [
-                "customers.csv:4 line: It is longer than a mebibyte",
-                "customers.csv:6 number: It stood in an earlier line",
-                "customers.csv:7 domain: Anybody can have an address there, so it is no company's domain",
-                "people.csv:2 line: It is not UTF-8",
-                "people.csv:3 email: This person belongs to customer C1 already",
-                "people.csv:5 email: It stood in an earlier line",
-                "people.csv:6 line: It has 3 fields where the first line names 2",
-                "people.csv:7 line: It has 1 fields where the first line names 2",
-                "contacts.csv:3 email: It stood in an earlier line",
-                "entitlements.csv:2 start: It is a day like 2026-11-24",
-                "entitlements.csv:2 end: It is a day like 2026-11-24",
-                "entitlements.csv:3 end: It ends before it starts",
-            ]
-        );
-        assert_eq!((total(&counts.added), total(&counts.refused)), (4, 11), "{counts:?}");
-        // A record with very many fields that there are not is named with a few of them.
-        let fields: Vec<String> = (0..20_000).map(|n| format!("\"field {n} {}\":1", "y".repeat(5))).collect();
-        let (_, many) = take(portal, &format!("{{\"kind\":\"customer\",\"number\":\"C9\",\"name\":\"x\",{}}}", fields.join(","))).await;
-        assert_eq!(many.len(), 5, "{many:?}");
-    }
-
-    async fn a_file_that_grows_while_it_is_read_is_read_as_it_was_and_said_to_have_grown(portal) {
-        let folder = tempfile::tempdir().unwrap();
-        let (file, report) = (folder.path().join("customers.jsonl"), folder.path().join("report.json"));
-        let line = |n: usize| format!("{{\"kind\":\"customer\",\"number\":\"G{n}\",\"name\":\"Grows\"}}\n");
-        std::fs::write(&file, (0..3000).map(line).collect::<String>()).unwrap();
-        // Somebody else appends without an end.
-        let (growing, done) = (file.clone(), std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)));
-        let is_done = std::sync::Arc::clone(&done);
-        let writer = tokio::task::spawn_blocking(move || {
-            use std::io::Write as _;
-            let mut file = std::fs::OpenOptions::new().append(true).open(growing).unwrap();
-            let mut n = 3000;
-            while !is_done.load(std::sync::atomic::Ordering::SeqCst) && n < 2_000_000 {
-                file.write_all(line(n).as_bytes()).unwrap();
-                n += 1;
-            }
-        });
-        let counts = import(&portal.portal, &file, &How { report: Some(report.clone()), ..How::default() }).await.unwrap();
-        done.store(true, std::sync::atomic::Ordering::SeqCst);
-        writer.await.unwrap();
-        let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
-        let last = report["refusals"].as_array().unwrap().last().unwrap()["reason"].as_str().unwrap().to_owned();
-        assert!(last.contains("when it was opened") && last.contains("import it again"), "{report}");
-        assert!(total(&counts.added) >= 3000, "{counts:?}");
-    }
-
-    async fn what_is_generated_is_the_same_each_time_and_imported_without_a_refusal_and_twice_changes_nothing(portal) {
-        let folder = tempfile::tempdir().unwrap();
-        let plan = files::Plan { customers: 400, tickets: 0, seed: 7 };
-        let generate = |name: &str, plan| {
-            let folder = folder.path().join(name);
-            let rows = files::write(&folder, plan, portal.clock.now()).unwrap();
-            (rows, folder)
-        };
-        let bytes = |folder: &std::path::Path| {
-            ["customers.csv", "people.csv", "contacts.csv", "entitlements.csv", "tickets.jsonl"].map(|name| std::fs::read(folder.join(name)).unwrap())
-        };
-        let (rows, first) = generate("first", plan);
-        assert!(bytes(&first) == bytes(&generate("second", plan).1));
-        assert!(bytes(&first) != bytes(&generate("third", files::Plan { seed: 8, ..plan }).1));
-        assert!((400 * 9 / 2..400 * 11 / 2).contains(&rows), "about five rows a customer: {rows}");
-        let counts = import(&portal.portal, &first, &How::default()).await.unwrap();
-        assert_eq!((total(&counts.added), total(&counts.refused)), (rows, 0), "{counts:?}");
-        let before = portal.state().await;
-        let counts = import(&portal.portal, &first, &How::default()).await.unwrap();
-        assert_eq!((total(&counts.unchanged), total(&counts.added) + total(&counts.changed)), (rows, 0), "{counts:?}");
-        assert_eq!(portal.state().await, before);
-        // Some entitlements are over, and some end soon.
-        let now = portal.clock.now().0;
-        for condition in [format!("ends_at < {now}"), format!("ends_at BETWEEN {now} AND {}", now + 30 * DAY), format!("ends_at > {}", now + 365 * DAY)] {
-            assert!(portal.count(&format!("SELECT count(*) FROM entitlements WHERE {condition}")).await > 10, "{condition}");
-        }
-        // Every domain and address is one that nobody has (RFC 2606).
-        assert_eq!(portal.count("SELECT count(*) FROM customers WHERE domain NOT LIKE '%.example'").await, 0);
-        assert_eq!(portal.count("SELECT count(*) FROM customer_people WHERE email NOT LIKE '%.example'").await, 0);
     }
 
     async fn the_administrators_first_sign_in_recreates_the_organization_and_others_join_by_signing_in(portal) {

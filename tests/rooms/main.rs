@@ -17,6 +17,7 @@ mod customers;
 mod generate;
 mod getting_started;
 mod house;
+mod imports;
 mod invitations;
 mod live;
 mod members;
@@ -24,3 +25,4 @@ mod organizations;
 mod sessions;
 #[path = "../support/mod.rs"]
 mod support;
+mod tickets;
