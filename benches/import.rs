@@ -170,7 +170,9 @@ async fn postgres(folder: &Path, data: &Path, rows: u64, server: &str) {
     let psql = |name: &str, arguments: &[String]| {
         let mut command = Command::new("psql");
         command.args(["-q", "-v", "ON_ERROR_STOP=1", "-d", &url(name)]);
-        arguments.iter().for_each(|argument| drop(command.args(["-c", argument])));
+        for argument in arguments {
+            command.args(["-c", argument]);
+        }
         run(&mut command);
     };
     let copies = |way: &str| TABLES.map(|table| format!("\\copy {table} {way} '{}'", dump.join(table).display()));

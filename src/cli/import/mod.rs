@@ -1,6 +1,6 @@
 //! `org-portal import customers FILE`: the operator's customers from a file of JSON Lines or from CSV files, as
-//! `docs/import.md` describes them. It streams: memory does not grow with the file but for eight bytes a record, by which
-//! duplicates are found, and in a rehearsal for what the records would have left behind.
+//! `docs/import.md` describes them. It streams: memory does not grow with the file but for some ten bytes a record, by
+//! which duplicates are found, and in a rehearsal for what the records would have left behind.
 
 mod read;
 mod report;
@@ -108,7 +108,7 @@ struct Run<'p> {
     portal: &'p Portal,
     how: &'p How,
     report: Report,
-    /// Hashes of the records that came before.
+    /// Hashes of the records that came before in the same file.
     seen: HashSet<u64>,
     ahead: Ahead,
     /// When how far it is was last said.
@@ -132,6 +132,8 @@ impl Run<'_> {
     }
 
     async fn source(&mut self, mut source: Source) -> Result<(), String> {
+        // A record stands once in a file; what another file says of it is a change.
+        self.seen = HashSet::new();
         let began = self.portal.clock.now();
         let mut rows = 0_u64;
         let mut batch: Vec<Read> = Vec::with_capacity(BATCH);
