@@ -145,7 +145,7 @@ impl There {
             there.customers.insert(row.number.clone(), Some(row));
         }
         there.domains.extend(store::by_domains(db, &texts(&domains)).await?);
-        for row in store::people(db, &texts(&people)).await? {
+        for row in store::known_people(db, &texts(&people)).await? {
             there.people.insert(row.email_key.clone(), row);
         }
         let named = records.iter().filter_map(|record| match record {

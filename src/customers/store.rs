@@ -248,7 +248,7 @@ pub struct Known {
 ///
 /// # Errors
 /// The database's.
-pub async fn people(db: &mut impl Connected, keys: &[&str]) -> Result<Vec<Known>, sqlx::Error> {
+pub async fn known_people(db: &mut impl Connected, keys: &[&str]) -> Result<Vec<Known>, sqlx::Error> {
     sql!(
         among as Known,
         db,
