@@ -215,6 +215,20 @@ impl<P: Permit> Authority<P> for System {
     }
 }
 
+/// The operator's import: what it writes is a customer's record, and no organization's own.
+#[derive(Debug)]
+pub struct Importing(());
+
+impl Importing {
+    /// For a unit of the portal's own, as commands run them.
+    ///
+    /// # Errors
+    /// 403 for whoever comes from elsewhere.
+    pub fn of(unit: &Unit) -> Result<Self, Refusal> {
+        if unit.caller.kind == ActorKind::System { Ok(Self(())) } else { Err(Refusal::Forbidden) }
+    }
+}
+
 /// The right to write in a ticket that was found for whoever writes: a member's [`Grant`], the operator's [`Staff`], or
 /// the portal's own [`System`].
 pub trait Handling: sealed::Sealed {}

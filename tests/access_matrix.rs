@@ -73,7 +73,7 @@ async fn actors(portal: &TestPortal) -> (Vec<Actor>, Place) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("customers.jsonl");
     std::fs::write(&file, r#"{"kind":"customer","number":"C1","name":"Acme"}"#).unwrap();
-    org_portal::cli::import::import(&portal.portal, &file, false, None, false).await.unwrap();
+    org_portal::cli::import::import(&portal.portal, &file, &org_portal::cli::import::How::default()).await.unwrap();
     portal.deliver().await;
     portal.invite(&admin, "letter@example.com", Role::TechnicalUser).await.is(303);
     portal.execute("UPDATE outbox SET dead_at = 1, done_at = NULL WHERE created_at = (SELECT max(created_at) FROM outbox)").await;

@@ -13,6 +13,10 @@ use std::{
     },
 };
 
+use org_portal::cli::{
+    generate::files,
+    import::{How, import},
+};
 use support::*;
 
 const ROUNDS: u64 = 10;
@@ -113,5 +117,39 @@ on_both! {
         assert_eq!(portal.count("SELECT count(*) FROM password_resets").await, requests, "nothing is half there");
         assert_eq!(portal.count("SELECT count(*) FROM outbox").await, requests, "nothing is half there");
         assert_eq!(portal.count("SELECT count(DISTINCT message_id) FROM kept_mails").await, requests, "one Message-ID a mail");
+    }
+
+    async fn an_import_that_is_killed_is_completed_by_the_next(portal) {
+        const RECORDS: &str = "SELECT (SELECT count(*) FROM customers) + (SELECT count(*) FROM customer_people WHERE administrator = '0') + (SELECT count(*) FROM contacts) + (SELECT count(*) FROM entitlements)";
+        let folder = tempfile::tempdir().unwrap();
+        let rows = files::write(folder.path(), files::Plan { customers: 6000, tickets: 0, seed: 1 }, portal.clock.now()).unwrap();
+        let rows = i64::try_from(rows).unwrap();
+        let command = |report: &std::path::Path| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_org-portal"));
+            command.args(["import", "customers", "--progress", "--report"]).arg(report).arg(folder.path());
+            command.env("DATABASE_URL", &portal.config.database_url).stdout(Stdio::null()).stderr(Stdio::piped());
+            command
+        };
+        let report = folder.path().join("report.json");
+        for round in 1..4 {
+            let process = Process(command(&report).spawn().expect("the executable"));
+            // Killed at another moment each round.
+            until("some of it is there", || async { portal.count(RECORDS).await > round * 4000 }).await;
+            drop(process);
+            let there = portal.count(RECORDS).await;
+            assert!(there < rows, "{there} of {rows}: it was over before it was killed");
+            assert_eq!(portal.count("SELECT count(*) FROM audit_events WHERE action = 'customer.import'").await, 0);
+        }
+        let done = command(&report).output().expect("the executable");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        assert_eq!(portal.count(RECORDS).await, rows);
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(["customers.csv: 6000 rows", "people.csv: ", "contacts.csv: ", "entitlements.csv: "].iter().all(|line| said.contains(line)), "{said}");
+        assert!(said.contains(" a second") && said.contains("done in"), "{said}");
+        // All of it is there as it is in the files.
+        let counts = import(&portal.portal, folder.path(), &How::default()).await.unwrap();
+        assert_eq!(counts.unchanged.values().sum::<u64>(), u64::try_from(rows).unwrap(), "{counts:?}");
+        assert!(counts.added.is_empty() && counts.changed.is_empty() && counts.refused.is_empty(), "{counts:?}");
+        assert_eq!(portal.count("SELECT count(*) FROM audit_events WHERE action = 'customer.import'").await, 2, "one for each that came to its end");
     }
 }

@@ -17,6 +17,7 @@
 mod support;
 
 use org_portal::{
+    cli::import::{How, import},
     db::{Conn, Connected as _, Tx},
     permissions::Role,
 };
@@ -422,6 +423,150 @@ on_both! {
                 "UPDATE email_changes SET used_at = NULL".to_owned(),
             ]).await;
         }
+        other.stop().await;
+    }
+
+    async fn six_people_of_a_customer_sign_in_at_once_and_make_one_organization_with_the_admins_of_the_record(portal) {
+        let other = TestPortal::second(portal).await;
+        // The administrator, two more Admins by the record, two others, and one by the company's domain.
+        let names = ["ada", "bob", "eve", "kim", "zoe"];
+        let mut browsers = Vec::new();
+        for name in names {
+            browsers.push((portal.sign_up(name).await, format!("{name}@example.com")));
+        }
+        let max = portal.browser();
+        portal.sign_up_in(&max, "max@acme.example", "Max", "").await;
+        browsers.push((max, "max@acme.example".to_owned()));
+        let lines = r#"{"kind":"customer","number":"C1","name":"Acme","domain":"acme.example","administrator":"ada@example.com"}
+{"kind":"person","customer":"C1","email":"bob@example.com","role":"Admin"}
+{"kind":"person","customer":"C1","email":"eve@example.com","role":"Admin"}
+{"kind":"person","customer":"C1","email":"kim@example.com"}
+{"kind":"person","customer":"C1","email":"zoe@example.com"}"#;
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("customers.jsonl");
+        std::fs::write(&file, lines).expect("written");
+        import(&portal.portal, &file, &How::default()).await.expect("imported");
+        let mut joined_at_once = 0;
+        for round in 0..ROUNDS {
+            let tasks: Vec<_> = (0..6).map(|n| {
+                // Another one is the first to be sent each round.
+                let n = (n + round) % 6;
+                let (browser, email) = (&browsers[n].0, browsers[n].1.clone());
+                browser.drop_cookie("session");
+                let browser = if n.is_multiple_of(2) { browser.clone() } else { browser.at(&other) };
+                tokio::spawn(async move { browser.call("sign_in", &[("form[email]", &email), ("form[password]", PASSWORD)]).await })
+            }).collect();
+            for task in tasks {
+                let call = task.await.expect("a call");
+                assert_eq!(call.status, 200, "round {round}: {}", call.text);
+            }
+            assert_eq!(portal.rows("SELECT name FROM organizations").await, [["Acme"]], "round {round}");
+            // Who came before the administrator is told that the organization is there by now, and joins by a press.
+            let members = portal.rows("SELECT email_key FROM members").await.concat();
+            assert!(members.contains(&"ada@example.com".to_owned()), "round {round}: {members:?}");
+            joined_at_once += members.len();
+            for (browser, email) in &browsers {
+                if !members.contains(email) {
+                    browser.get("/getting-started").await.is(200).says("Acme");
+                    let call = browser.call("join_organization", &[]).await;
+                    assert_eq!(call.status, 200, "round {round}: {}", call.text);
+                }
+            }
+            let roles = portal.rows("SELECT email_key, role FROM members ORDER BY email_key").await;
+            let expected = ["ada", "bob", "eve", "kim"].map(|name| (format!("{name}@example.com"), if name == "kim" { "Technical user" } else { "Admin" }));
+            let expected: Vec<Vec<String>> = expected.into_iter().chain([("max@acme.example".to_owned(), "Technical user"), ("zoe@example.com".to_owned(), "Technical user")]).map(|(email, role)| vec![email, role.to_owned()]).collect();
+            assert_eq!(roles, expected, "round {round}");
+            assert_eq!(portal.count("SELECT members_count FROM organizations").await, 6, "round {round}");
+            script(portal, &[
+                "UPDATE customers SET organization_id = NULL, recreated_at = NULL".to_owned(),
+                "DELETE FROM members".to_owned(),
+                "DELETE FROM organizations".to_owned(),
+                "DELETE FROM sessions".to_owned(),
+            ]).await;
+        }
+        println!("{:?}: {joined_at_once} of {} joined by the sign-in itself", portal.engine, 6 * ROUNDS);
+        other.stop().await;
+    }
+
+    async fn an_import_runs_while_people_change_things_and_what_they_did_stays(portal) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("customers.jsonl");
+        let write = |own: &str, name: &str| {
+            // More than the one that people are in, so that it takes a moment.
+            let more: String = (0..300).map(|n| format!("{{\"kind\":\"customer\",\"number\":\"X{n}\",\"name\":\"{name} {n}\"}}\n")).collect();
+            let acme = format!("{{\"kind\":\"customer\",\"number\":\"C1\",\"name\":\"{own}\",\"administrator\":\"ada@example.com\"}}
+{{\"kind\":\"person\",\"customer\":\"C1\",\"email\":\"bob@example.com\",\"role\":\"Admin\"}}
+{{\"kind\":\"person\",\"customer\":\"C1\",\"email\":\"eve@example.com\",\"role\":\"Technical user\"}}\n");
+            std::fs::write(&file, acme + &more).expect("written");
+        };
+        write("Acme", "Acme");
+        import(&portal.portal, &file, &How::default()).await.expect("imported");
+        let ada = portal.sign_up("ada").await;
+        let (_bob, eve) = (portal.sign_up("bob").await, portal.sign_up("eve").await);
+        let other = TestPortal::second(portal).await;
+        let organization = portal.organization_of("ada").await;
+        let (of_bob, of_eve) = (portal.member_of("bob").await.to_string(), portal.member_of("eve").await.to_string());
+        let kept = ["organizations", "members"];
+        let restore = keep(portal, &kept).await;
+        let (mut deleted, mut refused) = (0, 0);
+        for round in 0..ROUNDS {
+            let before = portal.text("SELECT name FROM organizations").await;
+            // Who deletes types the name: in every other such round the import leaves it.
+            let name = if round % 6 == 5 { before.clone() } else { format!("Acme {round}") };
+            write(&name, &format!("Acme {round}"));
+            let (how, there) = (How::default(), ada.at(&other));
+            let demote = [("form[member]", of_bob.as_str()), ("form[role]", "Technical user")];
+            let remove = [("form[member]", of_eve.as_str())];
+            let end = [("form[name]", before.as_str())];
+            let act = async {
+                match round % 3 {
+                    0 => there.call_in(organization, "change_role", &demote).await,
+                    1 => there.call_in(organization, "remove_member", &remove).await,
+                    _ => there.call_in(organization, "delete_organization", &end).await,
+                }
+            };
+            let (imported, call) = tokio::join!(import(&portal.portal, &file, &how), act);
+            let counts = imported.unwrap_or_else(|error| panic!("round {round}: {error}"));
+            assert!(counts.refused.is_empty() && counts.changed["customer"] == 300 + u64::from(name != before), "round {round}: {counts:?}");
+            // Another import afterwards changes nothing of it either.
+            let again = import(&portal.portal, &file, &how).await.expect("imported");
+            assert!(again.changed.is_empty() && again.added.is_empty(), "round {round}: {again:?}");
+            let members = portal.rows("SELECT email_key, role FROM members ORDER BY email_key").await;
+            let row = |name: &str, role: &str| vec![format!("{name}@example.com"), role.to_owned()];
+            match round % 3 {
+                0 => {
+                    assert_eq!(call.status, 200, "round {round}: {}", call.text);
+                    assert_eq!(members, [row("ada", "Admin"), row("bob", "Technical user"), row("eve", "Technical user")], "round {round}");
+                }
+                1 => {
+                    assert_eq!(call.status, 200, "round {round}: {}", call.text);
+                    assert_eq!(members, [row("ada", "Admin"), row("bob", "Admin")], "round {round}");
+                    eve.drop_cookie("session");
+                    eve.call("sign_in", &[("form[email]", "eve@example.com"), ("form[password]", PASSWORD)]).await.is(200);
+                    assert_eq!(portal.count("SELECT count(*) FROM members").await, 2, "round {round}: removed is removed");
+                }
+                _ => {
+                    // The name that was typed may be another one by then.
+                    assert!([200, 422].contains(&call.status), "round {round}: {} {}", call.status, call.text);
+                    let is_gone = call.status == 200;
+                    deleted += i32::from(is_gone);
+                    refused += i32::from(!is_gone);
+                    assert_eq!(members.is_empty(), is_gone, "round {round}");
+                    assert_eq!(portal.count("SELECT count(*) FROM organizations").await, i64::from(!is_gone), "round {round}");
+                    assert_eq!(portal.count("SELECT count(*) FROM customers WHERE recreated_at IS NOT NULL AND organization_id IS NULL").await, i64::from(is_gone), "round {round}");
+                }
+            }
+            assert_eq!(portal.count("SELECT count(*) FROM organizations o WHERE o.members_count <> (SELECT count(*) FROM members m WHERE m.organization_id = o.id)").await, 0, "round {round}");
+            // What is there bears the record's name.
+            assert!(portal.rows("SELECT name FROM organizations").await.concat().iter().all(|there| *there == name), "round {round}");
+            let mut again = ["former_members", "former_organizations", "members", "organizations"].map(|table| format!("DELETE FROM {table}")).to_vec();
+            again.extend(restore.iter().cloned());
+            again.push(format!("UPDATE organizations SET name = '{name}'"));
+            again.push(format!("UPDATE customers SET organization_id = {} WHERE number = 'C1'", portal.engine.literal(organization.0)));
+            script(portal, &again).await;
+        }
+        println!("{:?}: {deleted} deleted during an import, {refused} renamed before", portal.engine);
+        forget(portal, &kept).await;
         other.stop().await;
     }
 

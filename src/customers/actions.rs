@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{
     ContactView, EntitlementView, Outcome, Record, Standing, Waiting,
+    import::{Ahead, Plan},
     store::{self, Customer, Person},
 };
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
     permissions::{ManageMembers, Role, ViewMembers},
     portal::{Portal, Unit},
     tickets::store as tickets,
-    words::{AccountId, CustomerId, DAY, Email, MemberId, OrganizationId, OrganizationName, SessionId, Timestamp, fold},
+    words::{AccountId, CustomerId, DAY, Email, MemberId, OrganizationId, OrganizationName, SessionId, Timestamp},
 };
 
 /// The customer's person that an address is: named in the record, or of the customer's own mail domain.
@@ -273,7 +274,8 @@ pub async fn contacts_of(db: &mut impl Connected, customer: CustomerId) -> Resul
     Ok(rows.into_iter().map(|row| ContactView { name: row.name, title: row.title, email: row.email, phone: row.phone }).collect())
 }
 
-/// Puts records of an import in, all of them in one transaction. Gives what came of each.
+/// Puts records of an import in, all of them in one transaction; of each kind, no key may be there twice. Gives what came
+/// of each.
 ///
 /// # Errors
 /// 503, 500.
@@ -281,122 +283,25 @@ pub async fn import(portal: &Portal, records: Vec<Record>) -> Result<Vec<Outcome
     portal
         .write(&Caller::system(), Action::ImportCustomers, records, |unit, records| {
             Box::pin(async move {
-                let mut outcomes = Vec::with_capacity(records.len());
-                for record in records {
-                    outcomes.push(take(unit, record).await?);
-                }
-                Ok(outcomes)
+                let (random, now) = (unit.portal.random, unit.now);
+                Plan::make(unit, records, None, random, now).await?.write(unit).await
             })
         })
         .await
 }
 
-/// Puts one record in. What would break a constraint is looked for first: the others of the transaction stand.
-async fn take(unit: &mut Unit, record: &Record) -> Result<Outcome, Failure> {
-    let (id, now) = (unit.new_id(), unit.now);
-    let refused = |field: &str, why: String| Ok(Outcome::Refused(field.to_owned(), why));
-    if let Record::Customer { number, name, domain, administrator } = record {
-        return take_customer(unit, number, name, domain.as_deref(), administrator.as_ref()).await;
-    }
-    let number = match record {
-        Record::Person { customer, .. } | Record::Contact { customer, .. } | Record::Entitlement { customer, .. } => customer,
-        Record::Customer { number, .. } => number,
+/// Says what an import of these records would come to, behind the records that were rehearsed before, and writes nothing.
+///
+/// # Errors
+/// 503, 500.
+pub async fn rehearse(portal: &Portal, records: &[Record], ahead: &mut Ahead) -> Result<Vec<Outcome>, Refusal> {
+    let made = async {
+        let mut db = portal.read().await?;
+        Ok::<_, Failure>(Plan::make(&mut db, records, Some(ahead), portal.random, portal.clock.now()).await?)
     };
-    let Some(customer) = store::by_number(unit, number).await? else {
-        return refused("customer", format!("There is no customer {number}"));
-    };
-    let written = match record {
-        Record::Customer { .. } => None,
-        Record::Person { email, role, .. } => {
-            let known = store::person(unit, &email.key()).await?;
-            if let Some(other) = known.as_ref().filter(|person| person.customer_id != customer.id) {
-                return refused("email", format!("This person belongs to customer {} already", number_of(unit, other.customer_id).await?));
-            }
-            let role = if known.is_some_and(|person| person.administrator) { Role::Admin } else { *role };
-            store::put_person(unit, id, customer.id, email, role, now).await?
-        }
-        Record::Contact { email, name, title, phone, .. } => {
-            let contact = store::Contact { email: email.to_string(), name: name.clone(), title: title.clone(), phone: phone.clone() };
-            store::put_contact(unit, id, customer.id, email, &contact, now).await?
-        }
-        Record::Entitlement { number, name, tier, products, support_level, starts_at, ends_at, units_total, units_used, .. } => {
-            if let Some(other) = store::customer_of_entitlement(unit, number).await?.filter(|other| *other != customer.id) {
-                return refused("number", format!("This entitlement is customer {}'s", number_of(unit, other).await?));
-            }
-            let entitlement = store::Entitlement {
-                id,
-                number: number.clone(),
-                name: name.clone(),
-                name_key: fold(name),
-                tier: tier.clone(),
-                products: products.join("\n"),
-                support_level: support_level.clone(),
-                starts_at: *starts_at,
-                ends_at: *ends_at,
-                units_total: *units_total,
-                units_used: *units_used,
-            };
-            store::put_entitlement(unit, customer.id, &entitlement, now).await?
-        }
-    };
-    Ok(outcome(written, now))
-}
-
-/// A row that came in this unit is new; one that came before was changed.
-fn outcome(written: Option<(Timestamp,)>, now: Timestamp) -> Outcome {
-    match written {
-        None => Outcome::Unchanged,
-        Some((at,)) if at == now => Outcome::Added,
-        Some(_) => Outcome::Changed,
-    }
-}
-
-async fn number_of(unit: &mut Unit, customer: CustomerId) -> Result<String, Failure> {
-    Ok(store::get(unit, customer).await?.map(|customer| customer.number).unwrap_or_default())
-}
-
-async fn take_customer(
-    unit: &mut Unit,
-    number: &str,
-    name: &str,
-    domain: Option<&str>,
-    administrator: Option<&Email>,
-) -> Result<Outcome, Failure> {
-    let known = store::by_number(unit, number).await?;
-    let is_other = |other: CustomerId| known.as_ref().is_none_or(|known| known.id != other);
-    if let Some(domain) = domain
-        && let Some(other) = store::by_domain(unit, domain).await?.filter(|other| is_other(*other))
-    {
-        let why = format!("Customer {} has this domain already", number_of(unit, other).await?);
-        return Ok(Outcome::Refused("domain".to_owned(), why));
-    }
-    if let Some(email) = administrator
-        && let Some(other) = store::person(unit, &email.key()).await?.filter(|person| is_other(person.customer_id))
-    {
-        let why = format!("This person belongs to customer {} already", number_of(unit, other.customer_id).await?);
-        return Ok(Outcome::Refused("administrator".to_owned(), why));
-    }
-    let (id, person, now) = (unit.new_id(), unit.new_id(), unit.now);
-    let mut came = outcome(store::put_customer(unit, id, number, name, domain, now).await?, now);
-    let Some(customer) = store::by_number(unit, number).await? else { return Ok(came) };
-    let before = store::administrator(unit, customer.id).await?;
-    if let Some(email) = administrator.filter(|email| before.as_ref().is_none_or(|before| before.key() != email.key())) {
-        store::set_administrator(unit, person, customer.id, email, now).await?;
-        if came == Outcome::Unchanged {
-            came = Outcome::Changed;
-        }
-    }
-    // The organization bears the customer's name.
-    if let (Some(organization), Outcome::Changed, Ok(name)) = (customer.organization_id, &came, OrganizationName::parse(name)) {
-        let before = organizations::get(unit, organization).await?.map(|row| row.name).unwrap_or_default();
-        if before != name.as_str() {
-            unit.lock_organization(organization).await?;
-            organizations::rename(unit, &System::importing(organization), &name).await?;
-            let objects = vec![Object::new("organization", organization, name.as_str())];
-            unit.audit_as(Action::RenameOrganization, objects, json!({ "name": before }), json!({ "name": name.as_str() })).await?;
-        }
-    }
-    Ok(came)
+    let plan = made.await.map_err(|failure| portal.refuse(failure))?;
+    plan.note(ahead);
+    Ok(plan.outcomes)
 }
 
 /// Notes an import that was gone through to its end in the audit log.

@@ -6,6 +6,8 @@
 pub mod actions;
 pub mod functions;
 #[cfg(feature = "ssr")]
+pub mod import;
+#[cfg(feature = "ssr")]
 mod model;
 #[cfg(feature = "ssr")]
 pub mod pages;

@@ -3,6 +3,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     form::FieldErrors,
     permissions::Role,
+    tickets::{
+        MAX_TEXT, Side,
+        import::{MessageRecord, TicketRecord},
+    },
     words::{DAY, Email, OrganizationName, Timestamp, is_forbidden_in_names},
 };
 
@@ -84,11 +88,15 @@ pub enum Kind {
     Contact,
     /// What it has bought.
     Entitlement,
+    /// What it has asked the operator's support.
+    Ticket,
+    /// What was said about it.
+    Message,
 }
 
 impl Kind {
     /// Every kind, each after those that it refers to.
-    pub const ALL: [Self; 4] = [Self::Customer, Self::Person, Self::Contact, Self::Entitlement];
+    pub const ALL: [Self; 6] = [Self::Customer, Self::Person, Self::Contact, Self::Entitlement, Self::Ticket, Self::Message];
 
     /// Its name in files and reports.
     #[must_use]
@@ -98,6 +106,8 @@ impl Kind {
             Self::Person => "person",
             Self::Contact => "contact",
             Self::Entitlement => "entitlement",
+            Self::Ticket => "ticket",
+            Self::Message => "message",
         }
     }
 
@@ -109,6 +119,8 @@ impl Kind {
             Self::Person => "people.csv",
             Self::Contact => "contacts.csv",
             Self::Entitlement => "entitlements.csv",
+            Self::Ticket => "tickets.csv",
+            Self::Message => "messages.csv",
         }
     }
 
@@ -122,6 +134,23 @@ impl Kind {
             Self::Entitlement => {
                 &["number", "customer", "name", "tier", "products", "support_level", "start", "end", "units_total", "units_used"]
             }
+            Self::Ticket => &[
+                "number",
+                "customer",
+                "subject",
+                "description",
+                "priority",
+                "state",
+                "department",
+                "category",
+                "product",
+                "requester_name",
+                "requester_email",
+                "created",
+                "updated",
+                "url",
+            ],
+            Self::Message => &["id", "ticket", "author_name", "side", "body", "at"],
         }
     }
 }
@@ -185,33 +214,75 @@ pub enum Record {
         /// How many of them are used.
         units_used: i64,
     },
+    /// What was asked.
+    Ticket(Box<TicketRecord>),
+    /// What was said.
+    Message(Box<MessageRecord>),
 }
 
 /// The longest text of a field, in characters.
 const LONGEST: usize = 255;
 
+/// How many names of fields that a kind has not are said, and in how many characters each.
+const UNKNOWN: (usize, usize) = (5, 60);
+
 /// A record as it stands in a file: names and texts.
-pub struct Raw<'r> {
-    /// What it is about.
-    pub kind: Kind,
-    /// Its fields.
-    pub fields: &'r [(String, String)],
+#[derive(Debug)]
+pub struct Raw {
+    kind: Kind,
+    /// In the order of the kind's fields.
+    values: Vec<String>,
+    unknown: Vec<String>,
 }
 
-impl Raw<'_> {
+impl Raw {
+    /// One that says nothing yet.
+    #[must_use]
+    pub fn new(kind: Kind) -> Self {
+        Self { kind, values: vec![String::new(); kind.fields().len()], unknown: Vec::new() }
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Gives a value to a field.
+    pub fn put(&mut self, name: &str, value: String) {
+        match self.kind.fields().iter().position(|known| *known == name) {
+            Some(at) => self.put_at(at, value),
+            None if self.unknown.len() < UNKNOWN.0 => self.unknown.push(name.chars().take(UNKNOWN.1).collect()),
+            None => {}
+        }
+    }
+
+    /// Gives a value to a field by its place among [`Kind::fields`].
+    pub fn put_at(&mut self, at: usize, value: String) {
+        if let Some(place) = self.values.get_mut(at) {
+            *place = value;
+        }
+    }
+
+    fn field(&self, name: &str) -> &str {
+        let at = self.kind.fields().iter().position(|known| *known == name);
+        at.and_then(|at| self.values.get(at)).map_or("", |value| value.trim())
+    }
+
     /// Reads it.
     ///
     /// # Errors
     /// A sentence for each field that is wrong.
     pub fn parse(&self) -> Result<Record, FieldErrors> {
         let mut errors = FieldErrors::default();
-        for (name, _) in self.fields {
-            if !self.kind.fields().contains(&name.as_str()) {
-                errors.take::<(), _>(name, Err(format!("A {} has no such field", self.kind.name())));
-            }
+        for name in &self.unknown {
+            errors.take::<(), _>(name, Err(format!("A {} has no such field", self.kind.name())));
         }
-        let field = |name: &str| self.fields.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.trim());
-        let customer = if self.kind == Kind::Customer { Some(String::new()) } else { errors.take("customer", needed(field("customer"))) };
+        let field = |name: &str| self.field(name);
+        let customer = match self.kind {
+            Kind::Customer | Kind::Message => Some(String::new()),
+            _ => errors.take("customer", needed(field("customer"))),
+        };
         let record = match self.kind {
             Kind::Customer => {
                 let number = errors.take("number", needed(field("number")));
@@ -246,6 +317,8 @@ impl Raw<'_> {
                 all.map(|((((customer, email), name), title), phone)| Record::Contact { customer, email, name, title, phone })
             }
             Kind::Entitlement => self.entitlement(&mut errors, customer),
+            Kind::Ticket => self.ticket(&mut errors, customer).map(|ticket| Record::Ticket(Box::new(ticket))),
+            Kind::Message => self.message(&mut errors).map(|message| Record::Message(Box::new(message))),
         };
         match record {
             Some(record) if errors.0.is_empty() => Ok(record),
@@ -253,8 +326,67 @@ impl Raw<'_> {
         }
     }
 
+    fn ticket(&self, errors: &mut FieldErrors, customer: Option<String>) -> Option<TicketRecord> {
+        let field = |name: &str| self.field(name);
+        let number = errors.take("number", ticket_number(field("number")));
+        let subject = errors.take("subject", needed(field("subject")));
+        let description = errors.take("description", long_text(field("description")));
+        let priority = errors.take("priority", text(field("priority")));
+        let state = errors.take("state", needed(field("state")));
+        let department = errors.take("department", text(field("department")));
+        let category = errors.take("category", text(field("category")));
+        let product = errors.take("product", text(field("product")));
+        let requester_name = errors.take("requester_name", text(field("requester_name")));
+        let requester_email = match field("requester_email") {
+            "" => Some(String::new()),
+            address => errors.take("requester_email", Email::parse(address).map(|email| email.to_string())),
+        };
+        let created = errors.take("created", moment(field("created")));
+        let updated = match field("updated") {
+            "" => created,
+            text => errors.take("updated", moment(text)),
+        };
+        if let (Some(created), Some(updated)) = (created, updated) {
+            errors.take("updated", if updated >= created { Ok(()) } else { Err("It is before the ticket was created") });
+        }
+        let url = errors.take("url", link(field("url")));
+        Some(TicketRecord {
+            number: number?,
+            customer: customer?,
+            subject: subject?,
+            description: description?,
+            priority: priority?,
+            state: state?,
+            department: department?,
+            category: category?,
+            product: product?,
+            requester_name: requester_name?,
+            requester_email: requester_email?,
+            created: created?,
+            updated: updated?,
+            url: url?,
+        })
+    }
+
+    fn message(&self, errors: &mut FieldErrors) -> Option<MessageRecord> {
+        let field = |name: &str| self.field(name);
+        let ticket = errors.take("ticket", ticket_number(field("ticket")));
+        let id = errors.take("id", needed(field("id")));
+        let author_name = errors.take("author_name", text(field("author_name")));
+        let side = match field("side") {
+            "customer" => Ok(Side::Customer),
+            "staff" => Ok(Side::Staff),
+            _ => Err("It is customer or staff"),
+        };
+        let side = errors.take("side", side);
+        let body =
+            errors.take("body", long_text(field("body")).and_then(|body| if body.is_empty() { Err("It is missing") } else { Ok(body) }));
+        let at = errors.take("at", moment(field("at")));
+        Some(MessageRecord { ticket: ticket?, id: id?, author_name: author_name?, side: side?, body: body?, at: at? })
+    }
+
     fn entitlement(&self, errors: &mut FieldErrors, customer: Option<String>) -> Option<Record> {
-        let field = |name: &str| self.fields.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.trim());
+        let field = |name: &str| self.field(name);
         let number = errors.take("number", needed(field("number")));
         let name = errors.take("name", needed(field("name")));
         let tier = errors.take("tier", text(field("tier")));
@@ -293,6 +425,8 @@ impl Record {
             Self::Customer { number, .. } | Self::Entitlement { number, .. } => ("number", number.clone()),
             Self::Person { email, .. } => ("email", email.key()),
             Self::Contact { customer, email, .. } => ("email", format!("{customer}\n{}", email.key())),
+            Self::Ticket(ticket) => ("number", ticket.number.clone()),
+            Self::Message(message) => ("id", format!("{}\n{}", message.ticket, message.id)),
         }
     }
 
@@ -304,6 +438,8 @@ impl Record {
             Self::Person { .. } => Kind::Person,
             Self::Contact { .. } => Kind::Contact,
             Self::Entitlement { .. } => Kind::Entitlement,
+            Self::Ticket(_) => Kind::Ticket,
+            Self::Message(_) => Kind::Message,
         }
     }
 }
@@ -320,6 +456,35 @@ fn text(text: &str) -> Result<String, &'static str> {
 
 fn needed(given: &str) -> Result<String, &'static str> {
     if given.is_empty() { Err("It is missing") } else { text(given) }
+}
+
+/// What a ticket is called: it stands in addresses.
+fn ticket_number(text: &str) -> Result<String, &'static str> {
+    let is_right = (1..=40).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    if is_right { Ok(text.to_owned()) } else { Err("It has 1 to 40 letters, digits, - and _") }
+}
+
+/// Markdown: line breaks as they are kept, and without characters that nobody sees, of which desks are full.
+fn long_text(text: &str) -> Result<String, &'static str> {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let text: String = text.chars().filter(|c| matches!(c, '\n' | '\t') || !is_forbidden_in_names(*c)).collect();
+    if text.chars().count() > MAX_TEXT { Err("It has at most 50,000 characters") } else { Ok(text.trim().to_owned()) }
+}
+
+fn moment(text: &str) -> Result<Timestamp, &'static str> {
+    Timestamp::of_rfc3339(text).ok_or("It is a moment like 2026-11-24T14:05:00Z")
+}
+
+fn link(text: &str) -> Result<String, &'static str> {
+    let is_web = |url: &url::Url| ["http", "https"].contains(&url.scheme());
+    match text {
+        "" => Ok(String::new()),
+        text if text.len() > 2000 => Err("It has at most 2,000 characters"),
+        text => match url::Url::parse(text) {
+            Ok(url) if is_web(&url) && !text.chars().any(char::is_whitespace) => Ok(text.to_owned()),
+            _ => Err("It is an address like https://desk.example/tickets/1"),
+        },
+    }
 }
 
 fn day(text: &str) -> Result<Timestamp, &'static str> {
@@ -447,8 +612,9 @@ mod tests {
     use super::*;
 
     fn read(kind: Kind, fields: &[(&str, &str)]) -> Result<Record, FieldErrors> {
-        let fields: Vec<(String, String)> = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Raw { kind, fields: &fields }.parse()
+        let mut raw = Raw::new(kind);
+        fields.iter().for_each(|(name, value)| raw.put(name, (*value).to_owned()));
+        raw.parse()
     }
 
     #[test]

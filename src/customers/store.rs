@@ -6,9 +6,9 @@ use uuid::Uuid;
 
 use crate::{
     db::Connected,
-    guard::Authority,
+    guard::{Authority, Importing},
     list::sql::{Column, Filter, Indexed, Key, Keyed, ListSpec, ListSql, WHOLE},
-    permissions::{Permit, Role},
+    permissions::Permit,
     sql,
     words::{CustomerId, Email, OrganizationId, Timestamp, fold},
 };
@@ -173,9 +173,6 @@ pub async fn remind(db: &mut impl Connected, customer: CustomerId, now: Timestam
     Ok(done == 1)
 }
 
-/// What an import's statement did: when the row came, where it came or changed; nothing where it is as it was.
-type Written = Option<(Timestamp,)>;
-
 /// A customer in the operators' list.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Listed {
@@ -253,44 +250,151 @@ pub async fn people(db: &mut impl Connected, customer: CustomerId, most: i64) ->
     )
 }
 
-/// Puts a customer in, or changes the one of that number.
-///
-/// # Errors
-/// The database's; a unique violation where another has the domain.
-pub async fn put_customer(
-    db: &mut impl Connected,
-    id: Uuid,
-    number: &str,
-    name: &str,
-    domain: Option<&str>,
-    now: Timestamp,
-) -> Result<Written, sqlx::Error> {
-    sql!(optional as (Timestamp,), db, "INSERT INTO customers (id, number, name, name_key, domain, imported_at, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $6)
-        ON CONFLICT (number) DO UPDATE SET name = excluded.name, name_key = excluded.name_key, domain = excluded.domain, changed_at = excluded.changed_at
-        WHERE customers.name <> excluded.name OR coalesce(customers.domain, '') <> coalesce(excluded.domain, '') RETURNING imported_at",
-        id, number, name, fold(name), domain, now)
+/// What an import gives a customer.
+#[derive(Clone, Debug)]
+pub struct CustomerRow {
+    /// The id, where it is new.
+    pub id: Uuid,
+    /// The operator's number for it.
+    pub number: String,
+    /// Its name.
+    pub name: String,
+    /// Its own mail domain.
+    pub domain: Option<String>,
 }
 
-/// Puts a person in, or changes the one of that address.
+/// Puts customers in, or changes those of these numbers, one after the other: a domain that one gives up can be the next
+/// one's. Gives the id of each number.
+///
+/// # Errors
+/// The database's; a unique violation where another has a domain.
+pub async fn put_customers(
+    db: &mut impl Connected,
+    _: &Importing,
+    rows: &[CustomerRow],
+    now: Timestamp,
+) -> Result<Vec<(CustomerId, String)>, sqlx::Error> {
+    sql!(
+        insert as (CustomerId, String),
+        db,
+        "INSERT INTO customers (id, number, name, name_key, domain, imported_at, changed_at)",
+        rows,
+        |row| [row.id, row.number.as_str(), row.name.as_str(), fold(&row.name), row.domain.as_deref(), now, now],
+        "ON CONFLICT (number) DO UPDATE SET name = excluded.name, name_key = excluded.name_key, domain = excluded.domain, changed_at = excluded.changed_at RETURNING id, number"
+    )
+}
+
+/// The customers of these numbers.
 ///
 /// # Errors
 /// The database's.
-pub async fn put_person(
+pub async fn by_numbers(db: &mut impl Connected, numbers: &[&str]) -> Result<Vec<Customer>, sqlx::Error> {
+    sql!(
+        among as Customer,
+        db,
+        "SELECT id, number, name, domain, organization_id, recreated_at, reminded_at FROM customers WHERE",
+        numbers,
+        |number| ["number" = *number]
+    )
+}
+
+/// The customers of these mail domains: domain and number.
+///
+/// # Errors
+/// The database's.
+pub async fn by_domains(db: &mut impl Connected, domains: &[&str]) -> Result<Vec<(String, String)>, sqlx::Error> {
+    sql!(among as (String, String), db, "SELECT domain, number FROM customers WHERE", domains, |domain| ["domain" = *domain])
+}
+
+/// What an import knows of a person who is there.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Known {
+    /// Of which customer.
+    pub number: String,
+    /// The address.
+    pub email: String,
+    /// The same, in lower case.
+    pub email_key: String,
+    /// The role's name.
+    pub role: String,
+    /// Whether this one's sign-in recreates the organization.
+    pub administrator: bool,
+}
+
+/// The people of these addresses.
+///
+/// # Errors
+/// The database's.
+pub async fn known_people(db: &mut impl Connected, keys: &[&str]) -> Result<Vec<Known>, sqlx::Error> {
+    sql!(
+        among as Known,
+        db,
+        "SELECT c.number, p.email, p.email_key, p.role, p.administrator FROM customer_people p JOIN customers c ON c.id = p.customer_id WHERE",
+        keys,
+        |key| ["p.email_key" = *key]
+    )
+}
+
+/// The administrators of these customers.
+///
+/// # Errors
+/// The database's.
+pub async fn administrators(db: &mut impl Connected, customers: &[CustomerId]) -> Result<Vec<Known>, sqlx::Error> {
+    sql!(
+        among as Known,
+        db,
+        "SELECT c.number, p.email, p.email_key, p.role, p.administrator FROM customer_people p JOIN customers c ON c.id = p.customer_id WHERE p.administrator AND",
+        customers,
+        |id| ["p.customer_id" = *id]
+    )
+}
+
+/// Takes the administrator from customers that get another one.
+///
+/// # Errors
+/// The database's.
+pub async fn unset_administrators(
     db: &mut impl Connected,
-    id: Uuid,
-    customer: CustomerId,
-    email: &Email,
-    role: Role,
+    _: &Importing,
+    customers: &[CustomerId],
     now: Timestamp,
-) -> Result<Written, sqlx::Error> {
-    sql!(optional as (Timestamp,), db, "INSERT INTO customer_people (id, customer_id, email, email_key, role, administrator, imported_at, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
-        ON CONFLICT (email_key) DO UPDATE SET email = excluded.email, role = excluded.role, changed_at = excluded.changed_at
-        WHERE customer_people.email <> excluded.email OR customer_people.role <> excluded.role RETURNING imported_at",
-        id, customer, email.as_str(), email.key(), role.name(), false, now)
+) -> Result<(), sqlx::Error> {
+    for customer in customers {
+        sql!(execute db, "UPDATE customer_people SET administrator = $2, changed_at = $3 WHERE customer_id = $1 AND administrator", *customer, false, now)?;
+    }
+    Ok(())
+}
+
+/// What an import gives a person.
+#[derive(Clone, Debug)]
+pub struct PersonRow {
+    /// The id, where it is new.
+    pub id: Uuid,
+    /// Of which customer.
+    pub customer: CustomerId,
+    /// The address.
+    pub email: String,
+    /// The same, in lower case.
+    pub email_key: String,
+    /// The role's name.
+    pub role: String,
+    /// Whether this one becomes or stays the administrator.
+    pub administrator: bool,
+}
+
+/// Puts people in, or changes those of these addresses, each once. Who belongs to another customer stays as they are.
+///
+/// # Errors
+/// The database's.
+pub async fn put_people(db: &mut impl Connected, _: &Importing, rows: &[PersonRow], now: Timestamp) -> Result<(), sqlx::Error> {
+    sql!(insert db, "INSERT INTO customer_people (id, customer_id, email, email_key, role, administrator, imported_at, changed_at)", rows,
+        |row| [row.id, row.customer, row.email.as_str(), row.email_key.as_str(), row.role.as_str(), row.administrator, now, now],
+        "ON CONFLICT (email_key) DO UPDATE SET email = excluded.email, role = excluded.role, administrator = customer_people.administrator OR excluded.administrator, changed_at = excluded.changed_at WHERE customer_people.customer_id = excluded.customer_id")?;
+    Ok(())
 }
 
 /// A contact.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Contact {
     /// The address.
     pub email: String,
@@ -302,22 +406,47 @@ pub struct Contact {
     pub phone: String,
 }
 
-/// Puts a contact in, or changes the customer's one of that address.
+/// What an import gives a contact.
+#[derive(Clone, Debug)]
+pub struct ContactRow {
+    /// The id, where it is new.
+    pub id: Uuid,
+    /// Whom it is for.
+    pub customer: CustomerId,
+    /// What it is.
+    pub contact: Contact,
+    /// The address in lower case.
+    pub email_key: String,
+}
+
+/// Puts contacts in, or changes the customers' ones of these addresses, each once.
 ///
 /// # Errors
 /// The database's.
-pub async fn put_contact(
-    db: &mut impl Connected,
-    id: Uuid,
-    customer: CustomerId,
-    email: &Email,
-    contact: &Contact,
-    now: Timestamp,
-) -> Result<Written, sqlx::Error> {
-    sql!(optional as (Timestamp,), db, "INSERT INTO contacts (id, customer_id, name, title, email, email_key, phone, imported_at, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
-        ON CONFLICT (customer_id, email_key) DO UPDATE SET name = excluded.name, title = excluded.title, email = excluded.email, phone = excluded.phone, changed_at = excluded.changed_at
-        WHERE contacts.name <> excluded.name OR contacts.title <> excluded.title OR contacts.email <> excluded.email OR contacts.phone <> excluded.phone RETURNING imported_at",
-        id, customer, contact.name.as_str(), contact.title.as_str(), email.as_str(), email.key(), contact.phone.as_str(), now)
+pub async fn put_contacts(db: &mut impl Connected, _: &Importing, rows: &[ContactRow], now: Timestamp) -> Result<(), sqlx::Error> {
+    sql!(insert db, "INSERT INTO contacts (id, customer_id, name, title, email, email_key, phone, imported_at, changed_at)", rows,
+        |row| [row.id, row.customer, row.contact.name.as_str(), row.contact.title.as_str(), row.contact.email.as_str(), row.email_key.as_str(), row.contact.phone.as_str(), now, now],
+        "ON CONFLICT (customer_id, email_key) DO UPDATE SET name = excluded.name, title = excluded.title, email = excluded.email, phone = excluded.phone, changed_at = excluded.changed_at")?;
+    Ok(())
+}
+
+/// Contacts, each of a customer and an address in lower case.
+///
+/// # Errors
+/// The database's.
+pub async fn contacts_of(db: &mut impl Connected, keys: &[(CustomerId, &str)]) -> Result<Vec<(CustomerId, String, Contact)>, sqlx::Error> {
+    #[derive(sqlx::FromRow)]
+    struct Row {
+        customer_id: CustomerId,
+        email_key: String,
+        #[sqlx(flatten)]
+        contact: Contact,
+    }
+    let rows = sql!(among as Row, db, "SELECT customer_id, email_key, email, name, title, phone FROM contacts WHERE", keys, |key| [
+        "customer_id" = key.0,
+        "email_key" = key.1
+    ])?;
+    Ok(rows.into_iter().map(|row| (row.customer_id, row.email_key, row.contact)).collect())
 }
 
 /// The contacts of a customer by their names, at most 100.
@@ -329,7 +458,7 @@ pub async fn contacts(db: &mut impl Connected, customer: CustomerId) -> Result<V
 }
 
 /// An entitlement.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Entitlement {
     /// Its id.
     pub id: Uuid,
@@ -368,33 +497,38 @@ impl Keyed for Entitlement {
     }
 }
 
-/// Puts an entitlement in, or changes the customer's one of that number.
+/// Puts entitlements in, or changes those of these numbers, each once. What is another customer's stays as it is.
 ///
 /// # Errors
 /// The database's.
-pub async fn put_entitlement(
+pub async fn put_entitlements(
     db: &mut impl Connected,
-    customer: CustomerId,
-    e: &Entitlement,
+    _: &Importing,
+    rows: &[(CustomerId, Entitlement)],
     now: Timestamp,
-) -> Result<Written, sqlx::Error> {
-    sql!(optional as (Timestamp,), db, "INSERT INTO entitlements (id, number, customer_id, name, name_key, tier, products, support_level, starts_at, ends_at, units_total, units_used, imported_at, changed_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)
-        ON CONFLICT (number) DO UPDATE SET name = excluded.name, name_key = excluded.name_key, tier = excluded.tier, products = excluded.products, support_level = excluded.support_level,
-            starts_at = excluded.starts_at, ends_at = excluded.ends_at, units_total = excluded.units_total, units_used = excluded.units_used, changed_at = excluded.changed_at
-        WHERE entitlements.name <> excluded.name OR entitlements.tier <> excluded.tier OR entitlements.products <> excluded.products OR entitlements.support_level <> excluded.support_level
-            OR entitlements.starts_at <> excluded.starts_at OR entitlements.ends_at <> excluded.ends_at OR entitlements.units_total <> excluded.units_total OR entitlements.units_used <> excluded.units_used
-        RETURNING imported_at",
-        e.id, e.number.as_str(), customer, e.name.as_str(), e.name_key.as_str(), e.tier.as_str(), e.products.as_str(), e.support_level.as_str(), e.starts_at, e.ends_at, e.units_total, e.units_used, now)
+) -> Result<(), sqlx::Error> {
+    sql!(insert db, "INSERT INTO entitlements (id, number, customer_id, name, name_key, tier, products, support_level, starts_at, ends_at, units_total, units_used, imported_at, changed_at)", rows,
+        |row| [row.1.id, row.1.number.as_str(), row.0, row.1.name.as_str(), row.1.name_key.as_str(), row.1.tier.as_str(), row.1.products.as_str(), row.1.support_level.as_str(), row.1.starts_at, row.1.ends_at, row.1.units_total, row.1.units_used, now, now],
+        "ON CONFLICT (number) DO UPDATE SET name = excluded.name, name_key = excluded.name_key, tier = excluded.tier, products = excluded.products, support_level = excluded.support_level,
+        starts_at = excluded.starts_at, ends_at = excluded.ends_at, units_total = excluded.units_total, units_used = excluded.units_used, changed_at = excluded.changed_at
+        WHERE entitlements.customer_id = excluded.customer_id")?;
+    Ok(())
 }
 
-/// The customer that an entitlement of a number belongs to.
+/// The entitlements of these numbers, each with its customer's number.
 ///
 /// # Errors
 /// The database's.
-pub async fn customer_of_entitlement(db: &mut impl Connected, number: &str) -> Result<Option<CustomerId>, sqlx::Error> {
-    let row: Option<(CustomerId,)> = sql!(optional as (CustomerId,), db, "SELECT customer_id FROM entitlements WHERE number = $1", number)?;
-    Ok(row.map(|(id,)| id))
+pub async fn entitlements_of(db: &mut impl Connected, numbers: &[&str]) -> Result<Vec<(String, Entitlement)>, sqlx::Error> {
+    #[derive(sqlx::FromRow)]
+    struct Row {
+        customer: String,
+        #[sqlx(flatten)]
+        entitlement: Entitlement,
+    }
+    let rows = sql!(among as Row, db, "SELECT c.number AS customer, e.id, e.number, e.name, e.name_key, e.tier, e.products, e.support_level, e.starts_at, e.ends_at, e.units_total, e.units_used
+        FROM entitlements e JOIN customers c ON c.id = e.customer_id WHERE", numbers, |number| ["e.number" = *number])?;
+    Ok(rows.into_iter().map(|row| (row.customer, row.entitlement)).collect())
 }
 
 /// The entitlements of a customer, those that end last first.

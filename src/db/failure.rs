@@ -61,6 +61,16 @@ impl From<sqlx::Error> for Failure {
         if code == "22021" {
             return Self::Refusal(Refusal::field("", "Leave out control characters"));
         }
+        // Two imports at the same moment: run again, the second one finds what the first has written.
+        let (name, message) = (db.constraint().unwrap_or_default(), db.message());
+        let imported = ["customers", "customer_people", "contacts", "entitlements", "tickets", "ticket_messages"];
+        if db.is_unique_violation()
+            && imported
+                .iter()
+                .any(|table| name.strip_prefix(table).is_some_and(|rest| rest.starts_with('_')) || message.contains(&format!(" {table}.")))
+        {
+            return Self::Retry(error);
+        }
         match refusal(db.as_ref()) {
             Some(refusal) => Self::Refusal(refusal),
             None => Self::Fault(error.to_string()),

@@ -252,6 +252,40 @@ pub fn values(insert: &str, columns: usize, rows: usize) -> String {
     text
 }
 
+/// What so many keys are looked up by: `… number IN ($1, $2)`, or, with more columns than one, `… ((a = $1 AND b = $2) OR
+/// (a = $3 AND b = $4))`.
+#[must_use]
+pub fn among(text: &str, columns: &[&str], keys: usize, tail: &str) -> String {
+    let mut out = String::with_capacity(text.len() + keys * columns.len() * 12);
+    out.push_str(text);
+    match columns {
+        [column] => {
+            out.push_str(&format!(" {column} IN ("));
+            for n in 1..=keys {
+                out.push_str(&format!("{}${n}", if n > 1 { ", " } else { "" }));
+            }
+            out.push(')');
+        }
+        _ => {
+            out.push_str(" (");
+            for key in 0..keys {
+                out.push_str(if key > 0 { " OR (" } else { "(" });
+                for (n, column) in columns.iter().enumerate() {
+                    let and = if n > 0 { " AND " } else { "" };
+                    out.push_str(&format!("{and}{column} = ${}", key * columns.len() + n + 1));
+                }
+                out.push(')');
+            }
+            out.push(')');
+        }
+    }
+    if !tail.is_empty() {
+        out.push(' ');
+        out.push_str(tail);
+    }
+    out
+}
+
 /// Registers the texts that a module may send.
 #[macro_export]
 macro_rules! register_sql {
@@ -266,7 +300,11 @@ macro_rules! register_sql {
 /// `sql!(all as Row, …)` give rows of a type that derives `sqlx::FromRow` (or a tuple).
 ///
 /// `sql!(insert tx, "INSERT INTO table (a, b)", rows, |row| [row.a, row.b])` puts in many rows, [`ROWS`] with one
-/// statement, and gives their number.
+/// statement, and gives their number. What an upsert has behind its values comes last: `…, "ON CONFLICT (a) DO UPDATE …"`;
+/// and `sql!(insert as Row, …)` gives the rows that its RETURNING names.
+///
+/// `sql!(among as Row, db, "SELECT … WHERE", keys, |key| ["a" = key.a])` finds the rows of many keys, [`ROWS`] with one
+/// statement; no key may be there twice.
 #[macro_export]
 macro_rules! sql {
     (execute $conn:expr, $text:expr $(, $arg:expr)* $(,)?) => {{
@@ -279,14 +317,41 @@ macro_rules! sql {
     (one as $row:ty, $conn:expr, $text:expr $(, $arg:expr)* $(,)?) => { $crate::sql!(@rows fetch_one $row, $conn, $text $(, $arg)*) };
     (optional as $row:ty, $conn:expr, $text:expr $(, $arg:expr)* $(,)?) => { $crate::sql!(@rows fetch_optional $row, $conn, $text $(, $arg)*) };
     (all as $row:ty, $conn:expr, $text:expr $(, $arg:expr)* $(,)?) => { $crate::sql!(@rows fetch_all $row, $conn, $text $(, $arg)*) };
-    (insert $conn:expr, $text:literal, $rows:expr, |$row:ident| [$($value:expr),+ $(,)?] $(,)?) => {{
+    (insert as $as:ty, $conn:expr, $text:literal, $rows:expr, |$row:ident| [$($value:expr),+ $(,)?], $tail:literal $(,)?) => {{
+        const COLUMNS: usize = [$(stringify!($value)),+].len();
+        $crate::register_sql!(::std::format!("{} {}", $crate::db::values($text, COLUMNS, 1), $tail).leak());
+        async {
+            let mut found: ::std::vec::Vec<$as> = ::std::vec::Vec::new();
+            for rows in $rows.chunks($crate::db::ROWS) {
+                let text = ::sqlx::AssertSqlSafe(::std::format!("{} {}", $crate::db::values($text, COLUMNS, rows.len()), $tail));
+                match $crate::db::Connected::conn(&mut *$conn) {
+                    $crate::db::Conn::Sqlite(c) => {
+                        let mut query = ::sqlx::query_as::<::sqlx::Sqlite, $as>(text);
+                        for $row in rows { $(query = query.bind($value);)+ }
+                        found.extend(query.fetch_all(c).await?);
+                    }
+                    $crate::db::Conn::Postgres(c) => {
+                        let mut query = ::sqlx::query_as::<::sqlx::Postgres, $as>(text);
+                        for $row in rows { $(query = query.bind($value);)+ }
+                        found.extend(query.fetch_all(c).await?);
+                    }
+                }
+            }
+            Ok::<::std::vec::Vec<$as>, ::sqlx::Error>(found)
+        }
+        .await
+    }};
+    (insert $conn:expr, $text:literal, $rows:expr, |$row:ident| [$($value:expr),+ $(,)?] $(,)?) => {
+        $crate::sql!(insert $conn, $text, $rows, |$row| [$($value),+], "")
+    };
+    (insert $conn:expr, $text:literal, $rows:expr, |$row:ident| [$($value:expr),+ $(,)?], $tail:literal $(,)?) => {{
         const COLUMNS: usize = [$(stringify!($value)),+].len();
         // The shape that stands for all: the others have more rows.
-        $crate::register_sql!($crate::db::values($text, COLUMNS, 1).leak());
+        $crate::register_sql!(::std::format!("{} {}", $crate::db::values($text, COLUMNS, 1), $tail).leak());
         async {
             let mut written = 0;
             for rows in $rows.chunks($crate::db::ROWS) {
-                let text = ::sqlx::AssertSqlSafe($crate::db::values($text, COLUMNS, rows.len()));
+                let text = ::sqlx::AssertSqlSafe(::std::format!("{} {}", $crate::db::values($text, COLUMNS, rows.len()), $tail));
                 written += match $crate::db::Connected::conn(&mut *$conn) {
                     $crate::db::Conn::Sqlite(c) => {
                         let mut query = ::sqlx::query::<::sqlx::Sqlite>(text);
@@ -301,6 +366,32 @@ macro_rules! sql {
                 };
             }
             Ok::<u64, ::sqlx::Error>(written)
+        }
+        .await
+    }};
+    (among as $as:ty, $conn:expr, $text:literal, $keys:expr, |$key:ident| [$($column:literal = $value:expr),+ $(,)?] $(,)?) => {
+        $crate::sql!(among as $as, $conn, $text, $keys, |$key| [$($column = $value),+], "")
+    };
+    (among as $as:ty, $conn:expr, $text:literal, $keys:expr, |$key:ident| [$($column:literal = $value:expr),+ $(,)?], $tail:literal $(,)?) => {{
+        $crate::register_sql!($crate::db::among($text, &[$($column),+], 1, $tail).leak());
+        async {
+            let mut found: ::std::vec::Vec<$as> = ::std::vec::Vec::new();
+            for keys in $keys.chunks($crate::db::ROWS) {
+                let text = ::sqlx::AssertSqlSafe($crate::db::among($text, &[$($column),+], keys.len(), $tail));
+                match $crate::db::Connected::conn(&mut *$conn) {
+                    $crate::db::Conn::Sqlite(c) => {
+                        let mut query = ::sqlx::query_as::<::sqlx::Sqlite, $as>(text);
+                        for $key in keys { $(query = query.bind($value);)+ }
+                        found.extend(query.fetch_all(c).await?);
+                    }
+                    $crate::db::Conn::Postgres(c) => {
+                        let mut query = ::sqlx::query_as::<::sqlx::Postgres, $as>(text);
+                        for $key in keys { $(query = query.bind($value);)+ }
+                        found.extend(query.fetch_all(c).await?);
+                    }
+                }
+            }
+            Ok::<::std::vec::Vec<$as>, ::sqlx::Error>(found)
         }
         .await
     }};

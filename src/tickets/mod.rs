@@ -4,6 +4,8 @@
 #[cfg(feature = "ssr")]
 pub mod actions;
 mod functions;
+#[cfg(feature = "ssr")]
+pub mod import;
 mod model;
 #[cfg(feature = "ssr")]
 pub mod pages;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{Side, Stage};
 use crate::{
     db::Connected,
-    guard::{Authority, Handling},
+    guard::{Authority, Handling, Importing},
     list::sql::{Bound, Column, Filter, Key, Keyed, ListSpec, ListSql, WHOLE},
     permissions::{ManageMembers, Permit},
     sql,
@@ -677,4 +677,234 @@ pub async fn readdress(db: &mut impl Connected, account: AccountId, email: &str,
 /// The database's.
 pub async fn forget(db: &mut impl Connected, before: Timestamp) -> Result<u64, sqlx::Error> {
     sql!(execute db, "DELETE FROM ticket_attachments WHERE ticket_id IS NULL AND uploaded_at < $1", before)
+}
+
+/// What an import knows of a ticket that is there.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Known {
+    /// The ticket.
+    pub id: TicketId,
+    /// What people call it.
+    pub number: String,
+    /// Its customer; none where it is an organization's own.
+    pub customer_id: Option<CustomerId>,
+    /// `import`, where an import has brought it.
+    pub source: String,
+    /// In one line.
+    pub subject: String,
+    /// Markdown.
+    pub description: String,
+    /// In the desk's words.
+    pub priority: String,
+    /// In the desk's words.
+    pub state: String,
+    /// May be empty.
+    pub department: String,
+    /// May be empty.
+    pub category: String,
+    /// May be empty.
+    pub product: String,
+    /// May be empty.
+    pub requester_name: String,
+    /// May be empty.
+    pub requester_email: String,
+    /// May be empty.
+    pub url: String,
+    /// When it was raised.
+    pub created_at: Timestamp,
+    /// When something was last said or done.
+    pub updated_at: Timestamp,
+}
+
+/// The tickets of these numbers.
+///
+/// # Errors
+/// The database's.
+pub async fn by_numbers(db: &mut impl Connected, numbers: &[&str]) -> Result<Vec<Known>, sqlx::Error> {
+    sql!(among as Known, db, "SELECT id, number, customer_id, source, subject, description, priority, state, department, category, product, requester_name, requester_email, url, created_at, updated_at
+        FROM tickets WHERE", numbers, |number| ["number" = *number])
+}
+
+/// What a ticket is counted by, and what else a change of it has to know.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Locked {
+    /// The ticket.
+    pub id: TicketId,
+    /// Whose.
+    pub owner_id: Uuid,
+    /// What its state comes to.
+    pub stage: String,
+    /// May be empty.
+    pub department: String,
+    /// 1 to 5.
+    pub priority_rank: i64,
+    /// When something was last said or done.
+    pub updated_at: Timestamp,
+    /// Since when it is solved or over.
+    pub resolved_at: Option<Timestamp>,
+}
+
+/// Takes the locks of tickets, and gives what they are then.
+///
+/// # Errors
+/// The database's.
+pub async fn lock_many(db: &mut impl Connected, ids: &[TicketId]) -> Result<Vec<Locked>, sqlx::Error> {
+    sql!(
+        among as Locked,
+        db,
+        "UPDATE tickets SET revision = revision + 1 WHERE",
+        ids,
+        |id| ["id" = *id],
+        "RETURNING id, owner_id, stage, department, priority_rank, updated_at, resolved_at"
+    )
+}
+
+/// What an import gives a ticket.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// The ticket.
+    pub id: TicketId,
+    /// Its customer.
+    pub customer: CustomerId,
+    /// What the record says.
+    pub record: super::import::TicketRecord,
+    /// How many messages it has, where it is new.
+    pub messages: i64,
+    /// Since when it is solved or over.
+    pub resolved_at: Option<Timestamp>,
+}
+
+impl Imported {
+    fn requester_key(&self) -> String {
+        self.record.requester_email.to_lowercase()
+    }
+    fn search_key(&self) -> String {
+        search_key(&self.record.number, &self.record.subject, &self.record.product)
+    }
+    fn stage(&self) -> &'static str {
+        Stage::of_state(&self.record.state).name()
+    }
+}
+
+/// Writes new tickets of customers that an import brings. They are not counted.
+///
+/// # Errors
+/// The database's; a unique violation where a number is taken.
+pub async fn import(db: &mut impl Connected, _: &Importing, rows: &[Imported], now: Timestamp) -> Result<(), sqlx::Error> {
+    sql!(insert db, "INSERT INTO tickets (id, number, customer_id, owner_id, requester_name, requester_name_key, requester_email, requester_key, product, subject, subject_key, search_key, description,
+        priority, priority_rank, state, stage, department, category, url, source, desk_state, messages, created_at, updated_at, resolved_at, imported_at)", rows,
+        |row| [row.id, row.record.number.as_str(), row.customer, row.customer, row.record.requester_name.as_str(), fold(&row.record.requester_name), row.record.requester_email.as_str(), row.requester_key(),
+            row.record.product.as_str(), row.record.subject.as_str(), fold(&row.record.subject), row.search_key(), row.record.description.as_str(),
+            row.record.priority.as_str(), super::rank(&row.record.priority), row.record.state.as_str(), row.stage(), row.record.department.as_str(), row.record.category.as_str(), row.record.url.as_str(),
+            "import", "none", row.messages, row.record.created, row.record.updated, row.resolved_at, now])?;
+    Ok(())
+}
+
+/// Changes tickets, in a unit that holds their locks, to what an import says. They are not counted.
+///
+/// # Errors
+/// The database's.
+pub async fn change_imported(db: &mut impl Connected, _: &Importing, rows: &[Imported], now: Timestamp) -> Result<(), sqlx::Error> {
+    for row in rows {
+        let record = &row.record;
+        sql!(execute db, "UPDATE tickets SET requester_name = $2, requester_name_key = $3, requester_email = $4, requester_key = $5, product = $6, subject = $7, subject_key = $8, search_key = $9, description = $10,
+            priority = $11, priority_rank = $12, state = $13, stage = $14, department = $15, category = $16, url = $17, created_at = $18, updated_at = $19, resolved_at = $20, imported_at = $21 WHERE id = $1",
+            row.id, record.requester_name.as_str(), fold(&record.requester_name), record.requester_email.as_str(), row.requester_key(), record.product.as_str(), record.subject.as_str(), fold(&record.subject), row.search_key(), record.description.as_str(),
+            record.priority.as_str(), super::rank(&record.priority), record.state.as_str(), row.stage(), record.department.as_str(), record.category.as_str(), record.url.as_str(), record.created, record.updated, row.resolved_at, now)?;
+    }
+    Ok(())
+}
+
+/// What a ticket is counted by: owner, stage, department and rank.
+pub type Kind = (Uuid, String, String, i64);
+
+/// Counts tickets of many kinds more, or fewer.
+///
+/// # Errors
+/// The database's.
+pub async fn count_many(db: &mut impl Connected, rows: &[(Kind, i64)]) -> Result<(), sqlx::Error> {
+    let (more, fewer): (Vec<_>, Vec<_>) = rows.iter().filter(|row| row.1 != 0).partition(|row| row.1 > 0);
+    for ((owner, stage, department, rank), by) in fewer {
+        count(db, *owner, stage, department, *rank, *by).await?;
+    }
+    sql!(insert db, "INSERT INTO ticket_counts (owner_id, stage, department, priority_rank, tickets)", more, |row| [row.0.0, row.0.1.as_str(), row.0.2.as_str(), row.0.3, row.1],
+        "ON CONFLICT (owner_id, stage, department, priority_rank) DO UPDATE SET tickets = ticket_counts.tickets + excluded.tickets")?;
+    Ok(())
+}
+
+/// A message of an import.
+#[derive(Clone, Debug)]
+pub struct ImportedMessage {
+    /// Its id.
+    pub id: MessageId,
+    /// In which ticket.
+    pub ticket: TicketId,
+    /// What the record says.
+    pub record: super::import::MessageRecord,
+}
+
+/// A message of an import that is there.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct KnownMessage {
+    /// Its id.
+    pub id: MessageId,
+    /// In which ticket.
+    pub ticket_id: TicketId,
+    /// The desk's id for it.
+    pub external_id: String,
+    /// May be empty.
+    pub author_name: String,
+    /// `customer` or `staff`.
+    pub side: String,
+    /// Markdown.
+    pub body: String,
+    /// When it was said.
+    pub at: Timestamp,
+}
+
+/// Messages, each by its ticket and the desk's id for it.
+///
+/// # Errors
+/// The database's.
+pub async fn messages_of(db: &mut impl Connected, keys: &[(TicketId, &str)]) -> Result<Vec<KnownMessage>, sqlx::Error> {
+    sql!(
+        among as KnownMessage,
+        db,
+        "SELECT id, ticket_id, external_id, author_name, side, body, at FROM ticket_messages WHERE",
+        keys,
+        |key| ["ticket_id" = key.0, "external_id" = key.1]
+    )
+}
+
+/// Writes new messages that an import brings. Their tickets do not count them by this.
+///
+/// # Errors
+/// The database's; a unique violation where one is there.
+pub async fn import_messages(db: &mut impl Connected, _: &Importing, rows: &[ImportedMessage]) -> Result<(), sqlx::Error> {
+    sql!(insert db, "INSERT INTO ticket_messages (id, ticket_id, kind, side, author_name, body, at, external_id)", rows,
+        |row| [row.id, row.ticket, "reply", row.record.side.name(), row.record.author_name.as_str(), row.record.body.as_str(), row.record.at, row.record.id.as_str()])?;
+    Ok(())
+}
+
+/// Changes messages to what an import says.
+///
+/// # Errors
+/// The database's.
+pub async fn change_messages(db: &mut impl Connected, _: &Importing, rows: &[ImportedMessage]) -> Result<(), sqlx::Error> {
+    for row in rows {
+        sql!(execute db, "UPDATE ticket_messages SET side = $2, author_name = $3, body = $4, at = $5 WHERE id = $1",
+            row.id, row.record.side.name(), row.record.author_name.as_str(), row.record.body.as_str(), row.record.at)?;
+    }
+    Ok(())
+}
+
+/// Counts messages that tickets have more.
+///
+/// # Errors
+/// The database's.
+pub async fn count_messages(db: &mut impl Connected, _: &Importing, more: &[(TicketId, i64)]) -> Result<(), sqlx::Error> {
+    for (ticket, n) in more {
+        sql!(execute db, "UPDATE tickets SET messages = messages + $2 WHERE id = $1", *ticket, *n)?;
+    }
+    Ok(())
 }

@@ -74,6 +74,42 @@ impl Timestamp {
         (date.iso_date() == text).then_some(date)
     }
 
+    /// A moment of RFC 3339, such as `2026-11-24T14:05:00Z` or `2026-11-24T15:05:00.5+01:00`; nothing for what is none.
+    #[cfg(feature = "ssr")]
+    #[must_use]
+    pub fn of_rfc3339(text: &str) -> Option<Self> {
+        let day = Self::of_date(text.get(..10)?)?;
+        let rest = text.get(10..)?.strip_prefix(['T', 't', ' '])?;
+        let number = |text: &str, most: i64| {
+            let is_right = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+            text.parse::<i64>().ok().filter(|n| is_right && *n <= most)
+        };
+        let time = |text: &str| {
+            let hour = number(text.get(..2)?, 23)?;
+            Some((hour * 60 + number(text.get(2..)?.strip_prefix(':')?, 59)?) * MINUTE)
+        };
+        let minutes = time(rest.get(..5)?)?;
+        // A leap second is the last one again.
+        let seconds = number(rest.get(5..)?.strip_prefix(':')?.get(..2)?, 60)?.min(59) * SECOND;
+        let rest = rest.get(8..)?;
+        let end = rest.find(['Z', 'z', '+', '-'])?;
+        let (fraction, zone) = rest.split_at(end);
+        let micros = match fraction.strip_prefix('.') {
+            None if fraction.is_empty() => 0,
+            Some(digits) if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                format!("{digits:0<6}").get(..6)?.parse().ok()?
+            }
+            _ => return None,
+        };
+        let offset = match zone.as_bytes().first()? {
+            b'+' => time(zone.get(1..)?)?,
+            b'-' => -time(zone.get(1..)?)?,
+            _ if zone.len() == 1 => 0,
+            _ => return None,
+        };
+        Some(day.plus(minutes + seconds + micros - offset))
+    }
+
     /// The day in UTC, as `2026-11-24`: for the address and for `<input type="date">`.
     #[must_use]
     pub fn iso_date(self) -> String {
@@ -134,6 +170,32 @@ mod tests {
         for text in ["", "2026-02-29", "2026-13-01", "2026-00-10", "2026-11-31", "2026-1-1", "26-11-24", "2026-11-24T00", "+026-11-24", "x"]
         {
             assert_eq!(Timestamp::of_date(text), None, "{text}");
+        }
+        for (text, same) in [
+            ("2026-11-24T14:05:09Z", "2026-11-24T14:05:09Z"),
+            ("2026-11-24t14:05:09.75z", "2026-11-24T14:05:09Z"),
+            ("2026-11-24 00:05:09+01:00", "2026-11-23T23:05:09Z"),
+            ("2026-12-31T23:59:60-00:30", "2027-01-01T00:29:59Z"),
+        ] {
+            assert_eq!(Timestamp::of_rfc3339(text).map(Timestamp::rfc3339).as_deref(), Some(same), "{text}");
+        }
+        assert_eq!(Timestamp::of_rfc3339("1970-01-01T00:00:00.0123456789Z"), Some(Timestamp(12_345)));
+        for text in [
+            "",
+            "2026-11-24",
+            "2026-11-24T14:05:09",
+            "2026-02-30T00:00:00Z",
+            "2026-11-24T24:00:00Z",
+            "2026-11-24T14:05Z",
+            "2026-11-24T14:05:09.Z",
+            "2026-11-24T14:05:09+1:00",
+            "2026-11-24T14:05:09Zx",
+            "2026-11-24T14:05:09+01:00x",
+            "2026-11-2€T14:05:09Z",
+            "2026-11-24T1€:05:09Z",
+            "2026-11-24T+1:05:09Z",
+        ] {
+            assert_eq!(Timestamp::of_rfc3339(text), None, "{text}");
         }
         assert_eq!(Timestamp(951_782_400 * SECOND).date_time(), "29 February 2000, 00:00 UTC");
     }

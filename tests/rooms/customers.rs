@@ -1,7 +1,7 @@
 //! The operator's customers (`SPEC.md` §3.4, §3.5): imported, recreated, joined; entitlements and contacts.
 
 use org_portal::{
-    cli::import::{Counts, import},
+    cli::import::{Counts, How, import},
     customers::actions,
     permissions::Role,
     words::{DAY, Email, HOUR},
@@ -13,12 +13,16 @@ const START_PAGE: &str = "/getting-started";
 
 /// Imports lines of JSON, as a file; gives the counts and the refusals as `line field`.
 pub async fn take(portal: &TestPortal, lines: &str) -> (Counts, Vec<String>) {
-    // Two imports never begin at the same moment.
-    portal.clock.advance(1);
+    take_as(portal, lines, false).await
+}
+
+/// The same, or what it would come to.
+pub async fn take_as(portal: &TestPortal, lines: &str, rehearses: bool) -> (Counts, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let (file, report) = (folder.path().join("customers.jsonl"), folder.path().join("report.json"));
     std::fs::write(&file, lines).unwrap();
-    let counts = import(&portal.portal, &file, false, Some(&report), false).await.unwrap();
+    let how = How { rehearses, report: Some(report.clone()), ..How::default() };
+    let counts = import(&portal.portal, &file, &how).await.unwrap();
     let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).expect("the report is JSON");
     for key in ["added", "changed", "unchanged", "refused"] {
         assert!(report[key].is_object(), "{report}");
@@ -31,11 +35,11 @@ pub async fn take(portal: &TestPortal, lines: &str) -> (Counts, Vec<String>) {
     (counts, refusals.iter().map(|refusal| format!("{} {}", refusal["line"], refusal["field"].as_str().unwrap())).collect())
 }
 
-fn total(counts: &std::collections::BTreeMap<&'static str, u64>) -> u64 {
+pub fn total(counts: &std::collections::BTreeMap<&'static str, u64>) -> u64 {
     counts.values().sum()
 }
 
-const ACME: &str = r#"
+pub const ACME: &str = r#"
 {"kind":"customer","number":"C1","name":"Acme GmbH","domain":"acme.example","administrator":"ada@example.com"}
 {"kind":"person","customer":"C1","email":"bob@example.com","role":"Admin"}
 {"kind":"person","customer":"C1","email":"eve@example.com"}
@@ -84,16 +88,24 @@ on_both! {
         let (counts, refused) = take(portal, &lines.join("\n")).await;
         assert_eq!(
             refused,
-            ["3 domain", "5 number", "6 name", "9 email", "12 email", "12 role", "13 start", "14 line", "15 line", "16 line", "18 line", "2 domain", "4 administrator", "10 email", "11 customer"],
+            ["2 domain", "3 domain", "4 administrator", "5 number", "6 name", "9 email", "10 email", "11 customer", "12 email", "12 role", "13 start", "14 line", "15 line", "16 line", "18 line"],
             "{counts:?}"
         );
         assert_eq!((total(&counts.added), total(&counts.refused)), (4, 14), "{counts:?}");
         assert_eq!(portal.rows("SELECT email_key FROM customer_people ORDER BY email_key").await.concat(), ["ada@example.com", "bob@example.com", "last@example.com"]);
-        // With --strict the first one ends it.
+        // With --strict the first one ends it; what stands before it is there, and nothing of what stands behind.
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("x.jsonl");
-        std::fs::write(&file, lines.join("\n")).unwrap();
-        assert!(import(&portal.portal, &file, true, None, false).await.unwrap_err().contains("x.jsonl:3: domain"));
+        let (file, report) = (folder.path().join("x.jsonl"), folder.path().join("report.json"));
+        let strict = r#"{"kind":"customer","number":"S1","name":"Before"}
+{"kind":"customer","number":"S2","name":"Not taken","domain":"acme.example"}
+{"kind":"customer","number":"S3","name":"Behind"}"#;
+        std::fs::write(&file, strict).unwrap();
+        let how = How { is_strict: true, report: Some(report.clone()), ..How::default() };
+        let error = import(&portal.portal, &file, &how).await.unwrap_err();
+        assert!(error.contains("x.jsonl:2: domain"), "{error}");
+        assert_eq!(portal.rows("SELECT number FROM customers WHERE number LIKE 'S%'").await.concat(), ["S1"]);
+        let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).expect("the report is whole");
+        assert!(report["failed"].as_str().unwrap().contains("x.jsonl:2") && report["added"]["customer"] == 1, "{report}");
     }
 
     async fn csv_files_of_a_folder_are_the_same_import(portal) {
@@ -102,14 +114,14 @@ on_both! {
         write("people.csv", b"\xEF\xBB\xBFemail,customer\r\nbob@example.com,C1\r\n\xff\xfe@example.com,C1\r\neve@example.com\r\n");
         write("customers.csv", "number,name,administrator\nC1,\"Acme, Inc. \"\"Best\"\"\",ada@example.com\n".as_bytes());
         write("entitlements.csv", b"number,customer,name,start,end,products\nE1,C1,Gold,2026-01-01,2026-12-31,MySQL; PostgreSQL\n");
-        let counts = import(&portal.portal, folder.path(), false, None, false).await.unwrap();
+        let counts = import(&portal.portal, folder.path(), &How::default()).await.unwrap();
         assert_eq!((total(&counts.added), total(&counts.refused)), (3, 2), "{counts:?}");
         assert_eq!(portal.text("SELECT name FROM customers").await, "Acme, Inc. \"Best\"");
         assert_eq!(portal.text("SELECT products FROM entitlements").await, "MySQL\nPostgreSQL");
         write("customers.csv", b"id,title\n1,2\n");
-        let error = import(&portal.portal, folder.path(), false, None, false).await.unwrap_err();
+        let error = import(&portal.portal, folder.path(), &How::default()).await.unwrap_err();
         assert!(error.contains("number, name, domain, administrator"), "{error}");
-        assert!(import(&portal.portal, &folder.path().join("nothing.jsonl"), false, None, false).await.is_err());
+        assert!(import(&portal.portal, &folder.path().join("nothing.jsonl"), &How::default()).await.is_err());
     }
 
     async fn the_administrators_first_sign_in_recreates_the_organization_and_others_join_by_signing_in(portal) {
@@ -190,41 +202,6 @@ on_both! {
         ada.call_in(portal.organization_of("ada").await, "rename_organization", &[("form[name]", "Mine")]).await.refused(409, serde_json::json!({ "Conflict": "NameOfCustomer" }));
         take(portal, &ACME.replace("Acme GmbH", "Acme SE")).await;
         assert_eq!(ada.get("/organization").await.is(200).fact("Name"), "Acme SE");
-    }
-
-    async fn six_people_of_one_customer_at_the_same_moment_make_one_organization(portal) {
-        let second = TestPortal::second(portal).await;
-        for round in 0..5 {
-            let names: Vec<String> = (0..6).map(|n| format!("p{n}r{round}")).collect();
-            let mut browsers = Vec::new();
-            for name in &names {
-                browsers.push(portal.sign_up(name).await);
-            }
-            let mut lines = format!("{{\"kind\":\"customer\",\"number\":\"C{round}\",\"name\":\"Acme {round}\",\"administrator\":\"{}@example.com\"}}\n", names[0]);
-            for name in &names[1..] {
-                lines.push_str(&format!("{{\"kind\":\"person\",\"customer\":\"C{round}\",\"email\":\"{name}@example.com\"}}\n"));
-            }
-            take(portal, &lines).await;
-            let again = |n: usize| {
-                let (browser, portal, second) = (browsers[n].clone(), &portal, &second);
-                let name = names[n].clone();
-                async move {
-                    browser.drop_cookie("session");
-                    let at = if n.is_multiple_of(2) { browser } else { browser.at(second) };
-                    portal.sign_in_to(&at, &format!("{name}@example.com"), PASSWORD).await.is(303)
-                }
-            };
-            tokio::join!(again(0), again(1), again(2), again(3), again(4), again(5));
-            // Whoever was before the administrator joins the next time.
-            for (n, name) in names.iter().enumerate() {
-                portal.sign_in_again(&browsers[n], name).await.get("/organization").await.is(200);
-            }
-            let organization = portal.engine.literal(portal.organization_of(&names[0]).await.0);
-            assert_eq!(portal.count(&format!("SELECT count(*) FROM members WHERE organization_id = {organization}")).await, 6);
-            assert_eq!(portal.count(&format!("SELECT members_count FROM organizations WHERE id = {organization}")).await, 6);
-            assert_eq!(portal.count(&format!("SELECT count(*) FROM organizations WHERE name = 'Acme {round}'")).await, 1);
-        }
-        second.stop().await;
     }
 
     async fn the_operator_opens_an_organization_with_another_administrator_or_joins_the_two(portal) {

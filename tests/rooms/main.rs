@@ -17,6 +17,7 @@ mod customers;
 mod generate;
 mod getting_started;
 mod house;
+mod imports;
 mod invitations;
 mod live;
 mod members;

@@ -294,7 +294,7 @@ on_both! {
         let file = folder.path().join("customers.jsonl");
         let lines = "{\"kind\":\"customer\",\"number\":\"CUST-0042\",\"name\":\"Müller Werke\",\"administrator\":\"max@example.com\"}\n{\"kind\":\"entitlement\",\"customer\":\"CUST-0042\",\"number\":\"E1\",\"name\":\"Premium\",\"start\":\"2026-01-01\",\"end\":\"2027-01-01\"}\n{\"kind\":\"contact\",\"customer\":\"CUST-0042\",\"email\":\"csm@vendor.example\",\"name\":\"Maria Manager\"}\n{\"kind\":\"customer\",\"number\":\"X7\",\"name\":\"Other\"}";
         std::fs::write(&file, lines).unwrap();
-        org_portal::cli::import::import(&portal.portal, &file, false, None, false).await.unwrap();
+        org_portal::cli::import::import(&portal.portal, &file, &org_portal::cli::import::How::default()).await.unwrap();
         for (list, query, found) in [
             ("accounts", "", vec!["Ada Example", "Bob Example", "Eve Example", "Olga Example", "Zoe Example"]),
             ("accounts", "q=b", vec!["Bob Example"]),
@@ -414,10 +414,10 @@ on_both! {
         let mut lines = "{\"kind\":\"customer\",\"number\":\"C1\",\"name\":\"Acme\"}\n{\"kind\":\"person\",\"customer\":\"C1\",\"email\":\"<b>nonsense\"}\n".to_owned();
         lines.push_str(&"not json\n".repeat(1100));
         std::fs::write(&file, lines).unwrap();
-        org_portal::cli::import::import(&portal.portal, &file, false, None, false).await.unwrap();
+        org_portal::cli::import::import(&portal.portal, &file, &org_portal::cli::import::How::default()).await.unwrap();
         portal.clock.advance(HOUR);
         std::fs::write(&file, "{\"kind\":\"customer\",\"number\":\"C1\",\"name\":\"\"}\n").unwrap();
-        org_portal::cli::import::import(&portal.portal, &file, true, None, false).await.unwrap_err();
+        org_portal::cli::import::import(&portal.portal, &file, &org_portal::cli::import::How { is_strict: true, ..Default::default() }).await.unwrap_err();
         let page = olga.get("/operator/imports").await.is(200);
         let rows = page.texts("tbody tr");
         assert_eq!(rows.len(), 2);

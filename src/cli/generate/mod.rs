@@ -1,8 +1,15 @@
-//! `org-portal generate`: a database full of people who do not exist, to try the portal at the size that it will have.
+//! `org-portal generate`: a database full of people who do not exist, to try the portal at the size that it will have; or,
+//! with `--customers`, files to import.
 //!
 //! The same numbers, seed and day give the same rows, but for the Admin's password, which is new each time.
 
+pub mod files;
+mod names;
+
+use std::path::PathBuf;
+
 use clap::{Arg, ArgMatches, Command};
+use names::{Dice, FIRST_WORDS, KINDS, LAST_WORDS, NAMES};
 
 use crate::{
     accounts::store as accounts,
@@ -57,11 +64,37 @@ pub(super) fn command(with_options: impl Fn(Command) -> Command) -> Command {
         .arg(number("organizations", "1", "How many organizations, each with one to three members but the first"))
         .arg(number("members", "1000", "How many members the first organization has"))
         .arg(number("seed", "1", "The same seed gives the same people"))
+        .arg(
+            Arg::new("customers")
+                .long("customers")
+                .value_name("N")
+                .value_parser(clap::value_parser!(u64))
+                .requires("out")
+                .conflicts_with_all(["organizations", "members"])
+                .help("Write files of so many customers to import, and leave the database alone"),
+        )
+        .arg(number("tickets", "3", "With --customers: the most tickets that a customer has"))
+        .arg(Arg::new("out").long("out").value_name("FOLDER").requires("customers").help("With --customers: where the files go"))
+        .arg(
+            Arg::new("day")
+                .long("day")
+                .value_name("DAY")
+                .requires("customers")
+                .value_parser(|text: &str| Timestamp::of_date(text).ok_or("a day like 2026-11-24 is expected"))
+                .help("With --customers: the day around which entitlements begin and end [default: today]"),
+        )
 }
 
 #[expect(clippy::print_stdout, reason = "commands talk to people on a terminal")]
 pub(super) async fn run(config: &Config, matches: &ArgMatches) -> Result<(), String> {
     let number = |name: &str| matches.get_one::<u64>(name).copied().unwrap_or(1);
+    if let (Some(customers), Some(folder)) = (matches.get_one::<u64>("customers"), matches.get_one::<String>("out")) {
+        let day = matches.get_one::<Timestamp>("day").copied().unwrap_or_else(|| Clock::system().now());
+        let plan = files::Plan { customers: *customers, tickets: number("tickets"), seed: number("seed") };
+        let rows = files::write(&PathBuf::from(folder), plan, day)?;
+        println!("{rows} rows in {folder}. Bring them in with: org-portal import customers {folder}");
+        return Ok(());
+    }
     let plan = Plan { organizations: number("organizations").max(1), members: number("members").max(1), seed: number("seed") };
     let db = super::open(config).await?;
     let generated = generate(&db, plan, Clock::system().now()).await;
@@ -271,307 +304,4 @@ impl World {
 
 fn name(account: &accounts::New) -> String {
     full_name(account.first_name.as_str(), account.last_name.as_str())
-}
-
-/// Sebastiano Vigna's SplitMix64: the same numbers for the same seed, in every version.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: u64) -> u64 {
-        self.next() % n.max(1)
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        let at = usize::try_from(self.below(from.len() as u64)).unwrap_or(0);
-        from[at]
-    }
-
-    fn between(&mut self, from: Timestamp, to: Timestamp) -> Timestamp {
-        let span = u64::try_from(to.0 - from.0).unwrap_or(0);
-        from.plus(i64::try_from(self.below(span)).unwrap_or(0))
-    }
-
-    /// An id that sorts by its moment, as the portal's own do.
-    fn id(&mut self, at: Timestamp) -> uuid::Uuid {
-        let mut bytes = [0; 10];
-        bytes[..8].copy_from_slice(&self.next().to_be_bytes());
-        bytes[8..].copy_from_slice(&self.next().to_be_bytes()[..2]);
-        uuid::Builder::from_unix_timestamp_millis(u64::try_from(at.millis()).unwrap_or(0), &bytes).into_uuid()
-    }
-}
-
-/// Names of one script: as they are written, and as they stand in an address.
-#[derive(Clone, Copy)]
-struct Names {
-    first: &'static [(&'static str, &'static str)],
-    last: &'static [(&'static str, &'static str)],
-}
-
-/// Latin thrice, so that about half of the people have Latin names.
-const NAMES: &[Names] = &[LATIN, LATIN, LATIN, NORTHERN, CYRILLIC, GREEK, CHINESE_JAPANESE_KOREAN, ARABIC];
-
-const LATIN: Names = Names {
-    first: &[
-        ("Ada", "ada"),
-        ("Grace", "grace"),
-        ("Charles", "charles"),
-        ("Zoë", "zoe"),
-        ("José", "jose"),
-        ("María", "maria"),
-        ("François", "francois"),
-        ("Chloé", "chloe"),
-        ("André", "andre"),
-        ("Inês", "ines"),
-        ("Jürgen", "juergen"),
-        ("Käthe", "kaethe"),
-        ("Raúl", "raul"),
-        ("Núria", "nuria"),
-        ("Thomas", "thomas"),
-        ("Emma", "emma"),
-        ("Noah", "noah"),
-        ("Olivia", "olivia"),
-        ("Liam", "liam"),
-        ("Sofia", "sofia"),
-        ("Lucas", "lucas"),
-        ("Élodie", "elodie"),
-        ("Benoît", "benoit"),
-        ("Gülşen", "gulsen"),
-        ("Mehmet", "mehmet"),
-        ("Nguyễn", "nguyen"),
-        ("Phương", "phuong"),
-        ("Anaïs", "anais"),
-    ],
-    last: &[
-        ("Lovelace", "lovelace"),
-        ("Hopper", "hopper"),
-        ("Babbage", "babbage"),
-        ("García", "garcia"),
-        ("Müller", "mueller"),
-        ("Dubois", "dubois"),
-        ("Lefèvre", "lefevre"),
-        ("Gonçalves", "goncalves"),
-        ("Ibáñez", "ibanez"),
-        ("O'Brien", "obrien"),
-        ("Smith", "smith"),
-        ("Jones", "jones"),
-        ("Rossi", "rossi"),
-        ("Silva", "silva"),
-        ("Yılmaz", "yilmaz"),
-        ("Trần", "tran"),
-        ("Fernández", "fernandez"),
-        ("Becker", "becker"),
-        ("van der Berg", "vanderberg"),
-        ("de la Cruz", "delacruz"),
-        ("Martin", "martin"),
-        ("Bernard", "bernard"),
-        ("Schäfer", "schaefer"),
-        ("", "x"),
-    ],
-};
-const NORTHERN: Names = Names {
-    first: &[
-        ("Søren", "soren"),
-        ("Åsa", "asa"),
-        ("Björk", "bjork"),
-        ("Łukasz", "lukasz"),
-        ("Zbigniew", "zbigniew"),
-        ("Dvořák", "dvorak"),
-        ("Jiří", "jiri"),
-        ("Šárka", "sarka"),
-        ("Þóra", "thora"),
-        ("Ødegård", "odegard"),
-        ("Väinö", "vaino"),
-        ("Kätlin", "katlin"),
-        ("Gintarė", "gintare"),
-        ("Ádám", "adam"),
-    ],
-    last: &[
-        ("Ångström", "angstrom"),
-        ("Kierkegaard", "kierkegaard"),
-        ("Wiśniewska", "wisniewska"),
-        ("Kowalski", "kowalski"),
-        ("Novák", "novak"),
-        ("Guðmundsdóttir", "gudmundsdottir"),
-        ("Ørsted", "orsted"),
-        ("Mäkinen", "makinen"),
-        ("Kazlauskienė", "kazlauskiene"),
-        ("Nagy", "nagy"),
-        ("Szymańska", "szymanska"),
-        ("Žižek", "zizek"),
-    ],
-};
-const CYRILLIC: Names = Names {
-    first: &[
-        ("Анна", "anna"),
-        ("Олександр", "oleksandr"),
-        ("Дмитрий", "dmitry"),
-        ("Наталія", "nataliia"),
-        ("Сергей", "sergey"),
-        ("Елена", "elena"),
-        ("Јована", "jovana"),
-        ("Милош", "milos"),
-        ("Георги", "georgi"),
-        ("Йорданка", "yordanka"),
-    ],
-    last: &[
-        ("Иванова", "ivanova"),
-        ("Шевченко", "shevchenko"),
-        ("Петров", "petrov"),
-        ("Коваленко", "kovalenko"),
-        ("Соколова", "sokolova"),
-        ("Јовановић", "jovanovic"),
-        ("Димитров", "dimitrov"),
-        ("Щербакова", "shcherbakova"),
-        ("Кузьменко", "kuzmenko"),
-    ],
-};
-const GREEK: Names = Names {
-    first: &[
-        ("Ελένη", "eleni"),
-        ("Γιώργος", "giorgos"),
-        ("Νίκος", "nikos"),
-        ("Αικατερίνη", "aikaterini"),
-        ("Σωκράτης", "sokratis"),
-        ("Υπατία", "ypatia"),
-    ],
-    last: &[
-        ("Παπαδοπούλου", "papadopoulou"),
-        ("Καραθεοδωρή", "karatheodori"),
-        ("Νικολαΐδης", "nikolaidis"),
-        ("Αγγελόπουλος", "angelopoulos"),
-        ("Οικονόμου", "oikonomou"),
-    ],
-};
-const CHINESE_JAPANESE_KOREAN: Names = Names {
-    first: &[
-        ("小明", "xiaoming"),
-        ("秀英", "xiuying"),
-        ("偉", "wei"),
-        ("美玲", "meiling"),
-        ("太郎", "taro"),
-        ("花子", "hanako"),
-        ("さくら", "sakura"),
-        ("민준", "minjun"),
-        ("서연", "seoyeon"),
-        ("지훈", "jihun"),
-    ],
-    last: &[
-        ("王", "wang"),
-        ("李", "li"),
-        ("張", "zhang"),
-        ("歐陽", "ouyang"),
-        ("山田", "yamada"),
-        ("髙橋", "takahashi"),
-        ("佐々木", "sasaki"),
-        ("김", "kim"),
-        ("이", "yi"),
-        ("박", "park"),
-    ],
-};
-const ARABIC: Names = Names {
-    first: &[
-        ("محمد", "muhammad"),
-        ("فاطمة", "fatima"),
-        ("يوسف", "yusuf"),
-        ("ليلى", "layla"),
-        ("عمر", "umar"),
-        ("نور", "nur"),
-        ("زينب", "zaynab"),
-    ],
-    last: &[
-        ("الخوارزمي", "alkhwarizmi"),
-        ("ابن الهيثم", "ibnalhaytham"),
-        ("حداد", "haddad"),
-        ("المصري", "almasri"),
-        ("العلي", "alali"),
-        ("خوري", "khoury"),
-    ],
-};
-
-const FIRST_WORDS: &[&str] = &[
-    "Analytical",
-    "Northern",
-    "Blue",
-    "Étoile",
-    "Nordwind",
-    "Silver",
-    "Łódź",
-    "Unified",
-    "Atlantic",
-    "Παλαιά",
-    "Новая",
-    "東方",
-    "النور",
-    "Bright",
-    "Clear",
-    "Río",
-    "Höhe",
-    "Quiet",
-    "Open",
-    "Green",
-];
-const LAST_WORDS: &[&str] = &[
-    "Engines",
-    "Logistics",
-    "Robotics",
-    "Foods",
-    "Pharma",
-    "Optics",
-    "Energy",
-    "Systems",
-    "Textiles",
-    "Shipping",
-    "Insurance",
-    "Airlines",
-    "Networks",
-    "Foundry",
-    "Instruments",
-    "Water",
-    "Steel",
-    "Motors",
-    "Media",
-    "Labs",
-];
-const KINDS: &[&str] = &["Ltd", "GmbH", "S.A.", "AB", "Sp. z o.o.", "Inc.", "株式会社", "ООО", "Α.Ε.", "& Söhne", "Group", "Cooperative"];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_name_in_the_lists_is_a_name_and_makes_an_address() {
-        for names in NAMES {
-            for (first, ascii) in names.first {
-                assert!(FirstName::parse(first).is_ok(), "{first}");
-                for (last, other) in names.last {
-                    assert!(LastName::parse(last).is_ok(), "{last}");
-                    assert!(Email::parse(&format!("{ascii}.{other}.1@engines-0.example")).is_ok(), "{ascii} {other}");
-                }
-            }
-        }
-        for (first, last, kind) in
-            FIRST_WORDS.iter().flat_map(|f| LAST_WORDS.iter().flat_map(move |l| KINDS.iter().map(move |k| (f, l, k))))
-        {
-            assert!(OrganizationName::parse(&format!("{first} {last} {kind}")).is_ok());
-        }
-        for last in LAST_WORDS {
-            assert!(Email::parse(&format!("a@{}-1000000.example", last.to_lowercase())).is_ok(), "{last}");
-        }
-    }
-
-    #[test]
-    fn the_dice_are_fair_and_the_same_for_a_seed() {
-        let (mut one, mut other) = (Dice(7), Dice(7));
-        assert!((0..100).all(|_| one.next() == other.next()));
-        assert_eq!(Dice(0).next(), 0xe220_a839_7b1d_cdaf);
-        let sixes = (0..6000).filter(|_| one.below(6) == 5).count();
-        assert!((800..1200).contains(&sixes), "{sixes}");
-    }
 }

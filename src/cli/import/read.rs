@@ -1,0 +1,331 @@
+//! Reading what is to be imported: lines of JSON and of CSV, one record each, never more than one of them in memory.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Read},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use crate::customers::{Kind, Raw};
+
+/// The longest line, in bytes.
+const LONGEST: usize = 1024 * 1024;
+/// The field that a line as a whole is said to be.
+pub(super) const LINE: &str = "line";
+/// What a folder holds of JSON Lines: the first goes before its CSV files, the second behind them.
+const FOLDERS: [&str; 2] = ["customers.jsonl", "tickets.jsonl"];
+
+/// A line of a file: its number, and the record that it holds, or why it cannot be read.
+pub(super) type Line = (u64, Result<Raw, String>);
+
+type Lines = Box<dyn Iterator<Item = Result<Line, String>> + Send>;
+
+/// Something to import, line by line.
+pub(super) struct Source {
+    /// The file's name.
+    pub(super) name: String,
+    /// Its size in bytes, where it has one.
+    pub(super) size: Option<u64>,
+    /// How many bytes of it are read.
+    pub(super) read: Arc<AtomicU64>,
+    pub(super) lines: Lines,
+    /// The same file, to look at its size again.
+    file: File,
+}
+
+impl Source {
+    /// Why what was read is perhaps not the whole: somebody has written into it.
+    pub(super) fn changed(&self) -> Option<String> {
+        let (then, now) = (self.size?, self.file.metadata().ok()?.len());
+        (then != now).then(|| {
+            format!("The file had {then} bytes when it was opened and has {now} now: import it again when nobody writes it any more")
+        })
+    }
+}
+
+/// Why something cannot be imported at all: the file and the sentence.
+pub(super) struct Unreadable {
+    pub(super) file: String,
+    pub(super) why: String,
+}
+
+/// What there is to import at a path, customers first.
+pub(super) fn sources(path: &Path) -> Result<Vec<Source>, Unreadable> {
+    let here = |why: String| Unreadable { file: name_of(path), why };
+    if path.is_dir() {
+        let mut all = Vec::new();
+        let csv = Kind::ALL.map(Kind::file);
+        for name in [FOLDERS[0]].into_iter().chain(csv).chain([FOLDERS[1]]) {
+            let file = path.join(name);
+            if file.is_file() {
+                all.push(source(&file)?);
+            }
+        }
+        let names = format!("{}, {}, {}", FOLDERS[0], csv.join(", "), FOLDERS[1]);
+        return if all.is_empty() { Err(here(format!("The folder holds none of {names}"))) } else { Ok(all) };
+    }
+    Ok(vec![source(path)?])
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn source(path: &Path) -> Result<Source, Unreadable> {
+    let name = name_of(path);
+    let failed = |why: String| Unreadable { file: name.clone(), why };
+    let open = || {
+        let file = File::open(path)?;
+        let data = file.metadata()?;
+        Ok::<_, std::io::Error>((file.try_clone()?, file, data.is_file().then_some(data.len())))
+    };
+    let (file, reading, size) = open().map_err(|error| failed(error.to_string()))?;
+    let read = Arc::new(AtomicU64::new(0));
+    // Of a file that grows, what was there: else it would perhaps never end.
+    let counting = Counting { inner: reading.take(size.unwrap_or(u64::MAX)), read: Arc::clone(&read) };
+    let mut reader = BufReader::with_capacity(1 << 16, counting);
+    let beginning = reader.fill_buf().map_err(|error| failed(error.to_string()))?;
+    if beginning.starts_with(b"\xFF\xFE") || beginning.starts_with(b"\xFE\xFF") {
+        return Err(failed("It is UTF-16; everything has to be UTF-8".to_owned()));
+    }
+    // A byte order mark is no part of the first line.
+    if beginning.starts_with(b"\xEF\xBB\xBF") {
+        reader.consume(3);
+    }
+    let lines: Lines = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("jsonl" | "ndjson") => Box::new(json_lines(reader)),
+        Some("csv") => {
+            let names = Kind::ALL.map(Kind::file).join(", ");
+            let kind = Kind::ALL.into_iter().find(|kind| kind.file() == name);
+            let kind = kind.ok_or_else(|| failed(format!("A CSV file tells by its name what it holds: {names}")))?;
+            Box::new(csv_lines(kind, reader).map_err(failed)?)
+        }
+        _ => return Err(failed("The file's name has to end in .jsonl or .csv; or name a folder with such files".to_owned())),
+    };
+    Ok(Source { name, size, read, lines, file })
+}
+
+/// Counts what is read through it.
+struct Counting<R> {
+    inner: R,
+    read: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counting<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.read.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
+    }
+}
+
+const TOO_LONG: &str = "It is longer than a mebibyte";
+const NO_UTF8: &str = "It is not UTF-8";
+
+/// The records of a file of JSON Lines, one object a line.
+fn json_lines(mut reader: impl BufRead + Send) -> impl Iterator<Item = Result<Line, String>> + Send {
+    let (mut number, mut line) = (0, Vec::new());
+    std::iter::from_fn(move || {
+        loop {
+            number += 1;
+            line.clear();
+            match reader.by_ref().take(LONGEST as u64 + 1).read_until(b'\n', &mut line) {
+                Err(error) => return Some(Err(error.to_string())),
+                Ok(0) => return None,
+                Ok(_) => {}
+            }
+            if line.len() > LONGEST && !line.ends_with(b"\n") {
+                line = Vec::new();
+                return Some(match skip_line(&mut reader) {
+                    Err(error) => Err(error.to_string()),
+                    Ok(()) => Ok((number, Err(TOO_LONG.to_owned()))),
+                });
+            }
+            if !line.iter().all(u8::is_ascii_whitespace) {
+                return Some(Ok((number, object(&line))));
+            }
+        }
+    })
+}
+
+/// Goes past the rest of a line that is too long to be held.
+fn skip_line(reader: &mut impl BufRead) -> std::io::Result<()> {
+    loop {
+        let buffer = reader.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(());
+        }
+        let end = buffer.iter().position(|byte| *byte == b'\n');
+        let n = end.map_or(buffer.len(), |at| at + 1);
+        reader.consume(n);
+        if end.is_some() {
+            return Ok(());
+        }
+    }
+}
+
+fn object(line: &[u8]) -> Result<Raw, String> {
+    let text = std::str::from_utf8(line).map_err(|_| NO_UTF8)?;
+    let value: serde_json::Value = serde_json::from_str(text).map_err(|error| {
+        // The line is the file's, and said already.
+        let (why, column) = (error.to_string(), error.column());
+        let why = why.split(" at line ").next().unwrap_or_default();
+        format!("It is not JSON: {} at column {column}", why.chars().take(200).collect::<String>())
+    })?;
+    let serde_json::Value::Object(mut fields) = value else { return Err("It is not an object".to_owned()) };
+    let kind = fields.remove("kind");
+    let kind = kind.as_ref().and_then(serde_json::Value::as_str).and_then(|name| Kind::ALL.into_iter().find(|kind| kind.name() == name));
+    let mut raw = Raw::new(kind.ok_or_else(|| format!("Its kind is none of {}", Kind::ALL.map(Kind::name).join(", ")))?);
+    for (name, value) in fields {
+        let text = match value {
+            serde_json::Value::Null => continue,
+            serde_json::Value::String(text) => text,
+            serde_json::Value::Number(number) => number.to_string(),
+            serde_json::Value::Bool(bool) => bool.to_string(),
+            serde_json::Value::Array(items) => {
+                let items: Option<Vec<&str>> = items.iter().map(serde_json::Value::as_str).collect();
+                items.ok_or_else(|| format!("{} is not a list of texts", short(&name)))?.join("\n")
+            }
+            serde_json::Value::Object(_) => return Err(format!("{} is not a text or a number", short(&name))),
+        };
+        raw.put(&name, text);
+    }
+    Ok(raw)
+}
+
+fn short(name: &str) -> String {
+    name.chars().take(60).collect()
+}
+
+/// The records of a CSV file (RFC 4180), whose first line names the fields.
+fn csv_lines(kind: Kind, reader: impl BufRead + Send + 'static) -> Result<impl Iterator<Item = Result<Line, String>> + Send, String> {
+    let mut csv = Csv { reader, core: csv_core::Reader::new(), bytes: vec![0; 4096], ends: vec![0; 64] };
+    let wrong = |what: &str| format!("The first line has to name fields of a {}: {}; {what}", kind.name(), kind.fields().join(", "));
+    let names: Vec<String> = match csv.record().map_err(|error| error.to_string())? {
+        None => return Err(wrong("the file is empty")),
+        Some((_, None)) => return Err(wrong("it is longer than a mebibyte")),
+        Some((_, Some(fields))) => {
+            let texts: Result<Vec<&str>, _> = fields.into_iter().map(std::str::from_utf8).collect();
+            texts.map_err(|_| wrong("it is not UTF-8"))?.into_iter().map(|name| name.trim().to_owned()).collect()
+        }
+    };
+    let places: Option<Vec<usize>> = names.iter().map(|name| kind.fields().iter().position(|field| field == name)).collect();
+    let said = || wrong(&format!("it is {}", names.iter().take(20).map(|name| short(name)).collect::<Vec<_>>().join(", ")));
+    let places = places.filter(|places| places.contains(&0)).ok_or_else(said)?;
+    if (1..places.len()).any(|n| places[..n].contains(&places[n])) {
+        return Err(said());
+    }
+    Ok(std::iter::from_fn(move || {
+        let (number, fields) = match csv.record() {
+            Err(error) => return Some(Err(error.to_string())),
+            Ok(found) => found?,
+        };
+        let Some(fields) = fields else { return Some(Ok((number, Err(TOO_LONG.to_owned())))) };
+        let read = if fields.len() == places.len() {
+            let mut raw = Raw::new(kind);
+            let texts = fields.iter().zip(&places).try_for_each(|(field, place)| {
+                raw.put_at(*place, std::str::from_utf8(field)?.to_owned());
+                Ok::<_, std::str::Utf8Error>(())
+            });
+            texts.map(|()| raw).map_err(|_| NO_UTF8.to_owned())
+        } else {
+            Err(format!("It has {} fields where the first line names {}", fields.len(), places.len()))
+        };
+        Some(Ok((number, read)))
+    }))
+}
+
+/// Reads records one by one and holds none that is too long.
+struct Csv<R> {
+    reader: R,
+    core: csv_core::Reader,
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+/// A record: the line where it begins, and its fields, or nothing where it is too long.
+type CsvRecord<'r> = (u64, Option<Vec<&'r [u8]>>);
+
+impl<R: BufRead> Csv<R> {
+    fn record(&mut self) -> std::io::Result<Option<CsvRecord<'_>>> {
+        use csv_core::ReadRecordResult::{End, InputEmpty, OutputEndsFull, OutputFull, Record};
+        // Empty lines are no records, and the next one does not begin in them.
+        loop {
+            let buffer = self.reader.fill_buf()?;
+            match buffer.first() {
+                Some(byte @ (b'\n' | b'\r')) => {
+                    let byte = [*byte];
+                    self.core.read_record(&byte, &mut self.bytes, &mut self.ends);
+                    self.reader.consume(1);
+                }
+                _ => break,
+            }
+        }
+        let begins = self.core.line();
+        let (mut written, mut ended, mut is_long) = (0, 0, false);
+        loop {
+            let buffer = self.reader.fill_buf()?;
+            let (result, read, wrote, ends) = self.core.read_record(buffer, &mut self.bytes[written..], &mut self.ends[ended..]);
+            self.reader.consume(read);
+            (written, ended) = (written + wrote, ended + ends);
+            match result {
+                InputEmpty => {}
+                OutputFull if self.bytes.len() < LONGEST => self.bytes.resize(self.bytes.len() * 2, 0),
+                OutputEndsFull if self.ends.len() < 1024 => self.ends.resize(self.ends.len() * 2, 0),
+                // Gone past, over and over the same bytes.
+                OutputFull | OutputEndsFull => (written, ended, is_long) = (0, 0, true),
+                Record => break,
+                End => return Ok(None),
+            }
+        }
+        if is_long {
+            return Ok(Some((begins, None)));
+        }
+        let mut from = 0;
+        let fields = self.ends[..ended].iter().map(|end| {
+            let field = &self.bytes[from..*end];
+            from = *end;
+            field
+        });
+        Ok(Some((begins, Some(fields.collect()))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn csv(text: &str) -> Vec<(u64, Option<Vec<String>>)> {
+        // In small pieces, as a file may come.
+        let reader = BufReader::with_capacity(3, std::io::Cursor::new(text.to_owned().into_bytes()));
+        let mut csv = Csv { reader, core: csv_core::Reader::new(), bytes: vec![0; 4], ends: vec![0; 1] };
+        let mut found = Vec::new();
+        while let Some((line, fields)) = csv.record().expect("read") {
+            found.push((line, fields.map(|fields| fields.iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect())));
+        }
+        found
+    }
+
+    #[test]
+    fn records_of_csv_begin_where_they_begin() {
+        let found = csv("a,b\r\n\r\n\n\"x\ny\",\"1\"\"2\"\r\nlast,\n\n\nend,ü");
+        let expected = [(1, ["a", "b"]), (4, ["x\ny", "1\"2"]), (6, ["last", ""]), (9, ["end", "ü"])];
+        let expected: Vec<_> = expected.map(|(line, fields)| (line, Some(fields.map(str::to_owned).to_vec()))).to_vec();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_record_of_csv_that_is_too_long_is_gone_past() {
+        let long = "x".repeat(3 * LONGEST);
+        let many = ",".repeat(5000);
+        let found = csv(&format!("a,b\n{long},\"{long}\n{long}\"\n{many}\nc,d\n"));
+        assert_eq!(
+            found.iter().map(|(line, fields)| (*line, fields.is_some())).collect::<Vec<_>>(),
+            [(1, true), (2, false), (4, false), (5, true)]
+        );
+    }
+}

@@ -1,0 +1,300 @@
+//! Imports (`docs/import.md`): rehearsed, from files of every kind of badness, and with tickets.
+
+use org_portal::{
+    cli::{
+        generate::files,
+        import::{How, import},
+    },
+    words::{DAY, MINUTE},
+};
+
+use crate::{
+    customers::{ACME, take, take_as, total},
+    on_both,
+    support::*,
+};
+
+const TICKETS: &str = r#"
+{"kind":"ticket","customer":"C1","number":"CS-1","subject":"Replica falls behind","description":"Since **Monday**.","priority":"P2 - High","state":"In Progress","department":"Support","category":"Replication","product":"MySQL","requester_name":"Eve Example","requester_email":"Eve@example.com","created":"2026-11-18T10:00:00Z","updated":"2026-11-20T10:00:00Z","url":"https://desk.vendor.example/tickets/CS-1"}
+{"kind":"message","ticket":"CS-1","id":"M2","author_name":"Eve Example","side":"customer","body":"That helped, thank you!","at":"2026-11-19T12:00:00Z"}
+{"kind":"ticket","customer":"C1","number":"CS-2","subject":"Backup ends with an error","priority":"Urgent","state":"Closed","requester_name":"Bob Example","requester_email":"bob@example.com","created":"2026-10-18T10:00:00Z"}
+{"kind":"message","ticket":"CS-1","id":"M1","author_name":"Maria Manager","side":"staff","body":"We could reproduce it.","at":"2026-11-19T10:00:00Z"}
+{"kind":"message","ticket":"CS-2","id":"M1","author_name":"Maria Manager","side":"staff","body":"It is fixed.","at":"2026-10-19T10:00:00Z"}
+{"kind":"message","ticket":"CS-2","id":"M2","side":"customer","body":"It is.","at":"2026-10-19T10:00:00Z"}
+"#;
+
+/// Whether the counters are what counting gives.
+async fn counted(portal: &TestPortal) {
+    let kinds = |from: &str, n: &str| format!("SELECT owner_id, stage, department, priority_rank, {n} FROM {from} ORDER BY 1, 2, 3, 4");
+    let kept = portal.rows(&kinds("ticket_counts WHERE tickets > 0", "tickets")).await;
+    assert_eq!(kept, portal.rows(&kinds("tickets GROUP BY owner_id, stage, department, priority_rank", "count(*)")).await);
+    let wrong = "SELECT count(*) FROM tickets t WHERE t.messages <> (SELECT count(*) FROM ticket_messages m WHERE m.ticket_id = t.id)";
+    assert_eq!(portal.count(wrong).await, 0, "messages");
+}
+
+on_both! {
+    async fn a_rehearsal_says_what_would_come_of_it_and_writes_nothing(portal) {
+        take(portal, ACME).await;
+        // Everything that a later line can ask of an earlier one, with what is there already.
+        let lines = [
+            r#"{"kind":"customer","number":"C1","name":"Acme SE","domain":"acme2.example","administrator":"BOB@example.com"}"#,
+            // The domain that the one above gives up.
+            r#"{"kind":"customer","number":"C2","name":"Two","domain":"acme.example","administrator":"Zoe@example.com"}"#,
+            r#"{"kind":"customer","number":"C3","name":"Three","domain":"acme2.example"}"#,
+            r#"{"kind":"person","customer":"C1","email":"ada@example.com","role":"Technical user"}"#,
+            r#"{"kind":"person","customer":"C1","email":"bob@example.com","role":"Technical user"}"#,
+            r#"{"kind":"person","customer":"C2","email":"zoe@example.com"}"#,
+            r#"{"kind":"person","customer":"C2","email":"eve@example.com"}"#,
+            r#"{"kind":"person","customer":"C2","email":"new@example.com"}"#,
+            r#"{"kind":"customer","number":"C4","name":"Four","administrator":"New@example.com"}"#,
+            r#"{"kind":"customer","number":"C5","name":"Five","administrator":"five@example.com"}"#,
+            r#"{"kind":"person","customer":"C5","email":"five@example.com"}"#,
+            r#"{"kind":"contact","customer":"C2","email":"csm@vendor.example","name":"Maria Manager"}"#,
+            r#"{"kind":"contact","customer":"C1","email":"CSM@vendor.example","name":"Maria Manager"}"#,
+            r#"{"kind":"entitlement","customer":"C2","number":"E1","name":"Taken","start":"2026-01-01","end":"2026-12-10"}"#,
+            r#"{"kind":"entitlement","customer":"C2","number":"E3","name":"New","start":"2026-01-01","end":"2026-12-10"}"#,
+            r#"{"kind":"entitlement","customer":"C3","number":"E4","name":"Nobody's","start":"2026-01-01","end":"2026-12-10"}"#,
+            r#"{"kind":"person","customer":"C6","email":"early@example.com"}"#,
+            r#"{"kind":"customer","number":"C6","name":"Six"}"#,
+        ];
+        let padding: Vec<String> = (0..1200).map(|n| format!("{{\"kind\":\"customer\",\"number\":\"P{n}\",\"name\":\"Padding\"}}")).collect();
+        // In one batch, and each line in a batch of its own.
+        let spread: Vec<String> = lines.iter().enumerate().flat_map(|(n, line)| {
+            let pad = |m: usize| format!("{{\"kind\":\"customer\",\"number\":\"P{}\",\"name\":\"Padding\"}}", n * 1000 + m);
+            std::iter::once((*line).to_owned()).chain((0..1000).map(pad)).collect::<Vec<_>>()
+        }).collect();
+        let whole = lines.map(str::to_owned).into_iter().chain(padding).collect::<Vec<_>>().join("\n");
+        let before = portal.state().await;
+        let rehearsed = take_as(portal, &whole, true).await;
+        let rehearsed_apart = take_as(portal, &spread.join("\n"), true).await;
+        assert_eq!(portal.state().await, before, "nothing is written");
+        assert_eq!(rehearsed.1, ["3 domain", "7 email", "9 administrator", "14 number", "16 customer", "17 customer"]);
+        let fields = |refusals: &[String]| refusals.iter().map(|refusal| refusal.split(' ').next_back().unwrap().to_owned()).collect::<Vec<_>>();
+        assert_eq!(fields(&rehearsed.1), fields(&rehearsed_apart.1));
+        let done = take(portal, &whole).await;
+        assert_eq!(done, rehearsed);
+        let (changed, unchanged) = (&done.0.changed, &done.0.unchanged);
+        // C1; ada is no administrator any more and becomes what her record says; zoe's spelling; five is as its customer said.
+        assert_eq!((changed["customer"], changed["person"], changed["contact"], unchanged["person"]), (1, 2, 1, 2), "{done:?}");
+        let administrators = portal.rows("SELECT c.number, p.email, p.role FROM customer_people p JOIN customers c ON c.id = p.customer_id WHERE p.administrator = '1' ORDER BY c.number");
+        assert_eq!(administrators.await, [["C1", "bob@example.com", "Admin"], ["C2", "zoe@example.com", "Admin"], ["C5", "five@example.com", "Admin"]]);
+        assert_eq!(portal.text("SELECT role FROM customer_people WHERE email_key = 'ada@example.com'").await, "Technical user");
+        assert_eq!(portal.rows("SELECT number, domain FROM customers WHERE domain IS NOT NULL ORDER BY number").await, [["C1", "acme2.example"], ["C2", "acme.example"]]);
+    }
+
+    async fn bad_files_are_named_in_the_report(portal) {
+        let folder = tempfile::tempdir().unwrap();
+        let report = folder.path().join("report.json");
+        let how = How { report: Some(report.clone()), ..How::default() };
+        let refusals = || {
+            let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).expect("the report is JSON");
+            let refusals = report["refusals"].as_array().unwrap().clone();
+            refusals.iter().map(|r| format!("{}:{} {}: {}", r["file"].as_str().unwrap(), r["line"], r["field"].as_str().unwrap(), r["reason"].as_str().unwrap())).collect::<Vec<_>>()
+        };
+        // What cannot be read at all ends it before anything is written.
+        for (name, content, why) in [
+            ("customers.csv", &b"number,colour\nC1,red\n"[..], "customers.csv:1 line: The first line has to name fields of a customer: number, name, domain, administrator; it is number, colour"),
+            ("customers.csv", b"number,name,number\nC1,x,C2\n", "it is number, name, number"),
+            ("customers.csv", b"", "the file is empty"),
+            ("customers.csv", b"n\xFCmber,name\nC1,x\n", "it is not UTF-8"),
+            ("customers.jsonl", b"\xFF\xFE{\0}\0", "customers.jsonl:1 line: It is UTF-16"),
+            ("clients.csv", b"number,name\n", "tells by its name what it holds"),
+            ("customers.txt", b"number,name\n", "has to end in .jsonl or .csv"),
+        ] {
+            let file = folder.path().join(name);
+            std::fs::write(&file, content).unwrap();
+            let error = import(&portal.portal, &file, &how).await.unwrap_err();
+            assert!(refusals().len() == 1 && refusals()[0].contains(why), "{error} {:?}", refusals());
+            std::fs::remove_file(&file).unwrap();
+        }
+        assert_eq!(portal.count("SELECT count(*) FROM customers").await, 0);
+        // A line that is wrong does not stop the others.
+        let long = "x".repeat(10 * 1024 * 1024);
+        let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+        write("customers.csv", format!("\u{feff}number,name,domain,administrator\r\nC1,Acme,acme.example,ada@example.com\r\n\r\nC2,\"{long}\r\n\",,\r\nC1,Again,,\r\nC3,Three,GMail.com,\r\nC4,Four,,\r\n").as_bytes());
+        write("people.csv", &[b"customer,email\nC1,m\xFCller@example.com\nC4,ada@example.com\nC4,Bob@example.com\nC4,bob@EXAMPLE.com\n".as_slice(), b"C4,a,b\nC4\n"].concat());
+        write("contacts.csv", b"customer,email,name\nC4,Csm@vendor.example,Maria\nC4,csm@vendor.example,Maria\n");
+        write("entitlements.csv", b"number,customer,name,start,end\nE1,C4,Gold,2026-02-30,yesterday\nE2,C4,Gold,2026-02-03,2026-02-01\n");
+        let counts = import(&portal.portal, folder.path(), &how).await.unwrap();
+        assert_eq!(
+            refusals(),
+            [
+                "customers.csv:4 line: It is longer than a mebibyte",
+                "customers.csv:6 number: It stood in an earlier line",
+                "customers.csv:7 domain: Anybody can have an address there, so it is no company's domain",
+                "people.csv:2 line: It is not UTF-8",
+                "people.csv:3 email: This person belongs to customer C1 already",
+                "people.csv:5 email: It stood in an earlier line",
+                "people.csv:6 line: It has 3 fields where the first line names 2",
+                "people.csv:7 line: It has 1 fields where the first line names 2",
+                "contacts.csv:3 email: It stood in an earlier line",
+                "entitlements.csv:2 start: It is a day like 2026-11-24",
+                "entitlements.csv:2 end: It is a day like 2026-11-24",
+                "entitlements.csv:3 end: It ends before it starts",
+            ]
+        );
+        assert_eq!((total(&counts.added), total(&counts.refused)), (4, 11), "{counts:?}");
+        // A record with very many fields that there are not is named with a few of them.
+        let fields: Vec<String> = (0..20_000).map(|n| format!("\"field {n} {}\":1", "y".repeat(5))).collect();
+        let (_, many) = take(portal, &format!("{{\"kind\":\"customer\",\"number\":\"C9\",\"name\":\"x\",{}}}", fields.join(","))).await;
+        assert_eq!(many.len(), 5, "{many:?}");
+    }
+
+    async fn a_file_that_grows_while_it_is_read_is_read_as_it_was_and_said_to_have_grown(portal) {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, report) = (folder.path().join("customers.jsonl"), folder.path().join("report.json"));
+        let line = |n: usize| format!("{{\"kind\":\"customer\",\"number\":\"G{n}\",\"name\":\"Grows\"}}\n");
+        std::fs::write(&file, (0..3000).map(line).collect::<String>()).unwrap();
+        // Somebody else appends without an end.
+        let (growing, done) = (file.clone(), std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)));
+        let is_done = std::sync::Arc::clone(&done);
+        let writer = tokio::task::spawn_blocking(move || {
+            use std::io::Write as _;
+            let mut file = std::fs::OpenOptions::new().append(true).open(growing).unwrap();
+            let mut n = 3000;
+            while !is_done.load(std::sync::atomic::Ordering::SeqCst) && n < 2_000_000 {
+                file.write_all(line(n).as_bytes()).unwrap();
+                n += 1;
+            }
+        });
+        let counts = import(&portal.portal, &file, &How { report: Some(report.clone()), ..How::default() }).await.unwrap();
+        done.store(true, std::sync::atomic::Ordering::SeqCst);
+        writer.await.unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
+        let last = report["refusals"].as_array().unwrap().last().unwrap()["reason"].as_str().unwrap().to_owned();
+        assert!(last.contains("when it was opened") && last.contains("import it again"), "{report}");
+        assert!(total(&counts.added) >= 3000, "{counts:?}");
+    }
+
+    async fn what_is_generated_is_the_same_each_time_and_imported_without_a_refusal_and_twice_changes_nothing(portal) {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = files::Plan { customers: 400, tickets: 3, seed: 7 };
+        let generate = |name: &str, plan| {
+            let folder = folder.path().join(name);
+            let rows = files::write(&folder, plan, portal.clock.now()).unwrap();
+            (rows, folder)
+        };
+        let bytes = |folder: &std::path::Path| {
+            ["customers.csv", "people.csv", "contacts.csv", "entitlements.csv", "tickets.jsonl"].map(|name| std::fs::read(folder.join(name)).unwrap())
+        };
+        let (rows, first) = generate("first", plan);
+        assert!(bytes(&first) == bytes(&generate("second", plan).1));
+        assert!(bytes(&first) != bytes(&generate("third", files::Plan { seed: 8, ..plan }).1));
+        let lines = |name: &str| i64::try_from(std::fs::read_to_string(first.join(name)).unwrap().lines().count()).unwrap();
+        let five = lines("customers.csv") + lines("people.csv") + lines("contacts.csv") + lines("entitlements.csv") - 4;
+        assert!((1900..2100).contains(&five), "about five rows a customer: {five}");
+        assert!(lines("tickets.jsonl") > 1000);
+        let counts = import(&portal.portal, &first, &How::default()).await.unwrap();
+        assert_eq!((total(&counts.added), total(&counts.refused)), (rows, 0), "{counts:?}");
+        let before = portal.state().await;
+        let counts = import(&portal.portal, &first, &How::default()).await.unwrap();
+        assert_eq!((total(&counts.unchanged), total(&counts.added) + total(&counts.changed)), (rows, 0), "{counts:?}");
+        assert_eq!(portal.state().await, before);
+        counted(portal).await;
+        // Some entitlements are over, and some end soon.
+        let now = portal.clock.now().0;
+        for condition in [format!("ends_at < {now}"), format!("ends_at BETWEEN {now} AND {}", now + 30 * DAY), format!("ends_at > {}", now + 365 * DAY)] {
+            assert!(portal.count(&format!("SELECT count(*) FROM entitlements WHERE {condition}")).await > 10, "{condition}");
+        }
+        // Every domain and address is one that nobody has (RFC 2606).
+        assert_eq!(portal.count("SELECT count(*) FROM customers WHERE domain NOT LIKE '%.example'").await, 0);
+        assert_eq!(portal.count("SELECT count(*) FROM customer_people WHERE email NOT LIKE '%.example'").await, 0);
+    }
+
+    async fn tickets_and_their_threads_are_imported_counted_and_shown(portal) {
+        take(portal, ACME).await;
+        let (counts, refused) = take(portal, TICKETS).await;
+        assert_eq!((total(&counts.added), refused.len()), (6, 0), "{counts:?} {refused:?}");
+        counted(portal).await;
+        let before = portal.state().await;
+        let (counts, _) = take(portal, TICKETS).await;
+        assert_eq!((total(&counts.unchanged), total(&counts.added) + total(&counts.changed)), (6, 0), "{counts:?}");
+        assert_eq!(portal.state().await, before);
+        // An Admin sees all of them, another one the own.
+        let (ada, eve) = (portal.sign_up("ada").await, portal.sign_up("eve").await);
+        let rows = ada.get("/organization/tickets").await.is(200).texts("tbody tr");
+        assert!(rows.len() == 2 && rows.iter().any(|row| row.contains("CS-1") && row.contains("P2 - High")), "{rows:?}");
+        assert_eq!(eve.get("/organization/tickets").await.is(200).texts("tbody tr").len(), 1);
+        let page = eve.get("/organization/tickets/CS-1").await.is(200).says("Replica falls behind").says("We could reproduce it").says("Maria Manager");
+        assert!(page.has_link("https://desk.vendor.example/tickets/CS-1"));
+        let at = |text: &str| page.html().find(text).unwrap();
+        assert!(at("We could reproduce it") < at("That helped"), "in the order of their times");
+        eve.get("/organization/tickets/CS-2").await.is(404);
+        assert_eq!(ada.get("/organization/tickets?q=backup").await.is(200).texts("tbody tr").len(), 1);
+        // What differs is changed: the subject and the state of one, the words of a message.
+        let changed = TICKETS.replace("Replica falls behind", "Replica stands still").replace("In Progress", "Closed").replace("That helped", "That did help");
+        assert_eq!(take_as(portal, &changed, true).await, take(portal, &changed).await);
+        let (counts, _) = take(portal, &changed).await;
+        assert_eq!(total(&counts.unchanged), 6, "{counts:?}");
+        counted(portal).await;
+        assert_eq!(portal.rows("SELECT stage, subject FROM tickets WHERE number = 'CS-1'").await, [["closed", "Replica stands still"]]);
+        assert_eq!(ada.get("/organization/tickets?state=closed").await.is(200).texts("tbody tr").len(), 2);
+        assert_eq!(ada.get("/organization/tickets?q=stands").await.is(200).texts("tbody tr").len(), 1);
+        eve.get("/organization/tickets/CS-1").await.is(200).says("That did help").never_says("That helped");
+    }
+
+    async fn what_people_said_here_is_newer_than_an_older_record(portal) {
+        take(portal, ACME).await;
+        take(portal, TICKETS).await;
+        portal.sign_up("ada").await;
+        let eve = portal.sign_up("eve").await;
+        let organization = portal.organization_of("eve").await;
+        take(portal, &TICKETS.replace("In Progress", "Resolved")).await;
+        eve.call_in(organization, "reply_to_ticket", &[("ticket", "CS-1"), ("form[body]", "It is not.")]).await.is(200);
+        assert_eq!(portal.text("SELECT stage FROM tickets WHERE number = 'CS-1'").await, "open");
+        let before = portal.state().await;
+        let (counts, refused) = take(portal, &TICKETS.replace("In Progress", "Closed")).await;
+        assert!(total(&counts.changed) == 0 && refused.is_empty(), "{counts:?}");
+        assert_eq!(portal.state().await, before);
+        counted(portal).await;
+        // The desk has taken notice of it since.
+        portal.clock.advance(MINUTE);
+        let later = portal.clock.now().rfc3339();
+        let newer = TICKETS.replace("\"updated\":\"2026-11-20T10:00:00Z\"", &format!("\"updated\":\"{later}\"")).replace("In Progress", "Closed");
+        let (counts, _) = take(portal, &newer).await;
+        assert_eq!(total(&counts.changed), 1, "{counts:?}");
+        assert_eq!(portal.text("SELECT stage FROM tickets WHERE number = 'CS-1'").await, "closed");
+        counted(portal).await;
+        // A ticket that was raised here is not the import's.
+        eve.call_in(organization, "raise_ticket", &[("form[subject]", "Mine"), ("form[description]", "Mine"), ("form[priority]", "P3 - Normal")]).await.is(200);
+        let number = portal.text("SELECT number FROM tickets WHERE source = 'portal'").await;
+        let (_, refused) = take(portal, &TICKETS.replace("CS-2", &number)).await;
+        assert_eq!(refused, ["4 number", "6 ticket", "7 ticket"]);
+        counted(portal).await;
+    }
+
+    async fn what_is_wrong_with_a_ticket_is_said_of_each_field(portal) {
+        take(portal, ACME).await;
+        take(portal, TICKETS).await;
+        let lines = [
+            r#"{"kind":"customer","number":"C2","name":"Two"}"#,
+            r#"{"kind":"ticket","customer":"C2","number":"CS-1","subject":"Taken","state":"New","created":"2026-11-20T10:00:00Z"}"#,
+            r#"{"kind":"ticket","customer":"C9","number":"CS-9","subject":"Nobody's","state":"New","created":"2026-11-20T10:00:00Z"}"#,
+            r#"{"kind":"ticket","customer":"C2","number":"CS/9","subject":"","state":"","created":"yesterday","url":"javascript:alert(1)","requester_email":"x"}"#,
+            r#"{"kind":"ticket","customer":"C2","number":"CS-8","subject":"Later","state":"New","created":"2026-11-20T10:00:00Z","updated":"2026-11-19T10:00:00Z"}"#,
+            r#"{"kind":"message","ticket":"CS-8","id":"1","side":"staff","body":"There is no such ticket","at":"2026-11-20T10:00:00Z"}"#,
+            r#"{"kind":"message","ticket":"CS-1","id":"9","side":"nobody","body":" ","at":"2026-11-20"}"#,
+            r#"{"kind":"ticket","customer":"C2","number":"CS-7","subject":"Right","state":"Pending - Awaiting Customer","created":"2026-11-20T10:00:00+01:00"}"#,
+            r#"{"kind":"message","ticket":"CS-7","id":"1","side":"staff","body":"Right\u0007, too\r\nand seen","at":"2026-11-20T10:00:00Z"}"#,
+            r#"{"kind":"message","ticket":"CS-7","id":"1","side":"staff","body":"Twice","at":"2026-11-20T10:00:00Z"}"#,
+        ].join("\n");
+        let rehearsed = take_as(portal, &lines, true).await;
+        let (counts, refused) = take(portal, &lines).await;
+        assert_eq!(
+            refused,
+            ["2 number", "3 customer", "4 number", "4 subject", "4 state", "4 requester_email", "4 created", "4 url", "5 updated", "6 ticket", "7 side", "7 body", "7 at", "10 id"]
+        );
+        assert_eq!(total(&counts.added), 3, "{counts:?}");
+        assert_eq!(rehearsed, (counts, refused));
+        assert_eq!(portal.rows("SELECT stage, messages FROM tickets WHERE number = 'CS-7'").await, [["waiting", "1"]]);
+        assert_eq!(portal.text("SELECT body FROM ticket_messages m JOIN tickets t ON t.id = m.ticket_id WHERE t.number = 'CS-7'").await, "Right, too\nand seen");
+        counted(portal).await;
+        // The same from CSV.
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("tickets.csv"), "number,customer,subject,state,created\nCS-6,C2,From CSV,New,2026-11-20T10:00:00Z\n").unwrap();
+        std::fs::write(folder.path().join("messages.csv"), "id,ticket,side,body,at\n1,CS-6,customer,\"Two\nlines\",2026-11-20T10:00:00Z\n").unwrap();
+        let counts = import(&portal.portal, folder.path(), &How::default()).await.unwrap();
+        assert_eq!((total(&counts.added), total(&counts.refused)), (2, 0), "{counts:?}");
+        counted(portal).await;
+    }
+}
