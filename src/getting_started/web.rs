@@ -6,6 +6,7 @@ use crate::{
     db::Failure,
     invitations::actions as invitations,
     organizations::actions as organizations,
+    tickets::actions as tickets,
     visit::{Answer, Page, Visit},
 };
 
@@ -33,6 +34,10 @@ pub async fn getting_started(visit: &Visit) -> Result<Answer, Failure> {
     let organization = match &visit.membership {
         Some(membership) => Some(organizations::details(&mut db, membership.organization).await?),
         None => None,
+    };
+    let asked = match &visit.membership {
+        Some(membership) => tickets::summary(&mut db, membership, actor).await?.total > 0,
+        None => false,
     };
     let waiting = invitations::waiting_for(&mut db, actor, visit.portal.clock.now()).await?;
     let belonging = match &organization {
@@ -80,6 +85,21 @@ pub async fn getting_started(visit: &Visit) -> Result<Answer, Failure> {
                 standing: Standing::NotYours,
                 action: None,
             },
+        },
+        Step {
+            title: "Raise a ticket",
+            sentence: match &organization {
+                Some(_) => "Ask the support of this portal when something does not work. The answers stand here and come by mail.",
+                None => "Opens when you have an organization.",
+            },
+            standing: match &organization {
+                Some(_) if asked => Standing::Done,
+                Some(_) => Standing::Open,
+                None => Standing::NotYours,
+            },
+            action: organization.as_ref().map(|_| {
+                if asked { ("View tickets", "/organization/tickets") } else { ("Raise ticket", "/organization/tickets/new") }
+            }),
         },
     ];
     let waiting = waiting.into_iter().map(|invitation| Waiting { invitation, accept: visit.drawn(), decline: visit.drawn() }).collect();
