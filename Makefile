@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help run dev test bench lighthouse check docs clean
+.PHONY: help run demo dev test bench lighthouse check docs clean
 
 help: ## Say what can be done
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -14,6 +14,11 @@ run: ## Build what changed and serve the portal, with SQLite in ./data where DAT
 	mkdir -p data
 	export DATABASE_URL="$${DATABASE_URL:-sqlite:data/org-portal.db}"
 	exec target/org-portal serve
+
+demo: ## Serve a new database with a demonstration: customers, people, tickets; prints the accounts to sign in with
+	@scripts/setup.sh build
+	scripts/build.sh release
+	exec scripts/demo.sh
 
 dev: ## Serve a debug build, built again at every change
 	@scripts/setup.sh build
