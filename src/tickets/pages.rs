@@ -223,7 +223,7 @@ pub fn new(products: Vec<String>, kept: Vec<AttachmentView>, checked: Checked, d
             <TextField name="product" label="Product" optional=true hint="What it is about." list="products" value=checked.value("product", "") error=checked.error("product") maxlength=MAX_LINE/>
             <datalist id="products">{products.into_iter().map(|product| view! { <option value=product></option> }).collect_view()}</datalist>
             <SelectField name="priority" label="Priority" options=PRIORITIES.to_vec() value=priority error=checked.error("priority") hint="How much it keeps you from working."/>
-            <TextArea name="description" label="Description" tall=true hint="What happens, what you expected, and since when. Markdown is understood." value=checked.value("description", "") error=checked.error("description")/>
+            <TextArea name="description" label="Description" tall=true hint="What happens, what should happen instead, and since when. Markdown is understood." value=checked.value("description", "") error=checked.error("description")/>
             {files(kept, checked.error("attachments"))}
             <div class="actions start"><button class="button primary">"Raise ticket"</button><a class="button quiet" href=PATH>"Cancel"</a></div>
         </form>
