@@ -63,8 +63,9 @@ pub fn of(event: &Event, caller: &Caller, shows_in: Option<OrganizationId>) -> V
         | Action::ChangeEmail
         | Action::DeleteAccount
         | Action::AddOrganization
-        | Action::RecreateOrganization
-        | Action::DeleteOrganization => (String::new(), String::new()),
+        | Action::RecreateOrganization => (String::new(), String::new()),
+        // Who was a member hears it with word that they are none any more.
+        Action::DeleteOrganization => (format!("{} was deleted", several(named("organization"))), String::new()),
         Action::ChangeName => (format!("{} is now called {}", isolated(before(event, "name")), isolated(after("name"))), String::new()),
         Action::RenameOrganization | Action::LinkCustomer => {
             (format!("The organization is now called {}", isolated(after("name"))), String::new())
@@ -142,6 +143,8 @@ pub struct Change {
     pub number: i64,
     /// What a browser names it by.
     pub mark: Uuid,
+    /// What was done: an action's code.
+    pub action: String,
     /// Its organization.
     pub organization_id: Option<OrganizationId>,
     /// The account that it concerns.
@@ -215,7 +218,7 @@ pub async fn after(db: &mut impl Connected, number: i64) -> Result<Vec<Change>, 
     sql!(
         all as Change,
         db,
-        "SELECT number, mark, organization_id, account_id, email_key, actor_id, object_id, sentence, sentence_to_object
+        "SELECT number, mark, action, organization_id, account_id, email_key, actor_id, object_id, sentence, sentence_to_object
         FROM changes WHERE number > $1 ORDER BY number LIMIT 500",
         number
     )
@@ -248,7 +251,7 @@ impl Reader {
 /// # Errors
 /// The database's.
 pub async fn between(db: &mut impl Connected, after: i64, to: i64, reader: &Reader) -> Result<Vec<Change>, sqlx::Error> {
-    sql!(all as Change, db, "SELECT number, mark, organization_id, account_id, email_key, actor_id, object_id, sentence, sentence_to_object
+    sql!(all as Change, db, "SELECT number, mark, action, organization_id, account_id, email_key, actor_id, object_id, sentence, sentence_to_object
         FROM changes WHERE number > $1 AND number <= $2 AND (organization_id = $3 OR account_id = $4 OR actor_id = $4 OR email_key = $5) ORDER BY number LIMIT 101",
         after, to, reader.organization, reader.account, reader.email_key.as_str())
 }
