@@ -220,7 +220,9 @@ pub async fn forgot_password(portal: &Portal, caller: &Caller, form: ForgotPassw
                     Some(account) => Message::ResetPassword { first_name: account.first_name.clone(), token: token.expose().to_owned() },
                     None => Message::NoAccount,
                 };
-                unit.mail(&Mail { to: email.clone(), message }).await?;
+                // As the account has it: that is the spelling that was proved.
+                let to = account.map_or_else(|| email.clone(), |account| account.email);
+                unit.mail(&Mail { to, message }).await?;
                 unit.audit(vec![Object::new("address", "", email.as_str())], json!(null), json!(null)).await?;
                 Ok(())
             })

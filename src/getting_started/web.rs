@@ -97,9 +97,9 @@ pub async fn getting_started(visit: &Visit) -> Result<Answer, Failure> {
                 Some(_) => Standing::Open,
                 None => Standing::NotYours,
             },
-            action: organization.as_ref().map(|_| {
-                if asked { ("View tickets", "/organization/tickets") } else { ("Raise ticket", "/organization/tickets/new") }
-            }),
+            action: organization
+                .as_ref()
+                .map(|_| if asked { ("View tickets", "/organization/tickets") } else { ("Raise ticket", "/organization/tickets/new") }),
         },
     ];
     let waiting = waiting.into_iter().map(|invitation| Waiting { invitation, accept: visit.drawn(), decline: visit.drawn() }).collect();

@@ -18,6 +18,8 @@ pub const WHOLE: &str = "TRUE";
 pub const COUNT_TO: i64 = 1000;
 /// A term of fewer characters matches beginnings alone: there is no trigram in it.
 const TRIGRAM: usize = 3;
+/// So many words of a search are looked for wherever they stand; what comes after them is taken as one with the last.
+const WORDS: usize = 3;
 
 /// A column that a list can be ordered by.
 #[derive(Clone, Copy, Debug)]
@@ -171,7 +173,8 @@ struct Plan {
     searched: Searched,
     /// By filter: 0 for none, else its condition and one.
     filters: Vec<usize>,
-    term: String,
+    /// The whole term first; for a search anywhere, what has to be found, the longest word first.
+    words: Vec<String>,
     bound: Vec<Bound>,
 }
 
@@ -270,7 +273,8 @@ impl ListSql {
 
     fn plan(&self, query: &ListQuery, now: Timestamp) -> Plan {
         let column = self.spec.columns.iter().find(|c| c.name == query.sort).copied().unwrap_or(self.spec.columns[0]);
-        let term = if self.spec.searched.is_empty() { String::new() } else { fold(query.q.trim()) };
+        let term =
+            if self.spec.searched.is_empty() { String::new() } else { fold(&query.q.split_whitespace().collect::<Vec<_>>().join(" ")) };
         let searched = match term.chars().count() {
             0 => Searched::No,
             1..TRIGRAM => Searched::Short,
@@ -286,7 +290,8 @@ impl ListSql {
                 None => filters.push(0),
             }
         }
-        Plan { descending: query.descending.unwrap_or(column.newest_first), column, searched, filters, term, bound }
+        let words = if searched == Searched::Long { words(term) } else { vec![term] };
+        Plan { descending: query.descending.unwrap_or(column.newest_first), column, searched, filters, words, bound }
     }
 
     /// Which of the combinations of filters.
@@ -298,15 +303,21 @@ impl ListSql {
     fn search(&self, plan: &Plan, indexed: Option<Dialect>) -> Vec<Bound> {
         match plan.searched {
             Searched::No => Vec::new(),
-            Searched::Short => vec![Bound::Text(plan.term.clone()), Bound::Text(format!("{}\u{10FFFF}", plan.term))],
-            Searched::Long => {
-                let asked = match indexed.filter(|_| self.spec.indexed.is_some()) {
-                    // FTS5: the trigrams of the term one behind the other.
-                    Some(Dialect::Sqlite) => format!("\"{}\"", plan.term.replace('"', "\"\"")),
-                    Some(Dialect::Postgres) | None => pattern(&plan.term),
-                };
-                vec![Bound::Text(asked)]
+            Searched::Short => {
+                let term = plan.words.concat();
+                vec![Bound::Text(term.clone()), Bound::Text(format!("{term}\u{10FFFF}"))]
             }
+            Searched::Long => match indexed.filter(|_| self.spec.indexed.is_some()) {
+                // FTS5: the trigrams of each word one behind the other.
+                Some(Dialect::Sqlite) => {
+                    let each: Vec<String> = plan.words.iter().map(|word| format!("\"{}\"", word.replace('"', "\"\""))).collect();
+                    vec![Bound::Text(each.join(" AND "))]
+                }
+                // Where there are fewer words, the first is asked again: the statement is the same.
+                Some(Dialect::Postgres) | None => {
+                    plan.words.iter().chain(plan.words.iter().take(1).cycle()).take(WORDS).map(|word| Bound::Text(pattern(word))).collect()
+                }
+            },
         }
     }
 
@@ -574,18 +585,19 @@ fn conditions(spec: &ListSpec, (searched, filters, dialect): Asked<'_>, indexed:
         }
         // Both find just what the term says: FTS5 compares folded text as it is, PostgreSQL reads again what its index
         // names. Its escape is the backslash by itself.
-        (Searched::Long, Some(Indexed { keys, .. })) => {
-            let operator = match dialect {
-                Dialect::Sqlite => "MATCH",
-                Dialect::Postgres => "LIKE",
-            };
-            all.push(format!("{keys} {operator} ${}", next()));
-        }
-        (Searched::Long, None) => {
-            let exact = next();
-            let any: Vec<String> = spec.searched.iter().map(|key| format!("{key} LIKE ${exact} ESCAPE '\\'")).collect();
-            all.push(format!("({})", any.join(" OR ")));
-        }
+        (Searched::Long, Some(Indexed { keys, .. })) => match dialect {
+            Dialect::Sqlite => all.push(format!("{keys} MATCH ${}", next())),
+            // The index is asked for the longest word alone; the others are looked for in what it names.
+            Dialect::Postgres => {
+                all.push(format!("{keys} LIKE ${}", next()));
+                all.extend((1..WORDS).map(|_| format!("({keys} || '') LIKE ${}", next())));
+            }
+        },
+        (Searched::Long, None) => all.extend((0..WORDS).map(|_| {
+            let word = next();
+            let any: Vec<String> = spec.searched.iter().map(|key| format!("{key} LIKE ${word} ESCAPE '\\'")).collect();
+            format!("({})", any.join(" OR "))
+        })),
     }
     for (filter, chosen) in spec.filters.iter().zip(filters) {
         if let Some(condition) = chosen.checked_sub(1).and_then(|condition| filter.conditions.get(condition)) {
@@ -639,6 +651,17 @@ fn page(spec: &ListSpec, column: &Column, asked: Asked<'_>, way: Way, placed: bo
     }
 }
 
+/// What of a term has to be found, in whatever order: its words, the longest first. A word in which there is no trigram
+/// is found by no index; a term with one is looked for as it is.
+fn words(term: String) -> Vec<String> {
+    let mut words: Vec<String> = term.splitn(WORDS, ' ').map(str::to_owned).collect();
+    if words.iter().any(|word| word.chars().count() < TRIGRAM) {
+        return vec![term];
+    }
+    words.sort_by_key(|word| std::cmp::Reverse(word.len()));
+    words
+}
+
 /// The pattern for what is searched: anywhere, its own wildcards taken literally.
 fn pattern(folded: &str) -> String {
     let mut pattern = String::from("%");
@@ -659,6 +682,18 @@ mod tests {
     #[test]
     fn wildcards_are_searched_literally() {
         assert_eq!(pattern("50%_\\"), "%50\\%\\_\\\\%");
+    }
+
+    #[test]
+    fn a_search_is_for_its_words_the_longest_first() {
+        for (term, found) in [
+            ("ada lovelace", &["lovelace", "ada"][..]),
+            ("ada", &["ada"]),
+            ("jo smith", &["jo smith"]),
+            ("one three two more of", &["two more of", "three", "one"]),
+        ] {
+            assert_eq!(words(term.to_owned()), found);
+        }
     }
 
     #[test]

@@ -69,8 +69,9 @@ pub fn of(event: &Event, caller: &Caller, shows_in: Option<OrganizationId>) -> V
         | Action::ChangeEmail
         | Action::DeleteAccount
         | Action::AddOrganization
-        | Action::RecreateOrganization
-        | Action::DeleteOrganization => (String::new(), String::new()),
+        | Action::RecreateOrganization => (String::new(), String::new()),
+        // Who was a member hears it with word that they are none any more.
+        Action::DeleteOrganization => (format!("{} was deleted", several(named("organization"))), String::new()),
         Action::SuspendOrganization => ("The operator suspended the organization".to_owned(), String::new()),
         Action::ResumeOrganization => ("The operator opened the organization again".to_owned(), String::new()),
         Action::ChangeName => (format!("{} is now called {}", isolated(before(event, "name")), isolated(after("name"))), String::new()),
@@ -156,7 +157,7 @@ pub struct Change {
     pub number: i64,
     /// What a browser names it by.
     pub mark: Uuid,
-    /// What was done.
+    /// What was done: an action's code.
     pub action: String,
     /// Its organization.
     pub organization_id: Option<OrganizationId>,

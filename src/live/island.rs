@@ -54,6 +54,8 @@ mod client {
     const LAST: &str = "last";
     /// So many milliseconds stay between two drawings, at least and at most; between them, four times what one takes.
     const REST: (f64, f64) = (400.0, 10_000.0);
+    const OPEN_MENUS: &str = "details.menu[open]";
+    const REGIONS: &str = "[data-region]";
     /// So long a sentence stands that nothing hangs on.
     const STANDS: Duration = Duration::from_secs(8);
 
@@ -116,7 +118,27 @@ mod client {
             }
         });
         let sent = window_event_listener_untyped("submit", |_| SENT_AT.set(Date::now()));
-        on_cleanup(move || [hide, show, seen, sent].into_iter().for_each(WindowListenerHandle::remove));
+        // Menus close like what browsers open themselves: by a click elsewhere, and by Esc, which leads back to what opened them.
+        let click = window_event_listener_untyped("click", |event| {
+            let target = event.target().and_then(|target| target.dyn_into::<Node>().ok());
+            each(&document(), OPEN_MENUS, |menu| {
+                if !menu.contains(target.as_ref()) {
+                    let _ = menu.remove_attribute("open");
+                }
+            });
+        });
+        let key = window_event_listener_untyped("keydown", |event| {
+            if get(&event, "key") != "Escape" {
+                return;
+            }
+            each(&document(), OPEN_MENUS, |menu| {
+                let _ = menu.remove_attribute("open");
+                if let Some(opener) = menu.first_element_child().and_then(|opener| opener.dyn_into::<HtmlElement>().ok()) {
+                    let _ = opener.focus();
+                }
+            });
+        });
+        on_cleanup(move || [hide, show, seen, sent, click, key].into_iter().for_each(WindowListenerHandle::remove));
     }
 
     /// Joins the other tabs, and stands in line for the stream.
@@ -183,7 +205,8 @@ mod client {
             // It was refused. The page finds out whether anybody is signed in; the stream is tried again, ever later.
             SOURCE.take();
             FAILURES.set(FAILURES.get() + 1);
-            changed();
+            CHANGED_AT.set(Date::now());
+            soon();
             let pause = Duration::from_secs(2 << FAILURES.get().min(5));
             set_timeout(
                 || {
@@ -232,7 +255,7 @@ mod client {
             _ => {
                 let now = get(&data, "organization").as_string().unwrap_or_default();
                 if let Some((_, name)) = organization().filter(|(shown, _)| *shown != now) {
-                    gone(&name);
+                    gone(&name, get(&data, "say").as_string());
                 }
             }
         }
@@ -263,9 +286,9 @@ mod client {
         }
     }
 
-    /// Who was removed sees nothing of the organization any more, and where to go on.
-    fn gone(name: &str) {
-        let text = format!("You are no longer a member of \u{2068}{name}\u{2069}");
+    /// Who was removed, or whose organization was deleted, sees nothing of it any more, and where to go on.
+    fn gone(name: &str, sentence: Option<String>) {
+        let text = sentence.unwrap_or_else(|| format!("You are no longer a member of \u{2068}{name}\u{2069}"));
         let place = path();
         let main = document().get_element_by_id("main").filter(|_| place.starts_with("/organization") || place.starts_with("/do/"));
         if let Some(main) = main.filter(|_| !OUT.get()) {
@@ -285,8 +308,8 @@ mod client {
         changed();
     }
 
-    /// Who is signed out here is shown the sign-in page; where something is typed, it stays to be taken along. Who signs
-    /// out in this very tab is on the way already.
+    /// Who is signed out here is shown the sign-in page. Where something is typed into the page itself, that stays to be
+    /// taken along, and everything around it goes. Who signs out in this very tab is on the way already.
     fn ended() {
         let patience = SENT_AT.get() + 3000.0 - Date::now();
         if patience > 0.0 {
@@ -295,6 +318,7 @@ mod client {
         }
         close();
         if has_typed() {
+            each(&document(), REGIONS, |region| region.set_inner_html(""));
             say(Saying { leads: Some(("Sign in", "/sign-in")), ..Saying::bad("You are signed out") }, false);
         } else {
             let _ = if path().starts_with("/do/") { window().location().assign("/") } else { window().location().reload() };
@@ -302,7 +326,8 @@ mod client {
     }
 
     fn has_typed() -> bool {
-        let Ok(inputs) = document().query_selector_all("input:not([type=hidden]):not([type=search]), textarea") else { return false };
+        const FIELDS: &str = ":is(input, textarea):not([type=hidden], [type=search], [type=checkbox], dialog *)";
+        let Ok(inputs) = document().query_selector_all(FIELDS) else { return false };
         (0..inputs.length()).filter_map(|n| inputs.get(n)).any(|input| get(&input, "value") != get(&input, "defaultValue"))
     }
 
@@ -316,7 +341,14 @@ mod client {
     /// come back in the same moment; and a tab that nobody sees waits until it is seen.
     fn schedule() {
         STALE.set(true);
-        if WAITING.get() || ASKING.get() || document().hidden() {
+        if !document().hidden() {
+            soon();
+        }
+    }
+
+    /// The same, whether or not anybody sees it.
+    fn soon() {
+        if WAITING.get() || ASKING.get() {
             return;
         }
         WAITING.set(true);
@@ -349,6 +381,7 @@ mod client {
             Ok(_) if window().location().href().is_ok_and(|now| now != here) => STALE.set(true),
             Ok((_, redirected, _)) if redirected => {
                 // Only the sign-in page is where nobody asked to go.
+                tell([JsValue::from_str("ended")]);
                 ended();
                 return;
             }
@@ -383,7 +416,7 @@ mod client {
     fn draw(html: &str) {
         let Ok(page) = DomParser::new().and_then(|parser| parser.parse_from_string(html, SupportedType::TextHtml)) else { return };
         let (active, before) = (document().active_element(), organization());
-        each(&document(), |old| {
+        each(&document(), REGIONS, |old| {
             let name = old.get_attribute("data-region").unwrap_or_default();
             if let Ok(Some(new)) = page.query_selector(&format!("[data-region='{name}']")) {
                 let focused = active.as_ref().is_some_and(|active| old.contains(Some(active)));
@@ -402,14 +435,14 @@ mod client {
             // The stream may tell it later than the page.
             let now = organization().map(|(id, _)| id);
             if let Some((_, name)) = before.filter(|(id, _)| now.as_ref() != Some(id)) {
-                gone(&name);
+                gone(&name, None);
             }
         }
         localize();
     }
 
-    fn each(within: &Document, act: impl Fn(&Element)) {
-        let Ok(regions) = within.query_selector_all("[data-region]") else { return };
+    fn each(within: &Document, selector: &str, act: impl Fn(&Element)) {
+        let Ok(regions) = within.query_selector_all(selector) else { return };
         for n in 0..regions.length() {
             if let Some(region) = regions.get(n).and_then(|node| node.dyn_into::<Element>().ok()) {
                 act(&region);

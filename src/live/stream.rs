@@ -30,6 +30,7 @@ use super::{
 };
 use crate::{
     actor::{Actor, Caller},
+    audit::Action,
     db::{Connected, Failure},
     form::Refusal,
     guard::{self, Membership},
@@ -231,9 +232,13 @@ impl Stream {
         };
         let before = std::mem::replace(&mut self.membership, membership);
         self.reader = reader(&actor, self.membership.as_ref());
-        if before.is_some_and(|before| Some(before.organization) != self.reader.organization) {
+        if let Some(before) = before.filter(|before| Some(before.organization) != self.reader.organization) {
             let last = reached.last().map(|change| change.mark);
-            self.waiting.push_back(event("gone", last, json!({ "organization": self.reader.organization })));
+            let is_end = |change: &&Change| {
+                change.organization_id == Some(before.organization) && change.action == Action::DeleteOrganization.code()
+            };
+            let say = reached.iter().find(is_end).map(|change| change.sentence.as_str());
+            self.waiting.push_back(event("gone", last, json!({ "organization": self.reader.organization, "say": say })));
         }
         let (reader, membership) = (&self.reader, self.membership.as_ref());
         let told = reached.iter().filter(|change| reader.is_reached(change)).map(|change| told(change, reader, membership));

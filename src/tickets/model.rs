@@ -193,7 +193,8 @@ impl TicketForm {
             }),
         );
         let product = errors.take("product", check_line(&self.product));
-        let description = errors.take("description", check_text(&self.description, "Describe what happens, and what should happen instead"));
+        let description =
+            errors.take("description", check_text(&self.description, "Describe what happens, and what should happen instead"));
         let chosen = if self.priority.is_empty() { PRIORITY } else { self.priority.as_str() };
         let priority = PRIORITIES.into_iter().find(|known| *known == chosen);
         let priority = errors.take("priority", priority.ok_or("Choose one of the priorities"));

@@ -285,6 +285,8 @@ on_both! {
         let elsewhere = portal.sign_in("ada").await;
         let browser = portal.browser();
         browser.fill("/forgot-password", "/do/forgot_password", &[("email", "ADA@example.com")]).await.leads_to("/check-your-mail");
+        // As the account has it, whatever was typed.
+        assert_eq!(portal.mails_to("ada@example.com").await.last().unwrap().to, "ada@example.com");
         let link = portal.link("ada@example.com", "/reset-password").await;
         let page = browser.get(&link).await.is(200).says("ada@example.com");
         browser.submit(&page.form("/do/reset_password").with("password", OTHER_PASSWORD)).await.leads_to("/sign-in");

@@ -77,7 +77,8 @@ on_both! {
         ada.fill("/organization/rename", "/do/rename_organization", &[("name", "Acme & Daughters")]).await.is(303);
         bobs.hears_that("The organization is now called Acme & Daughters").await;
         ada.fill("/organization/delete", "/do/delete_organization", &[("name", "Acme & Daughters")]).await.is(303);
-        assert_eq!(bobs.hears("gone").await.data["organization"], serde_json::Value::Null);
+        let gone = bobs.hears("gone").await;
+        assert_eq!((&gone.data["organization"], gone.says().as_str()), (&serde_json::Value::Null, "Acme & Daughters was deleted"));
     }
 
     async fn nothing_of_an_organization_reaches_strangers_and_other_organizations(portal) {
@@ -125,7 +126,8 @@ on_both! {
         let mut live = bob.live("").await;
         assert_eq!(live.hears("ready").await.data["organization"], organization.to_string());
         remove(portal, &ada, organization, "bob").await;
-        assert_eq!(live.hears("gone").await.data["organization"], serde_json::Value::Null);
+        let gone = live.hears("gone").await;
+        assert_eq!((&gone.data["organization"], gone.says().as_str()), (&serde_json::Value::Null, ""));
         remove(portal, &ada, organization, "carol").await;
         end_other_sessions(&bob).await;
         live.hears_that("").await;
