@@ -81,7 +81,7 @@ fn addresses(text: &str) -> Vec<&str> {
         // What may be a name still, or nothing at all.
         let mut before = found.len();
         for piece in part.split(',') {
-            match piece.split_once('<').and_then(|(_, rest)| rest.split_once('>')) {
+            match piece.rsplit_once('<').and_then(|(_, rest)| rest.split_once('>')) {
                 Some((address, _)) if address.contains('@') => {
                     found.truncate(before);
                     found.push(address.trim());
