@@ -230,6 +230,62 @@ test.describe('with JavaScript', () => {
     await expect(typed.getByLabel('Corporate e-mail')).toHaveValue('joan@customer.example');
   });
 
+  test('who signs out in one tab takes everybody off the screen in the others, also where a dialog is open', async ({ page, context, newAdmin }) => {
+    const admin = await newAdmin();
+    await admin.takeOver(page);
+    await listen(page, '/organization/members');
+    const tabs = [];
+    for (const text of [null, '', 'joan@customer.example']) {
+      const tab = await context.newPage();
+      await tab.goto('/organization/members');
+      await live(tab, true);
+      if (text !== null) {
+        await tab.getByRole('link', { name: 'Invite Member' }).click();
+        await tab.getByRole('dialog').getByLabel('Corporate e-mail').fill(text);
+      }
+      tabs.push(tab);
+    }
+    await page.locator('.account > summary').click();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    for (const tab of tabs) {
+      await expect(tab).toHaveURL(/\/sign-in/, { timeout: 3000 });
+      await expect(tab.getByText(admin.person.email)).toHaveCount(0);
+    }
+  });
+
+  test('what is typed into a page stays when one is signed out, and nothing of others with it', async ({ page, newAdmin }) => {
+    const admin = await newAdmin();
+    await admin.takeOver(page);
+    await listen(page, '/organization/rename');
+    await page.getByLabel('Name').fill('Difference Engines');
+    await admin.post('sign_out', {});
+    await expect(page.getByRole('status').filter({ hasText: 'You are signed out' })).toBeVisible({ timeout: 3000 });
+    await expect(page.getByLabel('Name')).toHaveValue('Difference Engines');
+    await expect(page.locator('.topbar-org')).toBeEmpty();
+  });
+
+  test('the members of an organization that is deleted are told so', async ({ page, newAdmin, newMember }) => {
+    const admin = await newAdmin();
+    const grace = await newMember(admin, 'Grace');
+    await grace.takeOver(page);
+    await listen(page, '/organization/members');
+    const name = await page.getByRole('heading', { level: 1 }).innerText();
+    await admin.done('/organization/delete', 'delete_organization', { 'form[name]': name });
+    await expect(page.getByRole('heading', { name: /Analytical Engines.* was deleted/ })).toBeFocused({ timeout: 2000 });
+  });
+
+  test('the list of invitations follows what others do', async ({ page, newAdmin, newPerson }) => {
+    const admin = await newAdmin();
+    await admin.takeOver(page);
+    await listen(page, '/organization/invitations');
+    await expect(page.getByRole('heading', { name: 'No invitations wait' })).toBeVisible();
+    const { email } = newPerson('Grace');
+    await admin.invite(email);
+    const row = page.getByRole('table', { name: 'Invitations' }).locator('tbody tr').filter({ hasText: email });
+    await expect(row).toBeVisible({ timeout: 2000 });
+    await expect(row.locator('time').first()).toHaveText(/^\d{1,2} \w{3} \d{4}$/);
+  });
+
   test('signed-out pages load nothing of it', async ({ page }) => {
     const loaded: string[] = [];
     page.on('request', (request) => loaded.push(new URL(request.url()).pathname));

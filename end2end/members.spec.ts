@@ -346,13 +346,72 @@ test.describe('the island', () => {
       await close();
       await expect(dialog).toBeHidden();
     }
-    // What was typed is not lost by a click beside it.
+    // Esc, Cancel and a click beside it do the same also where something is typed, and that is there the next time.
     await page.getByRole('link', { name: 'Invite Member' }).click();
     await dialog.getByLabel('Corporate e-mail').fill('grace@');
-    await page.mouse.click(5, 5);
-    await expect(dialog).toBeVisible();
-    await expect(dialog.getByLabel('Corporate e-mail')).toHaveValue('grace@');
+    await dialog.getByLabel('Role').selectOption('Admin');
+    for (const close of [
+      () => page.keyboard.press('Escape'),
+      () => dialog.getByRole('link', { name: 'Cancel' }).click(),
+      () => page.mouse.click(5, 5),
+    ]) {
+      await close();
+      await expect(dialog).toBeHidden();
+      await page.getByRole('link', { name: 'Invite Member' }).click();
+      await expect(dialog.getByLabel('Corporate e-mail')).toHaveValue('grace@');
+      await expect(dialog.getByLabel('Role')).toHaveValue('Admin');
+    }
     expect(await page.evaluate(() => 'mark' in window)).toBe(true);
+  });
+
+  test('closes menus by Esc, by a click elsewhere and when a dialog opens', async ({ page, crowd }) => {
+    await crowd.admin.takeOver(page);
+    await page.goto('/organization/members');
+    await live(page, true);
+    const menus = page.locator('details.menu[open]');
+    for (const opener of [page.locator('#filter-role'), page.locator('.account > summary')]) {
+      await opener.click();
+      await expect(menus).toHaveCount(1);
+      await page.keyboard.press('Tab');
+      await page.keyboard.press('Escape');
+      await expect(menus).toHaveCount(0);
+      await expect(opener).toBeFocused();
+      await opener.click();
+      await expect(menus).toHaveCount(1);
+      await page.getByRole('heading', { level: 1 }).click();
+      await expect(menus).toHaveCount(0);
+    }
+    await page.locator('#filter-state').click();
+    await expect(menus).toHaveCount(1);
+    await page.getByRole('link', { name: 'Invite Member' }).click();
+    await expect(page.getByRole('dialog', { name: 'Invite Member' })).toBeVisible();
+    await expect(menus).toHaveCount(0);
+  });
+
+  test('does not say that nothing was changed where no answer came, and what is sent again stands once', async ({ page, portal, newAdmin, newPerson, troubles }) => {
+    const admin = await newAdmin();
+    await admin.takeOver(page);
+    await page.goto('/organization/members');
+    await live(page, true);
+    const { email } = newPerson('Grace');
+    let answered = 0;
+    await page.route('**/do/invite_member', async (route) => {
+      answered += 1;
+      if (answered > 1) return route.continue();
+      // The portal has it, and its answer is lost.
+      await route.fetch();
+      await route.abort();
+    });
+    await page.getByRole('link', { name: 'Invite Member' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Invite Member' });
+    await dialog.getByLabel('Corporate e-mail').fill(email);
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await expect(dialog.getByRole('alert')).toHaveText('The portal did not answer. It may or may not have been saved: try again, nothing is done twice.');
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await expect(page.getByText('The invitation is on its way.')).toBeVisible();
+    await portal.mails.waitFor(email, /^Welcome to/);
+    expect(portal.mails.to(email)).toHaveLength(1);
+    troubles.said.length = 0;
   });
 
   test('shows a refusal in the dialog beside the field, and takes it away as it is mended', async ({ page, newAdmin, newPerson }) => {

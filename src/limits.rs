@@ -66,8 +66,18 @@ pub async fn count(portal: &Portal, name: &'static str, key: &str, rate: Rate) -
     }
 }
 
-/// Counts an attempt for each of several keys, and each of those also against a limit that they share. For each: nothing
-/// where it may, else the seconds to wait. One transaction for all.
+/// What came of counting several keys against a limit that they share and each against one of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Of the keys that the shared limit let through, from the first one on: nothing where it may, else the seconds to
+    /// wait for its own limit.
+    pub waits: Vec<Option<u32>>,
+    /// The seconds to wait for the shared limit, where it ended before the keys did.
+    pub full: Option<u32>,
+}
+
+/// Counts an attempt for each of several keys, in their order, against a limit that they share, and those that it lets
+/// through against a limit of their own. One transaction for all.
 ///
 /// # Errors
 /// 503 where the database is away.
@@ -76,9 +86,9 @@ pub async fn count_each(
     (name, rate): (&'static str, Rate),
     keys: &[String],
     (shared_name, shared_key, shared_rate): (&'static str, &str, Rate),
-) -> Result<Vec<Option<u32>>, Failure> {
+) -> Result<Counted, Failure> {
     let now = portal.clock.now();
-    // In one order, so that two that count the same keys wait for each other and not both ways.
+    // Their own limits in one order, so that two that count the same keys wait for each other and not both ways.
     let mut ordered: Vec<(usize, Vec<u8>)> =
         keys.iter().enumerate().map(|(n, key)| (n, secrets::hash(&format!("{name}\n{key}")))).collect();
     ordered.sort_by(|a, b| a.1.cmp(&b.1));
@@ -88,18 +98,29 @@ pub async fn count_each(
         attempts += 1;
         let counted = async {
             let mut tx = portal.db.begin().await?;
-            let mut waits = vec![None; keys.len()];
+            let mut counted = Counted::default();
+            for _ in keys {
+                counted.full = take(&mut tx, &shared, shared_rate, now).await?;
+                if counted.full.is_some() {
+                    break;
+                }
+                counted.waits.push(None);
+            }
             for (n, key) in &ordered {
-                waits[*n] = match take(&mut tx, &shared, shared_rate, now).await? {
-                    None => take(&mut tx, key, rate, now).await?,
-                    wait => wait,
-                };
+                if let Some(wait) = counted.waits.get_mut(*n) {
+                    *wait = take(&mut tx, key, rate, now).await?;
+                }
             }
             tx.commit().await?;
-            Ok::<_, sqlx::Error>(waits)
+            Ok::<_, sqlx::Error>(counted)
         };
         match counted.await.map_err(Failure::from) {
-            Ok(waits) => return Ok(waits),
+            Ok(counted) => {
+                if counted.full.is_some() {
+                    metrics::counter!("org_portal_limited_total", "limit" => shared_name).increment(1);
+                }
+                return Ok(counted);
+            }
             Err(Failure::Retry(_)) if attempts < 5 => {}
             Err(failure) => return Err(failure),
         }

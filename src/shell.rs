@@ -24,7 +24,7 @@ struct Around {
     accent: bool,
     logo: Option<String>,
     theme: Theme,
-    notice: Option<Notice>,
+    notice: Option<(Notice, usize)>,
     person: Option<(String, String, String)>,
     organization: Option<(String, String)>,
     live: Option<(String, String)>,
@@ -61,6 +61,7 @@ pub async fn refused(visit: Visit, parts: Parts, refusal: Refusal) -> Response {
             ("Your organization is suspended", "Nothing is lost, and nothing can be changed in it until it is open again.")
         }
         Refusal::CrossSite => ("This came from another site", ""),
+        Refusal::TooLarge => ("Too large", ""),
         Refusal::Unavailable => (
             "The portal is away for a moment",
             "Its database does not answer right now. What you saved before is safe, and what you just sent was not saved. Try again in a moment.",
@@ -226,11 +227,11 @@ fn whole(html: String) -> Pieces {
 
 fn body(around: Around, page: Page) -> AnyView {
     let content = (page.view)();
-    let notice = around.notice.map(|notice| {
+    let notice = around.notice.map(|(notice, n)| {
         view! {
             <div class="notice" role="status">
                 <Icon inner=icons::CHECK_CIRCLE large=true/>
-                <p>{notice.text()}</p>
+                <p>{notice.text(n)}</p>
                 <a class="icon-button" href=around.here.clone()><Icon inner=icons::X/><span class="vh">"Dismiss"</span></a>
             </div>
         }
@@ -261,7 +262,8 @@ fn body(around: Around, page: Page) -> AnyView {
         .into_any();
     };
     let main_class = if page.frame == Frame::Narrow { "main narrow" } else { "main" };
-    let initials: String = name.split_whitespace().filter_map(|word| word.chars().next()).take(2).collect::<String>().to_uppercase();
+    let initials: String =
+        name.split_whitespace().filter_map(|word| word.chars().find(|c| c.is_alphanumeric())).take(2).collect::<String>().to_uppercase();
     view! {
         <body class="app">
             <a class="skip" href="#main">"Skip to content"</a>

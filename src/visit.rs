@@ -61,8 +61,8 @@ pub struct Visit {
     pub mark: Option<uuid::Uuid>,
     /// The chosen theme.
     pub theme: Theme,
-    /// What is to be said once.
-    pub notice: Option<Notice>,
+    /// What is to be said once, and of how many.
+    pub notice: Option<(Notice, usize)>,
     /// A form of this page that was refused.
     pub state: Option<FormState>,
     /// The request's headers.
@@ -105,7 +105,8 @@ impl Visit {
             // What is said once is said on a page that is looked at: not on one that is loaded ahead, nor to one that asks for
             // itself again.
             notice: cookie(&parts.headers, "notice")
-                .and_then(Notice::parse)
+                .and_then(|said| said.split_once('.'))
+                .and_then(|(code, n)| Some((Notice::parse(code)?, n.parse().ok()?)))
                 .filter(|_| !ahead(&parts.headers) && !parts.headers.contains_key(live::BY_ITSELF)),
             state: parts.extensions.get::<FormState>().cloned(),
             headers: parts.headers.clone(),

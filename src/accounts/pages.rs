@@ -280,7 +280,7 @@ pub fn change_email(form: Form, email: &Email) -> AnyView {
             <ErrorSummary refusal=checked.refusal()/>
             <p>"Your address is " <strong><bdi>{email.to_string()}</bdi></strong> ". It stays so until you open the link that we send to the new one, and confirm."</p>
             {username(email)}
-            <TextField name="email" label="New e-mail" kind="email" autocomplete="email" value=checked.value("email", "") error=checked.error("email") maxlength=Email::MAX/>
+            <TextField name="email" label="New e-mail" kind="email" autocomplete="email" value=checked.value("email", "") error=checked.error("email")/>
             <TextField name="password" label="Password" kind="password" autocomplete="current-password" error=checked.error("password") link=("/forgot-password", "Forgot your password?")/>
             <div class="actions start"><button class="button primary">"Send link"</button><a class="button quiet" href="/account">"Cancel"</a></div>
         </form>
@@ -315,6 +315,7 @@ pub fn delete(form: Form, email: &Email, leaving: Option<(String, Leaving)>) -> 
         }
         None => (().into_any(), None),
     };
+    let typed_first = typed.is_none();
     view! {
         {head}
         <form class="card form" method="post" action="/do/delete_account" novalidate>
@@ -323,10 +324,10 @@ pub fn delete(form: Form, email: &Email, leaving: Option<(String, Leaving)>) -> 
             <p>"Delete the account of " <strong><bdi>{email.to_string()}</bdi></strong> "? All your sessions end. This cannot be undone. What you did stays in the audit log under your name."</p>
             {lost}
             {typed}
-            <TextField name="email" label="Your e-mail, to confirm" kind="email" value=checked.value("email", "") error=checked.error("email")/>
+            <TextField name="email" label="Your e-mail, to confirm" kind="email" value=checked.value("email", "") error=checked.error("email") autofocus=typed_first/>
             {username(email)}
             <TextField name="password" label="Password" kind="password" autocomplete="current-password" error=checked.error("password") link=("/forgot-password", "Forgot your password?")/>
-            <div class="actions"><a class="button" href="/account" autofocus=true>"Cancel"</a><button class="button danger">"Delete account"</button></div>
+            <div class="actions"><a class="button" href="/account">"Cancel"</a><button class="button danger">"Delete account"</button></div>
         </form>
     }
     .into_any()

@@ -56,8 +56,11 @@ pub type Keep = for<'a> fn(&'a Portal, &'a Caller, &'a mut Incoming) -> Pin<Box<
 #[derive(Clone, Default)]
 struct Landing(Arc<Mutex<Option<Place>>>);
 
+/// What is said once, and of how many.
+pub type Said = (Notice, usize);
+
 /// A path, and what is said there.
-type Place = (String, Option<Notice>);
+type Place = (String, Option<Said>);
 
 /// The calls' circumstances inside a server function: the portal and who calls.
 ///
@@ -72,6 +75,11 @@ pub fn caller(drawn: Drawn) -> Result<(Portal, Caller), Refusal> {
 
 /// Names the place where a plain form leads now, and what is said there. An island stays where it is.
 pub fn land(path: impl Into<String>, notice: Option<Notice>) {
+    land_with(path, notice.map(|notice| (notice, 1)));
+}
+
+/// The same, where what is said tells of how many.
+pub fn land_with(path: impl Into<String>, notice: Option<Said>) {
     if let Some(landing) = use_context::<Landing>()
         && let Ok(mut place) = landing.0.lock()
     {
@@ -102,10 +110,10 @@ pub fn cookie_name(portal: &Portal, name: &str) -> String {
 
 /// The one-shot cookie that carries a notice to the next page; an empty value takes it away.
 #[must_use]
-pub fn notice_cookie(portal: &Portal, notice: Option<Notice>) -> String {
+pub fn notice_cookie(portal: &Portal, notice: Option<Said>) -> String {
     let secure = if portal.config.secure() { "; Secure" } else { "" };
     match notice {
-        Some(notice) => format!("notice={}; Path=/; HttpOnly; SameSite=Lax; Max-Age=60{secure}", notice.code()),
+        Some((notice, n)) => format!("notice={}.{n}; Path=/; HttpOnly; SameSite=Lax; Max-Age=60{secure}", notice.code()),
         None => format!("notice=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0{secure}"),
     }
 }
@@ -147,6 +155,8 @@ pub async fn handle(State(routes): State<Routes>, request: Request) -> Response 
             )
                 .into_response();
         }
+        // Which page held it was not read either, so the sentence has one of its own.
+        Err(Unread::Refused(refusal)) if plain && refusal == Refusal::TooLarge => return routes.error_for(again, refusal).await,
         Err(Unread::Refused(refusal)) => {
             return refuse(&routes, &portal, function.page, again, &Bytes::new(), function.endpoint, refusal, plain).await;
         }

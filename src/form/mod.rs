@@ -5,7 +5,7 @@
 pub mod door;
 mod refusal;
 
-pub use refusal::{Conflict, FieldErrors, Gone, Partly, Refusal, Unauthenticated};
+pub use refusal::{Conflict, FieldErrors, Gone, Partly, Refusal, Unauthenticated, duration};
 use serde::{Deserialize, Serialize};
 
 use crate::words::OrganizationId;
@@ -141,15 +141,15 @@ impl Notice {
         (Self::OrganizationRenamed, "organization-renamed", "The organization has its new name."),
         (Self::OrganizationDeleted, "organization-deleted", "The organization is deleted."),
         (Self::InvitationSent, "invitation-sent", "The invitation is on its way."),
-        (Self::InvitationsSent, "invitations-sent", "The invitations are on their way."),
+        (Self::InvitationsSent, "invitations-sent", "{n} invitations are on their way."),
         (Self::InvitationResent, "invitation-resent", "The invitation is on its way again. The earlier link no longer works."),
         (Self::InvitationRevoked, "invitation-revoked", "The invitation was revoked. Its link no longer works."),
         (Self::InvitationDeclined, "invitation-declined", "You declined the invitation."),
         (Self::Joined, "joined", "Welcome. You are a member now."),
         (Self::RoleChanged, "role-changed", "The role was changed."),
-        (Self::RolesChanged, "roles-changed", "The roles were changed."),
+        (Self::RolesChanged, "roles-changed", "The roles of {n} members were changed."),
         (Self::MemberRemoved, "member-removed", "The member was removed from the organization."),
-        (Self::MembersRemoved, "members-removed", "The members were removed from the organization."),
+        (Self::MembersRemoved, "members-removed", "{n} members were removed from the organization."),
         (Self::Left, "left", "You left the organization."),
         (Self::AdministratorReminded, "administrator-reminded", "The administrator gets a mail that says that you wait."),
         (Self::TicketRaised, "ticket-raised", "Your ticket was raised. Its answers come by mail, too."),
@@ -171,10 +171,10 @@ impl Notice {
         Self::ALL.iter().find(|(notice, ..)| *notice == self).map_or("", |(_, code, _)| code)
     }
 
-    /// The sentence.
+    /// The sentence; of several, with how many they are.
     #[must_use]
-    pub fn text(self) -> &'static str {
-        Self::ALL.iter().find(|(notice, ..)| *notice == self).map_or("", |(.., text)| text)
+    pub fn text(self, n: usize) -> String {
+        Self::ALL.iter().find(|(notice, ..)| *notice == self).map_or("", |(.., text)| text).replace("{n}", &n.to_string())
     }
 
     /// Reads the name in the cookie.
@@ -190,7 +190,7 @@ impl Notice {
 pub fn is_own_path(path: &str) -> bool {
     path.starts_with('/')
         && !path.starts_with("//")
-        && path.len() <= 2000
+        && path.len() <= 4000
         && path.chars().all(|c| c.is_ascii_graphic() && c != '\\')
         && !path.starts_with("/do/")
 }

@@ -47,7 +47,7 @@ pub enum Refusal {
     NotFound,
     /// 409: not possible as things stand.
     Conflict(Conflict),
-    /// 409: of several, these are not possible; the others are done.
+    /// 409: of several, these are not possible; the others are done. 429 where none is, because of a limit.
     Partly(Partly),
     /// 410: it was there and is no more.
     Gone(Gone),
@@ -57,6 +57,8 @@ pub enum Refusal {
     TooManyRequests(u32),
     /// 503: the database or another part is away; nothing was changed.
     Unavailable,
+    /// No answer came, or none of the portal's: whether anything was changed is not known. The browser says it to itself.
+    Unanswered,
     /// 500: our fault; the reference under which it was logged.
     Fault(String),
 }
@@ -114,22 +116,28 @@ pub struct Partly {
     pub done: usize,
     /// What each of the others is called, and why it is not done.
     pub refused: Vec<(String, String)>,
+    /// What a limit put off, without a sentence for each.
+    #[serde(default)]
+    pub waiting: Vec<String>,
+    /// What came of it all, in a sentence.
+    #[serde(default)]
+    pub summary: String,
 }
 
 impl Partly {
-    /// What was refused, a line each: what stays in the field.
+    /// What was not done, a line each: what stays in the field.
     #[must_use]
     pub fn rest(&self) -> String {
-        let each: Vec<&str> = self.refused.iter().map(|(what, _)| what.as_str()).collect();
+        let each: Vec<&str> = self.refused.iter().map(|(what, _)| what).chain(&self.waiting).map(String::as_str).collect();
         each.join("\n")
     }
 
     /// How many are done, where all of them are.
     ///
     /// # Errors
-    /// Where one was refused.
+    /// Where one was refused or put off.
     pub fn all(self) -> Result<usize, Refusal> {
-        if self.refused.is_empty() { Ok(self.done) } else { Err(Refusal::Partly(self)) }
+        if self.refused.is_empty() && self.waiting.is_empty() { Ok(self.done) } else { Err(Refusal::Partly(self)) }
     }
 }
 
@@ -155,11 +163,12 @@ impl Refusal {
             Self::Unauthenticated(_) => 401,
             Self::Forbidden | Self::Suspended(_) | Self::CrossSite => 403,
             Self::NotFound => 404,
+            Self::Partly(partly) if partly.done == 0 && !partly.waiting.is_empty() => 429,
             Self::Conflict(_) | Self::Partly(_) => 409,
             Self::Gone(_) => 410,
             Self::TooLarge => 413,
             Self::TooManyRequests(_) => 429,
-            Self::Unavailable => 503,
+            Self::Unavailable | Self::Unanswered => 503,
             Self::Fault(_) => 500,
         }
     }
@@ -198,6 +207,7 @@ impl Refusal {
             Self::TooLarge => "too_large",
             Self::TooManyRequests(_) => "too_many_requests",
             Self::Unavailable => "unavailable",
+            Self::Unanswered => "unanswered",
             Self::Fault(_) => "fault",
         }
     }
@@ -235,13 +245,14 @@ impl Refusal {
                 }
                 Conflict::AlreadySo => "This has been done already. Open the page again to see how things stand.",
             },
-            Self::Partly(Partly { done: 0, refused }) if refused.len() == 1 => "This could not be done:",
-            Self::Partly(Partly { done: 0, .. }) => "None of these could be done:",
-            Self::Partly(Partly { done, refused }) => return format!("{done} done, {} not:", refused.len()),
+            Self::Partly(partly) => &partly.summary,
             Self::Gone(Gone::Link) => "This link no longer works. It was used, replaced or has expired.",
-            Self::TooLarge => "This is too large.",
+            Self::TooLarge => {
+                "This is too large, and nothing was saved. A form carries up to 512 kB of text, and 64 MB with files: go back and send less at once."
+            }
             Self::TooManyRequests(seconds) => return format!("Too many attempts. Try again in {}.", duration(*seconds)),
             Self::Unavailable => "The portal cannot reach its database right now. Nothing was changed. Try again in a moment.",
+            Self::Unanswered => "The portal did not answer. It may or may not have been saved: try again, nothing is done twice.",
             Self::Fault(reference) => {
                 return format!("Something went wrong on our side and nothing was changed. Quote {reference} if you tell us.");
             }
@@ -256,16 +267,15 @@ impl Refusal {
             (Self::Invalid(errors), _) => errors.of(field).map(str::to_owned),
             (Self::Conflict(Conflict::AlreadyInvited(_) | Conflict::AlreadyMember), "email") => Some(self.message()),
             (Self::Unauthenticated(Unauthenticated::ProofRequired), "password") => Some(self.message()),
-            (Self::Partly(partly), "email") => {
-                let each: Vec<String> = partly.refused.iter().map(|(what, why)| format!("{what}: {why}")).collect();
-                Some(format!("{} {}", self.message(), each.join(" ")))
-            }
+            (Self::Partly(_), "email") => Some("What stands here was not sent.".to_owned()),
             _ => None,
         }
     }
 }
 
-fn duration(seconds: u32) -> String {
+/// `20 seconds`, `5 minutes`
+#[must_use]
+pub fn duration(seconds: u32) -> String {
     match seconds {
         0 | 1 => "a second".to_owned(),
         2..=119 => format!("{seconds} seconds"),
@@ -293,8 +303,11 @@ impl leptos::server_fn::error::FromServerFnError for Refusal {
     fn from_server_fn_error(error: leptos::server_fn::error::ServerFnErrorErr) -> Self {
         use leptos::server_fn::error::ServerFnErrorErr as E;
         match error {
-            E::Args(_) | E::MissingArg(_) | E::Deserialization(_) => Self::field("", "This form could not be read. Open the page again."),
-            _ => Self::Unavailable,
+            E::Args(_) | E::MissingArg(_) => Self::field("", "This form could not be read. Open the page again."),
+            // On the server what was sent is no form; in the browser what came back is not the portal's.
+            E::Deserialization(_) if cfg!(feature = "ssr") => Self::field("", "This form could not be read. Open the page again."),
+            // Or the request broke off.
+            _ => Self::Unanswered,
         }
     }
 }

@@ -10,9 +10,9 @@ use crate::{
     actor::{Actor, Caller},
     audit::{Action, Object},
     db::{Connected, Failure},
-    form::{Conflict, Gone, Partly, Refusal},
+    form::{Conflict, Gone, Partly, Refusal, duration},
     guard::{self, Acceptance, Grant, Membership},
-    limits,
+    limits::{self, Rate},
     list::{ListQuery, Listed as List},
     mail::{Mail, Message},
     members::{Source, store as members},
@@ -217,26 +217,34 @@ async fn membership(portal: &Portal, actor: &Actor, organization: OrganizationId
 /// Invites addresses with a role no higher than the inviter's. An address whose account is in another organization is
 /// invited like any other: only the invitee learns why it cannot be accepted.
 ///
-/// Of one address the refusal is told as it is; of several, each that is refused is named with its reason, and the
-/// others are sent.
+/// Of one address the refusal is told as it is; of several, each that is refused is named with its reason, what is beyond
+/// the organization's limit is put off, and the others are sent, in their order.
 ///
 /// # Errors
-/// 422, 403 for a higher role, 409 where the one address is a member or has a pending invitation, 429.
+/// 422, 403 for a higher role, 409 where the one address is a member or has a pending invitation, 429 where the limit
+/// lets none be sent.
 pub async fn invite(portal: &Portal, caller: &Caller, form: InviteForm) -> Result<Partly, Refusal> {
     let actor = caller.actor()?.clone();
     let Invite { mut emails, mut refused, role } = form.parse()?;
     let organization = caller.organization()?;
     let single = emails.len() == 1 && refused.is_empty();
+    // What was sent with this form before is counted already.
+    if let Some(outcome) = portal.earlier(caller, Action::InviteMember).await? {
+        return Ok(outcome);
+    }
+    let mut waiting = Vec::new();
     if membership(portal, &actor, organization).await?.is_some() {
         let config = &portal.config;
         let keys: Vec<String> = emails.iter().map(Email::key).collect();
         let recipient = ("invitation recipient", config.invitation_recipient_rate);
         let shared = ("invitation", organization.to_string(), config.invitation_rate);
-        let waits = limits::count_each(portal, recipient, &keys, (shared.0, &shared.1, shared.2)).await;
-        let mut waits = waits.map_err(|failure| portal.refuse(failure))?.into_iter();
-        if let (true, Some(Some(wait))) = (single, waits.as_slice().first()) {
-            return Err(Refusal::TooManyRequests(*wait));
+        let counted = limits::count_each(portal, recipient, &keys, (shared.0, &shared.1, shared.2)).await;
+        let counted = counted.map_err(|failure| portal.refuse(failure))?;
+        if let (true, Some(wait)) = (single, counted.full.or_else(|| counted.waits.first().copied().flatten())) {
+            return Err(Refusal::TooManyRequests(wait));
         }
+        waiting = emails.split_off(counted.waits.len()).iter().map(ToString::to_string).collect();
+        let mut waits = counted.waits.into_iter();
         emails.retain(|email| match waits.next().flatten() {
             None => true,
             Some(wait) => {
@@ -246,9 +254,9 @@ pub async fn invite(portal: &Portal, caller: &Caller, form: InviteForm) -> Resul
         });
     }
     portal
-        .write(caller, Action::InviteMember, (actor, organization, emails, refused, role, single), |unit, input| {
+        .write(caller, Action::InviteMember, (actor, organization, emails, refused, waiting, role, single), |unit, input| {
             Box::pin(async move {
-                let (actor, organization, emails, refused, role, single) = input;
+                let (actor, organization, emails, refused, waiting, role, single) = input;
                 for email in emails.iter().take(NAMED) {
                     unit.is_about(*organization, Object::new("invitation", "", email.as_str()));
                 }
@@ -256,7 +264,7 @@ pub async fn invite(portal: &Portal, caller: &Caller, form: InviteForm) -> Resul
                 if !grant.membership.role.may_give().contains(role) {
                     return Err(Refusal::Forbidden.into());
                 }
-                let mut outcome = Partly { done: 0, refused: refused.clone() };
+                let mut outcome = Partly { refused: refused.clone(), waiting: waiting.clone(), ..Partly::default() };
                 for email in emails {
                     match send(unit, &grant, actor, email, *role).await {
                         Ok(()) => outcome.done += 1,
@@ -267,10 +275,32 @@ pub async fn invite(portal: &Portal, caller: &Caller, form: InviteForm) -> Resul
                         Err(failure) => return Err(failure),
                     }
                 }
+                outcome.summary = summary(&outcome, unit.portal.config.invitation_rate);
+                if outcome.done == 0 && !outcome.waiting.is_empty() {
+                    return Err(Refusal::Partly(outcome).into());
+                }
                 Ok(outcome)
             })
         })
         .await
+}
+
+/// What came of inviting several, in a sentence.
+fn summary(outcome: &Partly, rate: Rate) -> String {
+    let Partly { done, refused, waiting, .. } = outcome;
+    let (sent, more) = (if *done == 1 { "invitation" } else { "invitations" }, refused.len());
+    if waiting.is_empty() {
+        return match done {
+            0 => "No invitation was sent:".to_owned(),
+            done => format!("{done} {sent} sent, {more} not:"),
+        };
+    }
+    let pace = match u32::try_from(rate.seconds).unwrap_or(u32::MAX) {
+        1 => "second".to_owned(),
+        seconds => duration(seconds),
+    };
+    let rest = if more == 0 { "The others stay in the field." } else { "The others stay in the field, and these cannot be invited:" };
+    format!("{done} of {} invitations sent; your organization can send one more each {pace}. {rest}", done + more + waiting.len())
 }
 
 /// How many addresses the audit log names of an attempt that was refused as a whole.

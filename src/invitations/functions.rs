@@ -12,9 +12,10 @@ use crate::{
 use crate::{
     form::{
         Notice,
-        door::{caller, land},
+        door::{caller, land, land_with},
     },
-    invitations::actions,
+    invitations::{actions, store::LIST},
+    list::ListQuery,
 };
 
 /// Invites one or many; of many, each that is refused is named with its reason.
@@ -22,22 +23,28 @@ use crate::{
 pub async fn invite_member(form: InviteForm, drawn: Drawn) -> Result<usize, Refusal> {
     let (portal, caller) = caller(drawn)?;
     let sent = actions::invite(&portal, &caller, form).await?.all()?;
-    land("/organization/members", Some(if sent == 1 { Notice::InvitationSent } else { Notice::InvitationsSent }));
+    land_with("/organization/members", Some((if sent == 1 { Notice::InvitationSent } else { Notice::InvitationsSent }, sent)));
     Ok(sent)
 }
 
-/// The list that a form of an invitation's row stands in: to be led back there.
+/// The list that a form of an invitation's row stands in, or that led to its page, as it was: to be led back there.
 #[cfg(feature = "ssr")]
-fn list(drawn: &Drawn) -> &'static str {
-    if drawn.page.split('?').next() == Some("/organization/invitations") { "/organization/invitations" } else { "/organization/members" }
+pub(super) fn list(drawn: &Drawn) -> String {
+    let path = drawn.page.split('?').next().unwrap_or_default();
+    if path == "/organization/invitations" || drawn.page.contains(super::pages::FROM_LIST) {
+        format!("/organization/invitations{}", ListQuery::of_page(&drawn.page, &LIST.filters()).to_url())
+    } else {
+        format!("/organization/members{}", ListQuery::of_page(&drawn.page, &crate::members::store::LIST.filters()).to_url())
+    }
 }
 
 /// Changes the role that a pending invitation offers.
 #[server(prefix = "/do", endpoint = "change_invitation_role", input = Json)]
 pub async fn change_invitation_role(form: InvitationRoleForm, drawn: Drawn) -> Result<(), Refusal> {
+    let list = format!("/organization/invitations{}", ListQuery::of_page(&drawn.page, &LIST.filters()).to_url());
     let (portal, caller) = caller(drawn)?;
     actions::change_role(&portal, &caller, form).await?;
-    land("/organization/invitations", Some(Notice::RoleChanged));
+    land(list, Some(Notice::RoleChanged));
     Ok(())
 }
 

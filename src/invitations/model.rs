@@ -57,7 +57,7 @@ impl InviteForm {
             (true, [(_, why)]) => Err(why.clone()),
             (true, _) => Err("None of these is an e-mail address".to_owned()),
             _ if seen.len() > SEVERAL => {
-                Err(format!("Invite at most {SEVERAL} addresses at once; these are {}", addresses(&self.email).count()))
+                Err(format!("Invite at most {SEVERAL} addresses at once; these are {}", addresses(&self.email).len()))
             }
             _ => Ok(()),
         };
@@ -69,14 +69,34 @@ impl InviteForm {
     }
 }
 
-/// The addresses in a pasted text, with the names that mail programs put before them left out.
-fn addresses(text: &str) -> impl Iterator<Item = &str> {
-    text.split([',', ';', '\n', '\r'])
-        .flat_map(|part| match part.split_once('<').and_then(|(_, rest)| rest.split_once('>')) {
-            Some((address, _)) if address.contains('@') => vec![address.trim()],
-            _ => part.split_whitespace().collect(),
-        })
-        .filter(|address| !address.is_empty())
+/// The addresses in a pasted text, with the names that mail programs put before them left out. Such a name may hold
+/// commas, and where it stands in quotation marks anything: `"Carol, C." <carol@example.com>`.
+fn addresses(text: &str) -> Vec<&str> {
+    let (mut found, mut quoted) = (Vec::new(), false);
+    let mut ends = |c: char| {
+        quoted = (quoted ^ (c == '"')) && c != '\n';
+        !quoted && matches!(c, ';' | '\n' | '\r')
+    };
+    for part in text.split(&mut ends) {
+        // What may be a name still, or nothing at all.
+        let mut before = found.len();
+        for piece in part.split(',') {
+            match piece.rsplit_once('<').and_then(|(_, rest)| rest.split_once('>')) {
+                Some((address, _)) if address.contains('@') => {
+                    found.truncate(before);
+                    found.push(address.trim());
+                    before = found.len();
+                }
+                _ => {
+                    found.extend(piece.split_whitespace());
+                    if piece.contains('@') {
+                        before = found.len();
+                    }
+                }
+            }
+        }
+    }
+    found
 }
 
 /// The role of a pending invitation, as it arrives.
@@ -189,6 +209,22 @@ mod tests {
         let emails: Vec<_> = invite.emails.iter().map(Email::as_str).collect();
         assert_eq!(emails, ["ada@example.com", "bob@example.com", "carol@example.com", "dave@example.com"]);
         assert_eq!(invite.refused.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>(), ["nonsense"]);
+    }
+
+    #[test]
+    fn names_with_commas_belong_to_their_addresses() {
+        for (text, emails, refused) in [
+            (r#""Carol, C." <carol@example.com>"#, &["carol@example.com"][..], &[][..]),
+            ("Müller, Jörg <jm@x.example>, Lovelace, Ada <ada@x.example>", &["jm@x.example", "ada@x.example"], &[]),
+            ("\"Doe; Joe, Dr. <joe>\" <joe@example.com>; bob@example.com", &["joe@example.com", "bob@example.com"], &[]),
+            ("bob@example.com, Doe, Joe <joe@example.com>, nonsense", &["bob@example.com", "joe@example.com"], &["nonsense"]),
+            ("\"left open\nbob@example.com;ada@example.com", &["bob@example.com", "ada@example.com"], &["\"left", "open"]),
+            ("nonsense\nBob <bob@example.com>", &["bob@example.com"], &["nonsense"]),
+        ] {
+            let invite = parse(text).expect("read");
+            assert_eq!(invite.emails.iter().map(Email::as_str).collect::<Vec<_>>(), emails, "{text}");
+            assert_eq!(invite.refused.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>(), refused, "{text}");
+        }
     }
 
     #[test]

@@ -7,11 +7,22 @@ use crate::{
     form::{Conflict, Drawn, Refusal},
     list::{ListQuery, Listed, MAX_SEARCH},
     permissions::Role,
-    ui::{Checked, Date, ErrorSummary, Hidden, Icon, Moment, SelectField, TextArea, icons, list},
+    ui::{Checked, Date, ErrorSummary, Hidden, Icon, LocalTimes, Moment, SelectField, TextArea, icons, list},
     words::{Email, InvitationId},
 };
 
 const PATH: &str = "/organization/invitations";
+
+/// Stands in the address of an invitation's page that the list of invitations led to, behind that list's own query.
+pub const FROM_LIST: &str = "from=list";
+
+/// The address of an invitation's page, from which one comes back to the list as it was.
+fn page_of(id: &str, page: &str, list: Option<&ListQuery>) -> String {
+    match list.map(ListQuery::to_url) {
+        None => format!("{PATH}/{id}/{page}"),
+        Some(query) => format!("{PATH}/{id}/{page}{query}{}{FROM_LIST}", if query.is_empty() { '?' } else { '&' }),
+    }
+}
 
 /// The fields of Invite Member, the same on the page and in the dialog.
 #[component]
@@ -119,7 +130,7 @@ pub fn invitations(
                             <th scope="col" role="columnheader" class="actions-cell"><span class="vh">"Actions"</span></th>
                         </tr>
                     </thead>
-                    <tbody role="rowgroup">{page.rows.into_iter().map(|row| self::row(row, drawn(), true)).collect_view()}</tbody>
+                    <tbody role="rowgroup">{page.rows.into_iter().map(|row| self::row(row, drawn(), Some(&query))).collect_view()}</tbody>
                 </table>
             </div>
             {pager}
@@ -142,17 +153,19 @@ pub fn invitations(
                     <input class="input" id="q" name="q" type="search" placeholder="Search by e-mail" value=query.q.clone() maxlength=MAX_SEARCH.to_string() autocomplete="off"/>
                     {list::kept(&query)}
                 </form>
-                {list::filter(PATH, &query, "state", "State", "waiting", &states)}
+                {list::filter(PATH, &query, "state", "State", "Pending or expired", &states)}
             </div>
-            {content}
+            <div class="section" id="invitations" tabindex="-1" data-region="invitations">{content}</div>
         </div>
+        <LocalTimes/>
     }
     .into_any()
 }
 
-/// An invitation in a list. In the list of its own it says when it was sent, and its menu leads to its role.
+/// An invitation in a list. In the list of its own, which is given with it, it says when it was sent.
 #[must_use]
-pub fn row(row: InvitationRow, drawn: Drawn, whole: bool) -> AnyView {
+pub fn row(row: InvitationRow, drawn: Drawn, list: Option<&ListQuery>) -> AnyView {
+    let whole = list.is_some();
     let title = row.standing.title();
     let badge = match row.standing {
         Standing::Pending => view! { <span class="badge warn"><Icon inner=icons::CLOCK/>{title}</span> },
@@ -171,11 +184,11 @@ pub fn row(row: InvitationRow, drawn: Drawn, whole: bool) -> AnyView {
                     <button class="icon-button" title="Resend"><Icon inner=icons::REFRESH/><span class="label">"Resend " <bdi>{email.clone()}</bdi></span></button>
                 </form>
                 {row.changeable.then(|| view! {
-                    <a class="icon-button" href=format!("/organization/invitations/{id}/role") title="Change role">
+                    <a class="icon-button" href=page_of(&id, "role", list) title="Change role">
                         <Icon inner=icons::EDIT/><span class="label">"Change role of " <bdi>{email.clone()}</bdi></span>
                     </a>
                 })}
-                <a class="icon-button danger" href=format!("/organization/invitations/{id}/revoke") title="Revoke" data-dialog="revoke" data-id=id.clone() data-email=email.clone()>
+                <a class="icon-button danger" href=page_of(&id, "revoke", list) title="Revoke" data-dialog="revoke" data-id=id.clone() data-email=email.clone()>
                     <Icon inner=icons::X_CIRCLE/><span class="label">"Revoke " <bdi>{email.clone()}</bdi></span>
                 </a>
             </div>
@@ -197,9 +210,9 @@ pub fn row(row: InvitationRow, drawn: Drawn, whole: bool) -> AnyView {
 
 /// The role of a pending invitation, as a page.
 #[must_use]
-pub fn role(invitation: InvitationRow, checked: Checked, drawn: Drawn) -> AnyView {
+pub fn role(invitation: InvitationRow, list: String, checked: Checked, drawn: Drawn) -> AnyView {
     view! {
-        <header class="page-head"><div><p class="kicker"><a href=PATH>"Invitations"</a></p><h1>"Change role"</h1></div></header>
+        <header class="page-head"><div><p class="kicker"><a href=list.clone()>"Invitations"</a></p><h1>"Change role"</h1></div></header>
         <form class="card form" method="post" action="/do/change_invitation_role" novalidate>
             <Hidden drawn/>
             <ErrorSummary refusal=checked.refusal()/>
@@ -214,7 +227,7 @@ pub fn role(invitation: InvitationRow, checked: Checked, drawn: Drawn) -> AnyVie
                 error=checked.error("role")
             />
             <p class="hint"><a href="/roles">"Compare roles"</a></p>
-            <div class="actions start"><button class="button primary">"Save"</button><a class="button quiet" href=PATH>"Cancel"</a></div>
+            <div class="actions start"><button class="button primary">"Save"</button><a class="button quiet" href=list>"Cancel"</a></div>
         </form>
     }
     .into_any()
@@ -222,15 +235,16 @@ pub fn role(invitation: InvitationRow, checked: Checked, drawn: Drawn) -> AnyVie
 
 /// Revoke, as a page that asks first.
 #[must_use]
-pub fn revoke(invitation: InvitationRow, checked: Checked, drawn: Drawn) -> AnyView {
+pub fn revoke(invitation: InvitationRow, list: String, checked: Checked, drawn: Drawn) -> AnyView {
+    let back = if list.starts_with(PATH) { "Invitations" } else { "Members" };
     view! {
-        <header class="page-head"><div><p class="kicker"><a href="/organization/members">"Members"</a></p><h1>"Revoke invitation"</h1></div></header>
+        <header class="page-head"><div><p class="kicker"><a href=list.clone()>{back}</a></p><h1>"Revoke invitation"</h1></div></header>
         <form class="card form" method="post" action="/do/revoke_invitation">
             <Hidden drawn/>
             <ErrorSummary refusal=checked.refusal()/>
             <input type="hidden" name="invitation" value=invitation.id.to_string()/>
             <p>"Revoke the invitation of " <strong><bdi>{invitation.email}</bdi></strong> "? Its link stops working at once. You can invite the address again."</p>
-            <div class="actions"><a class="button" href="/organization/members" autofocus=true>"Cancel"</a><button class="button danger">"Revoke invitation"</button></div>
+            <div class="actions"><a class="button" href=list autofocus=true>"Cancel"</a><button class="button danger">"Revoke invitation"</button></div>
         </form>
     }
     .into_any()

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 
-use super::{actions, pages};
+use super::{actions, functions, pages, store::LIST};
 use crate::{
     db::Failure,
     form::Drawn,
@@ -47,7 +47,8 @@ pub async fn role(visit: &Visit) -> Result<Answer, Failure> {
     let id = visit.path.split('/').nth(3).unwrap_or_default();
     let invitation = actions::manageable(&mut visit.portal.read().await?, membership, actor.account, id, visit.portal.clock.now()).await?;
     let (checked, drawn) = (Checked(visit.state_of("change_invitation_role")), visit.drawn());
-    Ok(Page::narrow("Change role", move || pages::role(invitation, checked, drawn)).into())
+    let list = format!("/organization/invitations{}", ListQuery::of_page(&visit.here(), &LIST.filters()).to_url());
+    Ok(Page::narrow("Change role", move || pages::role(invitation, list, checked, drawn)).into())
 }
 
 /// `/organization/invitations/{invitation}/revoke`
@@ -59,7 +60,8 @@ pub async fn revoke(visit: &Visit) -> Result<Answer, Failure> {
     let id = visit.path.split('/').nth(3).unwrap_or_default();
     let invitation = actions::manageable(&mut visit.portal.read().await?, membership, actor.account, id, visit.portal.clock.now()).await?;
     let (checked, drawn) = (Checked(visit.state_of("revoke_invitation")), visit.drawn());
-    Ok(Page::narrow("Revoke invitation", move || pages::revoke(invitation, checked, drawn)).into())
+    let list = functions::list(&drawn);
+    Ok(Page::narrow("Revoke invitation", move || pages::revoke(invitation, list, checked, drawn)).into())
 }
 
 /// `/invitation?token=…`: the link of the mail. Opening it changes nothing.

@@ -44,7 +44,10 @@ impl ListQuery {
         let mut query = Self::default();
         for (key, value) in pairs {
             match key.as_str() {
-                "q" => query.q = value.trim().chars().filter(|c| !c.is_control()).take(MAX_SEARCH).collect(),
+                "q" => {
+                    let words: Vec<&str> = value.split_whitespace().collect();
+                    query.q = words.join(" ").chars().filter(|c| !c.is_control()).take(MAX_SEARCH).collect();
+                }
                 "sort" => query.sort = value.chars().take(40).collect(),
                 "order" if value == "desc" || value == "asc" => query.descending = Some(value == "desc"),
                 "after" => query.after = value,
@@ -56,6 +59,14 @@ impl ListQuery {
             }
         }
         query
+    }
+
+    /// Reads it from the address of a page, with a query or without.
+    #[cfg(feature = "ssr")]
+    #[must_use]
+    pub fn of_page(page: &str, filters: &[&str]) -> Self {
+        let query = page.split_once('?').map_or("", |(_, query)| query);
+        Self::parse(url::form_urlencoded::parse(query.as_bytes()).into_owned(), filters)
     }
 
     /// Writes it as the query of a URL, with its question mark; nothing where everything is as it is by itself.

@@ -254,15 +254,20 @@ pub async fn change_roles(portal: &Portal, caller: &Caller, form: SeveralForm) -
             Box::pin(async move {
                 let grant = unit.grant::<ChangeRole>(*organization).await?;
                 let mut outcome = Partly::default();
-                for member in members {
+                for (member, name) in members {
                     let Some(row) = store::get(unit, *organization, *member).await? else {
-                        outcome.refused.push(unknown());
+                        outcome.refused.push(unknown(name));
                         continue;
                     };
                     let object = Object::new("member", row.id, row.name.clone());
                     let given = give(unit, &grant, row, *actor, *role).await;
                     tell(unit, &mut outcome, object, given).await?;
                 }
+                outcome.summary = match (outcome.done, outcome.refused.len()) {
+                    (0, _) => "No role was changed:".to_owned(),
+                    (1, not) => format!("The role of 1 member was changed, of {not} not:"),
+                    (done, not) => format!("The roles of {done} members were changed, of {not} not:"),
+                };
                 Ok(outcome)
             })
         })
@@ -282,15 +287,20 @@ pub async fn remove_several(portal: &Portal, caller: &Caller, form: SeveralForm)
             Box::pin(async move {
                 let grant = unit.grant::<ManageMembers>(*organization).await?;
                 let mut outcome = Partly::default();
-                for member in members {
+                for (member, name) in members {
                     let Some(row) = store::get(unit, *organization, *member).await? else {
-                        outcome.refused.push(unknown());
+                        outcome.refused.push(unknown(name));
                         continue;
                     };
                     let object = Object::new("member", row.id, row.name.clone());
                     let dropped = drop_out(unit, &grant, row, *actor).await;
                     tell(unit, &mut outcome, object, dropped).await?;
                 }
+                outcome.summary = match (outcome.done, outcome.refused.len()) {
+                    (0, _) => "Nobody was removed:".to_owned(),
+                    (1, not) => format!("1 member was removed, {not} not:"),
+                    (done, not) => format!("{done} members were removed, {not} not:"),
+                };
                 Ok(outcome)
             })
         })
@@ -298,8 +308,9 @@ pub async fn remove_several(portal: &Portal, caller: &Caller, form: SeveralForm)
 }
 
 /// What is said of a member who is none (any more).
-fn unknown() -> (String, String) {
-    ("Somebody".to_owned(), "They are not a member any more.".to_owned())
+fn unknown(name: &str) -> (String, String) {
+    let name = if name.is_empty() { "Somebody" } else { name };
+    (name.to_owned(), "They are not a member any more.".to_owned())
 }
 
 /// Adds what came of one to what came of all. A refusal is looked for before anything is written, so the others stand;

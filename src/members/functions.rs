@@ -9,8 +9,9 @@ use crate::form::{Drawn, Refusal};
 use crate::{
     form::{
         Notice,
-        door::{caller, land},
+        door::{caller, land, land_with},
     },
+    list::ListQuery,
     members::actions,
 };
 
@@ -41,21 +42,32 @@ pub async fn remove_member(form: RoleForm, drawn: Drawn) -> Result<(), Refusal> 
     Ok(())
 }
 
+/// What a form for several members leads back to: the list as it was when they were chosen.
+#[cfg(feature = "ssr")]
+fn list(drawn: &Drawn) -> ListQuery {
+    ListQuery::of_page(&drawn.page, &super::store::LIST.filters())
+}
+
 /// Changes the role of several members; who cannot be given it is named with the reason.
 #[server(prefix = "/do", endpoint = "change_roles", input = Json)]
 pub async fn change_roles(form: SeveralForm, drawn: Drawn) -> Result<usize, Refusal> {
+    let list = list(&drawn);
     let (portal, caller) = caller(drawn)?;
     let done = actions::change_roles(&portal, &caller, form).await?.all()?;
-    land("/organization/members", Some(Notice::RolesChanged));
+    let notice = if done == 1 { Notice::RoleChanged } else { Notice::RolesChanged };
+    land_with(format!("/organization/members{}", list.to_url()), Some((notice, done)));
     Ok(done)
 }
 
 /// Removes several members; who cannot be removed is named with the reason.
 #[server(prefix = "/do", endpoint = "remove_members", input = Json)]
 pub async fn remove_members(form: SeveralForm, drawn: Drawn) -> Result<usize, Refusal> {
+    // From its beginning: of a last page nobody may be left.
+    let list = list(&drawn).at(None, None);
     let (portal, caller) = caller(drawn)?;
     let done = actions::remove_several(&portal, &caller, form).await?.all()?;
-    land("/organization/members", Some(Notice::MembersRemoved));
+    let notice = if done == 1 { Notice::MemberRemoved } else { Notice::MembersRemoved };
+    land_with(format!("/organization/members{}", list.to_url()), Some((notice, done)));
     Ok(done)
 }
 

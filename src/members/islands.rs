@@ -80,8 +80,7 @@ mod client {
         event.target()?.dyn_into::<Element>().ok()?.closest(selector).ok()?
     }
 
-    /// `/` leads to the search where nothing else is typed into. Dialogs close by a click beside them while nothing is
-    /// typed into them.
+    /// `/` leads to the search where nothing else is typed into.
     pub fn start(said: Said) {
         let handle = window_event_listener(ev::keydown, |event| {
             let typing =
@@ -152,8 +151,8 @@ mod client {
     }
 
     pub fn clicked(event: &MouseEvent, said: Said) {
-        let dialog = event.target().and_then(|target| target.dyn_into::<HtmlDialogElement>().ok());
-        if let Some(dialog) = dialog.filter(|dialog| !has_typed(dialog)) {
+        // Beside a dialog is the dialog, too.
+        if let Some(dialog) = event.target().and_then(|target| target.dyn_into::<HtmlDialogElement>().ok()) {
             dialog.close();
             return;
         }
@@ -188,16 +187,6 @@ mod client {
             }
             load(query, History::Push, said);
         }
-    }
-
-    /// Whether anything in a dialog is otherwise than it was when it opened.
-    fn has_typed(dialog: &HtmlDialogElement) -> bool {
-        let typed = Cell::new(false);
-        each(dialog, "textarea", |input| typed.set(typed.get() || !value(&input).is_empty()));
-        each(dialog, "select", |select| {
-            typed.set(typed.get() || Some(value(&select)) != select.get_attribute("data-was"));
-        });
-        typed.get()
     }
 
     /// Search as one types, a moment after the last key.
@@ -288,6 +277,7 @@ mod client {
                         };
                     }
                 }
+                Err(Refusal::Unanswered) => said.set(Some(Saying::bad("The portal did not answer. Try again in a moment."))),
                 Err(refusal) => fail(&refusal, said),
             }
         });
@@ -325,10 +315,13 @@ mod client {
         load(query.trim_start_matches('?').to_owned(), History::Keep, said);
     }
 
-    /// Opens the dialog that a link names, and fills it from the link's `data-…`.
+    /// Opens the dialog that a link names, and fills it from the link's `data-…`. Where nothing is to be filled in, it
+    /// still holds what was typed when it was closed.
     fn open(link: &Element) {
         let Some(dialog) = link.get_attribute("data-dialog").and_then(|name| by_id::<HtmlDialogElement>(&name)) else { return };
-        clear(&dialog);
+        if link.has_attribute("data-id") {
+            clear(&dialog);
+        }
         for (name, selector) in [("data-name", "[data-slot=name]"), ("data-email", "[data-slot=email]")] {
             each(&dialog, selector, |slot| slot.set_text_content(link.get_attribute(name).as_deref()));
         }
@@ -337,17 +330,6 @@ mod client {
                 each(&dialog, field, |input| set_value(&input, &value));
             }
         }
-        each(&dialog, "select", |select| {
-            let _ = select.set_attribute("data-was", &value(&select));
-        });
-        // Esc does not throw away what was typed.
-        let typed = dialog.clone();
-        let cancel = Closure::<dyn Fn(Event)>::new(move |event: Event| {
-            if has_typed(&typed) {
-                event.prevent_default();
-            }
-        });
-        dialog.set_oncancel(Some(cancel.into_js_value().unchecked_ref()));
         // On the phone the link stood in a menu that has closed: its button gets the focus back.
         let opener = link
             .closest("[popover]")
@@ -374,18 +356,23 @@ mod client {
     }
 
     /// Takes away what an earlier attempt left, and gives the form a key of its own.
-    fn clear(dialog: &HtmlDialogElement) {
+    fn clear(dialog: &Element) {
         each(dialog, "form", |form| {
             if let Some(form) = form.dyn_ref::<HtmlFormElement>() {
                 form.reset();
             }
         });
-        each(dialog, "[name='drawn[key]']", |input| {
+        renew(dialog);
+        clear_errors(dialog);
+    }
+
+    /// What is sent next is another form.
+    fn renew(within: &Element) {
+        each(within, "[name='drawn[key]']", |input| {
             let random = || (js_sys::Math::random() * 4_294_967_296.0) as u32;
             let key = format!("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
             let _ = input.set_attribute("value", &key);
         });
-        clear_errors(dialog);
     }
 
     fn clear_errors(within: &Element) {
@@ -432,23 +419,26 @@ mod client {
             let answer = match call.as_str() {
                 "invite_member" => {
                     let sent = invitations::invite_member(invite, drawn).await;
-                    sent.map(|sent| if sent == 1 { Notice::InvitationSent } else { Notice::InvitationsSent })
+                    sent.map(|sent| (if sent == 1 { Notice::InvitationSent } else { Notice::InvitationsSent }, sent))
                 }
-                "change_role" => members::change_role(member, drawn).await.map(|()| Notice::RoleChanged),
-                "remove_member" => members::remove_member(member, drawn).await.map(|()| Notice::MemberRemoved),
+                "change_role" => members::change_role(member, drawn).await.map(|()| (Notice::RoleChanged, 1)),
+                "remove_member" => members::remove_member(member, drawn).await.map(|()| (Notice::MemberRemoved, 1)),
                 other => match invitation.parse() {
                     Err(_) => Err(Refusal::NotFound),
                     Ok(id) if other == "revoke_invitation" => {
-                        invitations::revoke_invitation(id, drawn).await.map(|()| Notice::InvitationRevoked)
+                        invitations::revoke_invitation(id, drawn).await.map(|()| (Notice::InvitationRevoked, 1))
                     }
-                    Ok(id) => invitations::resend_invitation(id, drawn).await.map(|()| Notice::InvitationResent),
+                    Ok(id) => invitations::resend_invitation(id, drawn).await.map(|()| (Notice::InvitationResent, 1)),
                 },
             };
             busy(&form, false);
             match answer {
-                Ok(notice) => {
+                Ok((notice, n)) => {
                     close_dialogs();
-                    said.set(Some(Saying::good(notice.text())));
+                    if let Ok(Some(dialog)) = form.closest("dialog") {
+                        clear(&dialog);
+                    }
+                    said.set(Some(Saying::good(notice.text(n))));
                     reload(said);
                 }
                 Err(refusal)
@@ -458,6 +448,7 @@ mod client {
                     if let Refusal::Partly(partly) = &refusal {
                         // What went out is in the list; what was refused stays in the field.
                         each(&form, "textarea", |field| set_value(&field, &partly.rest()));
+                        renew(&form);
                         reload(said);
                     }
                 }
@@ -482,6 +473,7 @@ mod client {
         clear_errors(form);
         let errors = match refusal {
             Refusal::Invalid(errors) => errors.clone(),
+            Refusal::Partly(partly) => FieldErrors::one("email", partly.summary.as_str()),
             refusal if refusal.of_field("email").is_some() => FieldErrors::one("email", refusal.of_field("email").unwrap_or_default()),
             refusal => FieldErrors::one("", refusal.message()),
         };
@@ -491,10 +483,25 @@ mod client {
         if let Refusal::Conflict(Conflict::AlreadyInvited(id)) = refusal {
             offer_resend(form, &id.to_string());
         }
+        if let Refusal::Partly(partly) = refusal {
+            name_each(form, &partly.refused);
+        }
         let first = form.query_selector("[aria-invalid]").ok().flatten();
         if let Some(first) = first.as_ref().and_then(|first| first.dyn_ref::<HtmlElement>()) {
             let _ = first.focus();
         }
+    }
+
+    /// Each that was refused has a line, behind the sentence about them all.
+    fn name_each(form: &HtmlFormElement, refused: &[(String, String)]) {
+        let (Ok(Some(error)), Ok(list)) = (form.query_selector("[data-error] div"), document().create_element("ul")) else { return };
+        for (what, why) in refused {
+            if let Ok(line) = document().create_element("li") {
+                line.set_text_content(Some(&format!("{what}: {why}")));
+                let _ = list.append_child(&line);
+            }
+        }
+        let _ = error.append_child(&list);
     }
 
     /// What waits already can be sent again.
@@ -508,14 +515,14 @@ mod client {
     }
 
     fn show_one(form: &HtmlFormElement, field: &str, message: &str) {
-        let Ok(error) = document().create_element("p") else { return };
+        let Ok(error) = document().create_element("div") else { return };
         error.set_class_name("field-error");
         let _ = error.set_attribute("data-error", "");
         error.set_inner_html(concat!(
             r#"<svg class="icon" viewBox="0 0 20 20" aria-hidden="true">"#,
-            r#"<circle cx="10" cy="10" r="7.25"/><path d="M10 6.25v4.5M10 13.5v.01"/></svg><span></span>"#
+            r#"<circle cx="10" cy="10" r="7.25"/><path d="M10 6.25v4.5M10 13.5v.01"/></svg><div></div>"#
         ));
-        if let Ok(Some(text)) = error.query_selector("span") {
+        if let Ok(Some(text)) = error.query_selector("div") {
             text.set_text_content(Some(message));
         }
         match form.query_selector(&format!("[name='form[{field}]']")) {
@@ -536,13 +543,13 @@ mod client {
         }
     }
 
-    /// A field that was wrong is looked at again as it is mended.
+    /// A field that was wrong is looked at again as it is mended. A list of what was refused stays while it is worked off.
     fn check(field: &Element) {
         if !field.has_attribute("aria-invalid") {
             return;
         }
         let form = InviteForm { email: value(field), role: crate::permissions::Role::Admin.name().to_owned() };
-        if let (Ok(_), Ok(Some(form))) = (form.parse(), field.closest("form")) {
+        if let (Ok(_), Ok(Some(form))) = (form.parse(), field.closest("form:not(:has(ul))")) {
             clear_errors(&form);
         }
     }

@@ -141,21 +141,26 @@ pub struct SeveralForm {
     /// Whose.
     #[serde(default)]
     pub members: Vec<String>,
+    /// What each of them was called when the form was drawn: to name who is gone since.
+    #[serde(default)]
+    pub names: Vec<String>,
     /// The new role's name.
     #[serde(default)]
     pub role: String,
 }
 
 impl SeveralForm {
-    /// Reads the members, each once.
+    /// Reads the members, each once, with what they were called where that was sent along.
     ///
     /// # Errors
     /// Where there are none, or more than [`SEVERAL`].
-    pub fn members(&self) -> Result<Vec<MemberId>, FieldErrors> {
+    pub fn members(&self) -> Result<Vec<(MemberId, String)>, FieldErrors> {
+        let mut names = self.names.iter();
         // What is no id is nobody's: it is answered like an unknown one.
-        let mut members: Vec<MemberId> = self.members.iter().map(|id| id.parse().unwrap_or(MemberId(uuid::Uuid::nil()))).collect();
-        members.sort_unstable_by_key(|id| id.0);
-        members.dedup();
+        let members = self.members.iter().map(|id| id.parse().unwrap_or(MemberId(uuid::Uuid::nil())));
+        let mut members: Vec<_> = members.map(|id| (id, names.next().cloned().unwrap_or_default())).collect();
+        members.sort_by_key(|(id, _)| id.0);
+        members.dedup_by_key(|(id, _)| *id);
         match members.len() {
             0 => Err(FieldErrors::one("", "Choose at least one member")),
             n if n > SEVERAL => Err(FieldErrors::one("", format!("Choose at most {SEVERAL} members at once"))),

@@ -66,15 +66,22 @@ fn filters(query: &ListQuery, role: Role) -> AnyView {
                 <div class="end"><a class="button small" href=format!("/organization/members.csv{}", query.at(None, None).to_url()) download="members.csv"><Icon inner=icons::DOWNLOAD/>"Export CSV"</a></div>
             })}
         </div>
-        {role.may(Permission::ManageMembers).then(|| view! {
-            <form class="toolbar bulk" id="several" method="get" action="/organization/members/several" aria-label="Selected members">
-                <span>"Selected members"</span>
-                <div class="end">
-                    {role.may(Permission::ChangeRole).then(|| view! { <button class="button small" name="do" value="role">"Change role"</button> })}
-                    <button class="button small danger" name="do" value="remove">"Remove"</button>
-                </div>
-            </form>
-        })}
+    }
+    .into_any()
+}
+
+/// What can be done with the members that are selected. It stands behind the rows, so that the style sheet can count
+/// them, and is shown before them, in the place of the filters.
+fn bulk(query: &ListQuery, role: Role) -> AnyView {
+    view! {
+        <form class="toolbar bulk" id="several" method="get" action="/organization/members/several" aria-label="Selected members">
+            <span>"selected"</span>
+            {list::whole(query)}
+            <div class="end">
+                {role.may(Permission::ChangeRole).then(|| view! { <button class="button small" name="do" value="role">"Change role"</button> })}
+                <button class="button small danger" name="do" value="remove">"Remove"</button>
+            </div>
+        </form>
     }
     .into_any()
 }
@@ -119,6 +126,7 @@ fn rows(region: Region) -> AnyView {
     let head = list::heads(PATH, &page, &query, &COLUMNS);
     let (edits, removes) = (viewer.role.may(Permission::ChangeRole), viewer.role.may(Permission::ManageMembers));
     let pager = list::pager(PATH, &page, &query, "Pages of members");
+    let bulk = removes.then(|| bulk(&query, viewer.role));
     // Writing into memory does not fail.
     let drawing = Rows { rows: page.rows, edits, removes }.render().unwrap_or_default();
     view! {
@@ -126,10 +134,11 @@ fn rows(region: Region) -> AnyView {
             <table class="table" role="table">
                 <caption class="vh">"Members"</caption>
                 <thead role="rowgroup">
-                    <tr role="row" data-label="Sort by">{removes.then(|| view! { <td role="cell" class="select-cell"><label class="check"><input type="checkbox" data-all="" aria-label="Select every member of this page"/></label></td> })}{head}<th scope="col" role="columnheader" class="actions-cell"><span class="vh">"Actions"</span></th></tr>
+                    <tr role="row" data-label="Sort by">{removes.then(|| view! { <td role="cell" class="select-cell"><label class="check all"><input type="checkbox" data-all="" aria-label="Select all members of this page"/><span aria-hidden="true">"All"</span></label></td> })}{head}<th scope="col" role="columnheader" class="actions-cell"><span class="vh">"Actions"</span></th></tr>
                 </thead>
                 <tbody role="rowgroup" inner_html=drawing></tbody>
             </table>
+            {bulk}
         </div>
         {pager}
     }
@@ -164,7 +173,7 @@ fn pending(rows: Vec<InvitationRow>, count: i64, drawn: impl Fn() -> Drawn) -> A
                             <th scope="col" role="columnheader" class="actions-cell"><span class="vh">"Actions"</span></th>
                         </tr>
                     </thead>
-                    <tbody role="rowgroup">{rows.into_iter().map(|row| invitations::row(row, drawn(), false)).collect_view()}</tbody>
+                    <tbody role="rowgroup">{rows.into_iter().map(|row| invitations::row(row, drawn(), None)).collect_view()}</tbody>
                 </table>
             </div>
             {more.then(|| view! { <p class="hint">"These were sent last."</p> })}
@@ -317,10 +326,11 @@ pub fn remove(member: MemberRow, organization: String, checked: Checked, drawn: 
 
 fn chosen(members: &[MemberRow]) -> AnyView {
     view! {
-        <ul class="chosen">
+        <ul class="chosen" tabindex="0" aria-label="Chosen members">
             {members.iter().map(|member| view! {
                 <li>
                     <input type="hidden" name="form[members][]" value=member.id.to_string()/>
+                    <input type="hidden" name="form[names][]" value=member.name.clone()/>
                     <strong><bdi>{member.name.clone()}</bdi></strong> " " <span class="quiet-text"><bdi>{member.email.clone()}</bdi></span> ", " {member.role.name()}
                 </li>
             }).collect_view()}
@@ -329,11 +339,11 @@ fn chosen(members: &[MemberRow]) -> AnyView {
     .into_any()
 }
 
-/// What is shown where nobody is chosen, or nobody any more.
-fn nobody() -> AnyView {
+/// What is shown where nobody is chosen, or, after a refusal that names them, nobody any more.
+fn nobody(list: String, refused: bool) -> AnyView {
     view! {
-        <p>"Nobody is chosen. Select members in the list first."</p>
-        <div class="actions start"><a class="button" href=PATH>"View members"</a></div>
+        {(!refused).then(|| view! { <p>"Nobody is chosen. Select members in the list first."</p> })}
+        <div class="actions start"><a class="button" href=list>"View members"</a></div>
     }
     .into_any()
 }
@@ -342,14 +352,23 @@ fn people(n: usize) -> String {
     if n == 1 { "1 member".to_owned() } else { format!("{n} members") }
 }
 
-/// A role for several, as a page.
+/// The head of a page that can be long: reading begins here, and not at what ends it.
+fn long_head(list: String, title: &'static str) -> AnyView {
+    view! {
+        <header class="page-head"><div><p class="kicker"><a href=list>"Members"</a></p><h1 tabindex="-1" autofocus=true>{title}</h1></div></header>
+    }
+    .into_any()
+}
+
+/// A role for several, as a page. It leads back to the list that it came from.
 #[must_use]
-pub fn change_roles(members: Vec<MemberRow>, checked: Checked, drawn: Drawn) -> AnyView {
+pub fn change_roles(members: Vec<MemberRow>, query: &ListQuery, checked: Checked, drawn: Drawn) -> AnyView {
+    let list = format!("{PATH}{}", query.to_url());
     let content = if members.is_empty() {
-        nobody()
+        nobody(list.clone(), checked.refusal().is_some())
     } else {
         view! {
-            <p>"The role of " {people(members.len())} ":"</p>
+            <p>"Choose the role that " {if members.len() == 1 { "this member gets.".to_owned() } else { format!("these {} get.", people(members.len())) }}</p>
             {chosen(&members)}
             <SelectField
                 name="role"
@@ -360,12 +379,12 @@ pub fn change_roles(members: Vec<MemberRow>, checked: Checked, drawn: Drawn) -> 
                 error=checked.error("role")
             />
             <p class="hint"><a href="/roles">"Compare roles"</a></p>
-            <div class="actions start"><button class="button primary">"Save"</button><a class="button quiet" href=PATH>"Cancel"</a></div>
+            <div class="actions start"><button class="button primary">"Save"</button><a class="button quiet" href=list.clone()>"Cancel"</a></div>
         }
         .into_any()
     };
     view! {
-        <header class="page-head"><div><p class="kicker"><a href=PATH>"Members"</a></p><h1>"Change roles"</h1></div></header>
+        {long_head(list, "Change roles")}
         <form class="card form" method="post" action="/do/change_roles" novalidate>
             <Hidden drawn/>
             <ErrorSummary refusal=checked.refusal()/>
@@ -375,22 +394,23 @@ pub fn change_roles(members: Vec<MemberRow>, checked: Checked, drawn: Drawn) -> 
     .into_any()
 }
 
-/// Remove several, as a page that asks first.
+/// Remove several, as a page that asks first. It leads back to the list that it came from.
 #[must_use]
-pub fn remove_several(members: Vec<MemberRow>, organization: String, checked: Checked, drawn: Drawn) -> AnyView {
+pub fn remove_several(members: Vec<MemberRow>, organization: String, query: &ListQuery, checked: Checked, drawn: Drawn) -> AnyView {
+    let list = format!("{PATH}{}", query.to_url());
     let content = if members.is_empty() {
-        nobody()
+        nobody(list.clone(), checked.refusal().is_some())
     } else {
         let count = people(members.len());
         view! {
             <p>"Remove " {count.clone()} " from " <bdi>{organization}</bdi> "? They lose access at once, in every session. To come back, they have to be invited again."</p>
             {chosen(&members)}
-            <div class="actions"><a class="button" href=PATH autofocus=true>"Cancel"</a><button class="button danger">"Remove " {count}</button></div>
+            <div class="actions"><a class="button" href=list.clone()>"Cancel"</a><button class="button danger">"Remove " {count}</button></div>
         }
         .into_any()
     };
     view! {
-        <header class="page-head"><div><p class="kicker"><a href=PATH>"Members"</a></p><h1>"Remove members"</h1></div></header>
+        {long_head(list, "Remove members")}
         <form class="card form" method="post" action="/do/remove_members">
             <Hidden drawn/>
             <ErrorSummary refusal=checked.refusal()/>
@@ -434,7 +454,7 @@ pub fn leave(organization: String, leaving: Leaving, checked: Checked, drawn: Dr
             <Hidden drawn/>
             <ErrorSummary refusal=checked.refusal()/>
             {asked}
-            <div class="actions"><a class="button" href="/organization" autofocus=true>"Cancel"</a>{button}</div>
+            <div class="actions"><a class="button" href="/organization" autofocus=leaving != Leaving::Alone>"Cancel"</a>{button}</div>
         </form>
     }
     .into_any()

@@ -1,9 +1,10 @@
 //! The room's page handlers: load, draw.
 
-use super::{actions, pages};
+use super::{actions, pages, store::LIST};
 use crate::{
     db::Failure,
     form::Refusal,
+    list::ListQuery,
     ui::Checked,
     visit::{Answer, Page, Visit},
 };
@@ -57,12 +58,13 @@ pub async fn several(visit: &Visit) -> Result<Answer, Failure> {
     let chosen = url::form_urlencoded::parse(visit.query.as_bytes()).filter(|(key, _)| key == "member").map(|(_, id)| id.into_owned());
     let members = actions::several(&mut visit.portal.read().await?, membership.organization, visit.actor()?, chosen).await?;
     let organization = membership.organization_name.clone();
+    let query = ListQuery::of_page(&visit.here(), &LIST.filters());
     if visit.parameter("do").as_deref() == Some("remove") {
         let (checked, drawn) = (Checked(visit.state_of("remove_members")), visit.drawn());
-        return Ok(Page::narrow("Remove members", move || pages::remove_several(members, organization, checked, drawn)).into());
+        return Ok(Page::narrow("Remove members", move || pages::remove_several(members, organization, &query, checked, drawn)).into());
     }
     let (checked, drawn) = (Checked(visit.state_of("change_roles")), visit.drawn());
-    Ok(Page::narrow("Change roles", move || pages::change_roles(members, checked, drawn)).into())
+    Ok(Page::narrow("Change roles", move || pages::change_roles(members, &query, checked, drawn)).into())
 }
 
 /// `/organization/members.csv?q=…`: the list that the query asks for, whole.

@@ -4,11 +4,10 @@ use leptos::prelude::*;
 
 use super::OrganizationView;
 use crate::{
-    form::Drawn,
+    form::{Conflict, Drawn, Refusal},
     list::thousands,
     permissions::{Permission, Role},
     ui::{Checked, Date, ErrorSummary, Hidden, Icon, LocalTimes, TextField, icons},
-    words::OrganizationName,
 };
 
 /// Which tab of View Organization is open.
@@ -64,7 +63,6 @@ pub fn add(checked: Checked, drawn: Drawn) -> AnyView {
                 value=checked.value("name", "")
                 error=checked.error("name")
                 autocomplete="organization"
-                maxlength=OrganizationName::MAX
             />
             <div class="actions start"><button class="button primary">"Save"</button><a class="button quiet" href="/getting-started">"Cancel"</a></div>
         </form>
@@ -78,8 +76,8 @@ pub fn added_already(name: String, checked: Checked) -> AnyView {
     view! {
         <header class="page-head"><div><p class="kicker"><a href="/getting-started">"Getting Started"</a></p><h1>"Add Organization"</h1></div></header>
         <div class="card">
-            <ErrorSummary refusal=checked.refusal()/>
-            <p>"You belong to " <bdi>{name}</bdi> " already. An account can be in one organization at a time."</p>
+            <ErrorSummary refusal=checked.refusal().filter(|refusal| *refusal != Refusal::Conflict(Conflict::AlreadyInOrganization))/>
+            <p role=checked.refusal().map(|_| "alert")>"You belong to " <bdi>{name}</bdi> " already. An account can be in one organization at a time."</p>
             <div class="actions start"><a class="button primary" href="/organization">"View Organization"</a></div>
         </div>
     }
@@ -173,7 +171,6 @@ pub fn rename(name: String, checked: Checked, drawn: Drawn) -> AnyView {
                 value=checked.value("name", &name)
                 error=checked.error("name")
                 autocomplete="organization"
-                maxlength=OrganizationName::MAX
             />
             <div class="actions start"><button class="button primary">"Save"</button><a class="button quiet" href="/organization">"Cancel"</a></div>
         </form>
@@ -202,7 +199,7 @@ pub fn delete(organization: OrganizationView, checked: Checked, drawn: Drawn) ->
             <ErrorSummary refusal=checked.refusal()/>
             <p>"Delete " <strong><bdi>{name.clone()}</bdi></strong> "? This cannot be undone. " {who} {waiting}</p>
             <TypedName name="name" organization=name value=checked.value("name", "") error=checked.error("name")/>
-            <div class="actions"><a class="button" href="/organization" autofocus=true>"Cancel"</a><button class="button danger">"Delete organization"</button></div>
+            <div class="actions"><a class="button" href="/organization">"Cancel"</a><button class="button danger">"Delete organization"</button></div>
         </form>
     }
     .into_any()
@@ -223,7 +220,7 @@ pub fn TypedName(
     view! {
         <div class="section">
             <p>"To confirm, type the name: " <strong class="typed"><bdi>{organization}</bdi></strong></p>
-            <TextField name=name label="Name of the organization" value=value error=error/>
+            <TextField name=name label="Name of the organization" value=value error=error autofocus=true/>
         </div>
     }
 }

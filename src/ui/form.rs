@@ -259,7 +259,11 @@ pub fn ErrorSummary(
         1 => "1 thing to change".to_owned(),
         n => format!("{n} things to change"),
     };
-    let list = (matches!(refusal, Refusal::Partly(_)) || !(items.len() == 1 && items[0].0.is_empty())).then(|| {
+    let list = match refusal {
+        Refusal::Partly(_) => !items.is_empty(),
+        _ => !(items.len() == 1 && items[0].0.is_empty()),
+    };
+    let list = list.then(|| {
         view! {
             <ul>
                 {items.into_iter().map(|(field, message)| view! {

@@ -89,6 +89,15 @@ fn step(href: Option<String>, rel: &'static str) -> AnyView {
     }
 }
 
+/// The hidden fields with which a form that leads away from a list says which one to come back to.
+#[must_use]
+pub fn whole(query: &ListQuery) -> AnyView {
+    let place = [("q", &query.q), ("after", &query.after), ("before", &query.before)];
+    let fields = place.into_iter().filter(|(_, value)| !value.is_empty());
+    let fields = fields.map(|(name, value)| view! { <input type="hidden" name=name value=value.clone()/> }).collect_view();
+    view! { {fields}{kept(query)} }.into_any()
+}
+
 /// The hidden fields that keep a list's order and filters when its search is sent as a form.
 #[must_use]
 pub fn kept(query: &ListQuery) -> AnyView {

@@ -549,7 +549,8 @@ on_both! {
         let before = portal.mails().await.len();
         let pasted = "New One <new1@example.com>; bob@example.com, nonsense\nnew2@example.com NEW2@example.com\r\nwaits@example.com";
         let page = portal.invite(&ada, pasted, Role::TechnicalUser).await.is(409);
-        assert!(page.main().contains("2 done, 3 not"), "{}", page.sketch());
+        assert!(page.main().contains("2 invitations sent, 3 not:"), "{}", page.sketch());
+        assert_eq!(page.error_of("email").as_deref(), Some("What stands here was not sent."), "the list is not said twice");
         let mut rest: Vec<String> = page.value_of("email").lines().map(str::to_owned).collect();
         rest.sort();
         assert_eq!(rest, ["bob@example.com", "nonsense", "waits@example.com"]);
@@ -576,11 +577,65 @@ on_both! {
         assert_eq!(portal.count("SELECT count(*) FROM invitations WHERE state = 'pending'").await, 0);
     }
 
-    async fn of_pasted_addresses_those_over_the_limit_are_named_and_the_others_sent(portal, Options::default().real_limits().with("invitation_rate", "3/60")) {
+    async fn pasted_addresses_are_sent_in_their_order_up_to_the_limit_and_the_others_wait_in_the_field(portal, Options::default().real_limits().with("invitation_rate", "3/20")) {
         let [ada] = portal.organization_with("Acme", ADMIN).await;
-        let page = portal.invite(&ada, "a@example.com b@example.com c@example.com d@example.com e@example.com", Role::TechnicalUser).await.is(409);
-        assert!(page.main().contains("3 done, 2 not") && page.main().contains("Too many attempts"), "{}", page.sketch());
-        assert_eq!(portal.count("SELECT count(*) FROM invitations").await, 3);
+        let form = ada.get("/organization/members/invite").await.form("/do/invite_member").with("role", "Technical user");
+        let pasted = form.with("email", "z@example.com y@example.com x@example.com d@example.com nonsense a@example.com");
+        let page = ada.submit(&pasted).await.is(409);
+        assert!(page.main().contains("3 of 6 invitations sent; your organization can send one more each 20 seconds."), "{}", page.sketch());
+        assert!(!page.main().contains("Too many attempts") && page.texts("#errors li").len() == 1, "{}", page.sketch());
+        assert_eq!(page.value_of("email").trim(), "nonsense\nd@example.com\na@example.com");
+        let sent = || async { portal.rows("SELECT email FROM invitations ORDER BY email").await.concat() };
+        assert_eq!(sent().await, ["x@example.com", "y@example.com", "z@example.com"]);
+        // The same form once more: neither sent nor counted.
+        let again = ada.submit(&pasted).await.is(409);
+        assert!(again.main().contains("3 of 6 invitations sent"), "{}", again.sketch());
+        // Nothing goes through: that is 429, and as soon as one may it goes.
+        let page = portal.invite(&ada, "d@example.com, a@example.com", Role::TechnicalUser).await.is(429);
+        assert!(page.main().contains("0 of 2 invitations sent; your organization can send one more each 20 seconds."), "{}", page.sketch());
+        assert_eq!(page.value_of("email").trim(), "d@example.com\na@example.com");
+        portal.clock.advance(20 * org_portal::words::SECOND);
+        portal.invite(&ada, "d@example.com, a@example.com", Role::TechnicalUser).await.is(409);
+        assert_eq!(sent().await, ["d@example.com", "x@example.com", "y@example.com", "z@example.com"]);
+    }
+
+    async fn addresses_with_names_as_mail_programs_write_them_are_one_each(portal) {
+        let [ada] = portal.organization_with("Acme", ADMIN).await;
+        let pasted = "\"Carol, C.\" <carol@example.com>, Müller, Jörg <jm@x.example>; \"Doe; Jo\" <jo@x.example>";
+        portal.invite(&ada, pasted, Role::TechnicalUser).await.leads_to("/organization/members");
+        ada.get("/organization/members").await.is(200).says("3 invitations are on their way.");
+        assert_eq!(portal.rows("SELECT email FROM invitations ORDER BY email").await.concat(), ["carol@example.com", "jm@x.example", "jo@x.example"]);
+    }
+
+    async fn resend_revoke_and_role_lead_back_to_the_list_as_it_was(portal) {
+        let [ada] = portal.organization_with("Acme", ADMIN).await;
+        for n in 0..3 { portal.invite(&ada, &format!("p{n}@example.com"), Role::TechnicalUser).await.is(303); }
+        let list = "/organization/invitations?q=p&sort=email&state=pending";
+        let page = ada.get(list).await.is(200);
+        ada.submit(&page.form("/do/resend_invitation")).await.leads_to(list);
+        let revoke = page.attributes("tbody a.danger", "href").remove(0);
+        let asks = ada.get(&revoke).await.is(200);
+        assert!(asks.has_link(list), "Cancel leads back: {:?}", asks.attributes("a", "href"));
+        ada.submit(&asks.form("/do/revoke_invitation")).await.leads_to(list);
+        let role = page.attributes("tbody a:not(.danger)", "href").remove(1);
+        let asks = ada.get(&role).await.is(200);
+        assert!(asks.has_link(list));
+        ada.submit(&asks.form("/do/change_invitation_role").with("role", "Admin")).await.leads_to(list);
+        // From the Members tab one comes back there.
+        let members = ada.get("/organization/members?q=ada").await.is(200);
+        ada.submit(&members.form("/do/resend_invitation")).await.leads_to("/organization/members?q=ada");
+        ada.fill(&members.attributes("#pending ~ * a.danger, section a.danger", "href").remove(0), "/do/revoke_invitation", &[]).await.leads_to("/organization/members");
+    }
+
+    async fn the_list_of_invitations_is_live_and_its_times_are_the_readers(portal) {
+        let [ada] = portal.organization_with("Acme", ADMIN).await;
+        let page = ada.get("/organization/invitations").await.is(200).says("No invitations wait");
+        assert_eq!(page.count("[data-region=invitations]"), 1);
+        portal.invite(&ada, "bob@example.com", Role::TechnicalUser).await.is(303);
+        let page = ada.get("/organization/invitations").await.is(200);
+        assert_eq!(page.count("[data-region=invitations] time[data-local]"), 2);
+        assert_eq!(page.count("leptos-island[data-component^=LocalTimes]"), 1);
+        assert_eq!(page.text("#filter-state"), "State: Pending or expired");
     }
 
     async fn an_admin_changes_the_role_of_a_pending_invitation_and_its_link_stays_good(portal) {
@@ -627,7 +682,7 @@ on_both! {
         // Invited anew with one press, from where one is.
         let form = page.form("/do/resend_invitation");
         let answer = ada.submit(&form).await.is(303);
-        assert_eq!(answer.location(), "/organization/invitations");
+        assert_eq!(answer.location(), "/organization/invitations?q=p5&state=expired");
         assert_eq!(emails(&ada.get("/organization/invitations?state=pending").await), ["p59@example.com"]);
         // A Technical user sees them, and manages own ones alone.
         let bob = { drop(bob); portal.sign_in("bob").await };

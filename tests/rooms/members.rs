@@ -93,6 +93,24 @@ on_both! {
         assert_eq!(rows(&every).len(), 2);
     }
 
+    async fn several_words_are_found_in_any_order_with_any_spaces_between_in_short_and_long_lists(portal) {
+        let [ada] = portal.organization_with("Acme", [("ada", Role::Admin)]).await;
+        ada.fill("/account", "/do/change_name", &[("first_name", "Augusta Ada"), ("last_name", "Lovelace_100%")]).await.is(303);
+        let organization = portal.organization_of("ada").await;
+        for long in [false, true] {
+            if long { crowd(portal, organization, 1100).await; }
+            for (search, found) in [
+                ("lovelace augusta", true), ("AUGUSTA   lovelace", true), ("ada@example.com lovelace augusta", true), ("vela gust ada", true),
+                ("augusta nobody", false), ("lovelace augusta ada nothing", false), ("lovelace%20augusta", false), ("lovelace\" augusta", false), ("lovelace_100% augusta", true),
+                ("ada lovelace_100", true), ("lovelacex100 augusta", false),
+            ] {
+                let query = String::from_utf8(encode(&[("q", search)])).unwrap();
+                let page = ada.get(&format!("/organization/members?{query}")).await.is(200);
+                assert_eq!(column(&page, 0).len(), usize::from(found), "{search}, {long}");
+            }
+        }
+    }
+
     async fn every_column_sorts_both_ways_and_says_so_and_an_unknown_one_is_the_name(portal) {
         let [ada] = portal.organization_with("Acme", [("ada", Role::Admin)]).await;
         let organization = portal.organization_of("ada").await;
@@ -595,7 +613,7 @@ on_both! {
         let chosen = format!("/organization/members/several?member={}&member={}&member={}&member=nonsense&do=role", ids[0], ids[1], ids[2]);
         let form = ada.get(&chosen).await.is(200).says("3 members").form("/do/change_roles").with("role", "Admin");
         let answer = ada.submit(&form).await.is(409);
-        assert!(answer.main().contains("2 done, 1 not") && answer.main().contains("Ada Example: Nobody can change their own role"), "{}", answer.sketch());
+        assert!(answer.main().contains("The roles of 2 members were changed, of 1 not:") && answer.main().contains("Ada Example: Nobody can change their own role"), "{}", answer.sketch());
         assert_eq!([portal.role_of("ada").await, portal.role_of("bob").await, portal.role_of("eve").await], ["Admin"; 3]);
         // The same once more stands once; nobody chosen, and a role that is none, are said beside the form.
         let chosen = format!("/organization/members/several?member={}&member={}", ids[1], ids[2]);
@@ -625,7 +643,35 @@ on_both! {
         eve.get("/organization/members").await.is(404);
         // Somebody else removed them meanwhile: named, and nothing worse.
         let answer = ada.submit(&form.clone().forged("drawn[key]", "another")).await.is(409);
-        assert!(answer.main().contains("not a member any more"), "{}", answer.sketch());
+        for said in ["Nobody was removed:", "Bob Example: They are not a member any more", "Eve Example: They are not a member any more"] {
+            assert!(answer.main().contains(said), "{said}: {}", answer.sketch());
+        }
+        assert!(!answer.main().contains("Nobody is chosen") && !answer.main().contains("Somebody"), "{}", answer.sketch());
+    }
+
+    async fn a_change_of_several_leads_back_to_the_list_as_it_was_and_says_how_many(portal) {
+        let people = [("ada", Role::Admin), ("bob", Role::TechnicalUser), ("eve", Role::TechnicalUser), ("zoe", Role::TechnicalUser)];
+        let [ada, ..] = portal.organization_with("Acme", people).await;
+        let list = "/organization/members?q=example&sort=email&order=desc&role=Technical%20user";
+        let page = ada.get(list).await.is(200);
+        // What the form that the boxes belong to sends along.
+        let mut query = page.form("/organization/members/several").fields;
+        query.retain(|(name, _)| name != "do");
+        for id in page.attributes("input[name=member]", "value").into_iter().take(2) { query.push(("member".to_owned(), id)); }
+        let chosen = |what: &str| format!("/organization/members/several?{}", String::from_utf8(encode(&[query.clone(), vec![("do".to_owned(), what.to_owned())]].concat())).unwrap());
+        let roles = ada.get(&chosen("role")).await.is(200).says("Choose the role that these 2 members get.");
+        let removal = ada.get(&chosen("remove")).await.is(200);
+        for asks in [&roles, &removal] {
+            assert!(asks.has_link(list), "Cancel leads back: {:?}", asks.attributes("a", "href"));
+            assert_eq!((asks.count("h1[autofocus]"), asks.count("main [autofocus]")), (1, 1), "reading begins at the heading");
+        }
+        ada.submit(&roles.form("/do/change_roles").with("role", "Technical user")).await.leads_to(list);
+        ada.get(list).await.is(200).says("The roles of 2 members were changed.");
+        ada.submit(&removal.form("/do/remove_members")).await.leads_to(list);
+        ada.get(list).await.is(200).says("2 members were removed from the organization.");
+        let last = page.attributes("input[name=member]", "value").pop().unwrap();
+        ada.fill(&format!("/organization/members/several?member={last}&do=remove"), "/do/remove_members", &[]).await.leads_to("/organization/members");
+        ada.get(list).await.is(200).says("The member was removed from the organization.");
     }
 
     async fn the_export_is_the_list_with_formulas_made_harmless(portal) {

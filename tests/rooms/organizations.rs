@@ -47,6 +47,35 @@ on_both! {
         assert_eq!(ada.get("/organization").await.heading(), "é".repeat(255));
     }
 
+    async fn a_page_that_ends_something_begins_at_its_first_field(portal) {
+        let [ada] = portal.organization_with("Acme", [("ada", Role::Admin)]).await;
+        let begins = |page: &Answer| page.attributes("main [autofocus]", "id");
+        for (path, field) in [("/organization/delete", "name"), ("/organization/leave", "name"), ("/account/delete", "organization_name")] {
+            assert_eq!(begins(&ada.get(path).await.is(200)), [field], "{path}");
+        }
+        let bob = portal.sign_up("bob").await;
+        assert_eq!(begins(&bob.get("/account/delete").await.is(200)), ["email"]);
+    }
+
+    async fn a_name_that_is_too_long_is_not_cut_but_refused(portal) {
+        let ada = portal.sign_up("ada").await;
+        let page = ada.get("/organization/add").await.is(200);
+        assert_eq!(page.count("#name[maxlength]"), 0, "browsers cut what is pasted, and say nothing");
+        let refused = ada.submit(&page.form("/do/add_organization").with("name", &"x".repeat(300))).await.is(422);
+        assert!(refused.error_of("name").is_some_and(|why| why.contains("255")), "{}", refused.sketch());
+        portal.add_organization(&ada, "Acme").await;
+        assert_eq!(ada.get("/organization/rename").await.is(200).count("#name[maxlength]"), 0);
+        // That one has an organization is said once.
+        let page = ada.submit(&page.form("/do/add_organization").with("name", "Other").forged("drawn[key]", "k")).await.is(409);
+        assert_eq!(page.main().matches("already").count(), 1, "{}", page.sketch());
+    }
+
+    async fn initials_are_letters_or_digits(portal) {
+        let ada = portal.sign_up("ada").await;
+        ada.fill("/account", "/do/change_name", &[("first_name", "=(ada) \"B"), ("last_name", "<c> \u{1f600}")]).await.is(303);
+        assert_eq!(ada.get("/account").await.is(200).text(".avatar"), "AB");
+    }
+
     async fn names_need_not_be_unique(portal) {
         for person in ["ada", "bob"] {
             let browser = portal.sign_up(person).await;
@@ -81,7 +110,7 @@ on_both! {
         let page = ada.get("/organization/add").await.is(200).says("You belong to First already");
         assert!(!page.has_form("/do/add_organization"));
         let page = ada.submit(&form).await.is(409);
-        assert!(page.main().contains("You belong to an organization already"), "{}", page.sketch());
+        assert!(page.main().contains("You belong to First already"), "{}", page.sketch());
         ada.call("add_organization", &[("form[name]", "Third")]).await.refused(409, serde_json::json!({ "Conflict": "AlreadyInOrganization" }));
         assert_eq!(portal.state().await, before);
     }
