@@ -87,6 +87,7 @@ pub async fn start(portal: Portal, transport: Transport) -> Result<Running, Stri
     let stop = CancellationToken::new();
     portal.tasks.spawn(crate::mail::run(portal.clone(), transport, stop.clone()));
     portal.tasks.spawn(crate::maintenance::run(portal.clone(), stop.clone()));
+    portal.tasks.spawn(crate::desk::sync::run(portal.clone(), stop.clone()));
     portal.tasks.spawn(live::hub::run(portal.clone(), stop.clone()));
     let app = app(&portal)?;
     let handle = axum_server::Handle::new();

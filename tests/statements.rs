@@ -42,6 +42,7 @@ const OWNERS: &[Owner] = &[
         ],
     ),
     ("customers::store", &["customers", "customer_people", "contacts", "entitlements"], &[]),
+    ("desk::store", &["desk_cursors", "desk_refused", "desk_leases"], &[]),
     ("audit", &["audit_events"], &[]),
     ("outbox", &["outbox"], &[]),
     ("limits", &["limits"], &[]),

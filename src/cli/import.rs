@@ -1,9 +1,10 @@
 //! `org-portal import customers FILE`: the operator's customers from a file of JSON Lines or from CSV files, as
-//! `docs/import.md` describes them. It streams: memory does not grow with the file but for eight bytes a record, by which
+//! `docs/import.md` describes them; `org-portal import servicenow`: the same from a ServiceNow instance, as
+//! `docs/servicenow.md` does. It streams: memory does not grow with the file but for eight bytes a record, by which
 //! duplicates are found.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::HashSet,
     fs::File,
     hash::{DefaultHasher, Hash as _, Hasher as _},
     io::{BufRead, BufReader, Read as _, Write as _},
@@ -14,11 +15,14 @@ use std::{
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::Serialize;
 
+pub use crate::customers::Counts;
 use crate::{
     clock::Clock,
     config::Config,
     customers::{Kind, Outcome, Raw, Record, actions},
     db::Pending,
+    desk::{client::Client, sync},
+    outgoing::Patience,
     portal::Portal,
 };
 
@@ -31,23 +35,22 @@ const PRINTED: u64 = 20;
 
 pub(super) fn command(with_options: impl Fn(Command) -> Command) -> Command {
     let customers = with_options(Command::new("customers").about("Import customers, their people, contacts and entitlements from a file"))
-        .arg(Arg::new("file").value_name("FILE").required(true).help("A .jsonl file, a .csv file of one kind, or a folder with CSV files"))
-        .arg(Arg::new("strict").long("strict").action(ArgAction::SetTrue).help("Stop at the first record that is refused"))
-        .arg(Arg::new("report").long("report").value_name("FILE").help("Write what came of the records into this file, as JSON"));
-    Command::new("import").about("Import what the operator's own systems know").subcommand_required(true).subcommand(customers)
-}
-
-/// What came of the records of an import, by kind.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    /// New ones.
-    pub added: BTreeMap<&'static str, u64>,
-    /// Those that are otherwise than before.
-    pub changed: BTreeMap<&'static str, u64>,
-    /// Those that are as before.
-    pub unchanged: BTreeMap<&'static str, u64>,
-    /// Those that were not taken.
-    pub refused: BTreeMap<&'static str, u64>,
+        .arg(Arg::new("file").value_name("FILE").required(true).help("A .jsonl file, a .csv file of one kind, or a folder with CSV files"));
+    let servicenow = with_options(
+        Command::new("servicenow")
+            .about("Import customers, their people and entitlements from ServiceNow: what changed since the last time"),
+    )
+    .arg(Arg::new("full").long("full").action(ArgAction::SetTrue).help("Begin anew: everything that is there"));
+    let with_report = |command: Command| {
+        command
+            .arg(Arg::new("strict").long("strict").action(ArgAction::SetTrue).help("Stop at the first record that is refused"))
+            .arg(Arg::new("report").long("report").value_name("FILE").help("Write what came of the records into this file, as JSON"))
+    };
+    Command::new("import")
+        .about("Import what the operator's own systems know")
+        .subcommand_required(true)
+        .subcommand(with_report(customers))
+        .subcommand(with_report(servicenow))
 }
 
 /// A record that was not taken.
@@ -74,15 +77,20 @@ struct Source {
 }
 
 #[expect(clippy::print_stdout, reason = "commands talk to people on a terminal")]
-pub(super) async fn run(config: &Config, matches: &ArgMatches) -> Result<(), String> {
-    let Some(file) = matches.get_one::<String>("file").map(PathBuf::from) else { return Err("no file is named".to_owned()) };
+pub(super) async fn run(config: &Config, name: &str, matches: &ArgMatches) -> Result<(), String> {
     let db = super::open(config).await?;
     if !matches!(db.pending().await, Ok(Pending(0))) {
         return Err("the database is not at this program's version: run `org-portal migrate` first".to_owned());
     }
     let portal = Portal::new(db.clone(), config.clone(), Clock::system());
     let report = matches.get_one::<String>("report").map(PathBuf::from);
-    let done = import(&portal, &file, matches.get_flag("strict"), report.as_deref(), true).await;
+    let strict = matches.get_flag("strict");
+    let done = if name == "servicenow" {
+        from_servicenow(&portal, matches.get_flag("full"), strict, report.as_deref(), Patience::default(), true).await
+    } else {
+        let file = matches.get_one::<String>("file").map(PathBuf::from).unwrap_or_default();
+        import(&portal, &file, strict, report.as_deref(), true).await
+    };
     db.close().await;
     let counts = done?;
     for (title, by_kind) in
@@ -100,25 +108,45 @@ pub(super) async fn run(config: &Config, matches: &ArgMatches) -> Result<(), Str
 /// Where a file cannot be read as a whole, the database fails, or with `strict` a record is refused: what was imported
 /// until then stands, and the next import goes on from there.
 pub async fn import(portal: &Portal, path: &Path, strict: bool, report: Option<&Path>, talks: bool) -> Result<Counts, String> {
-    let mut run = Run { portal, strict, counts: Counts::default(), seen: HashSet::new(), refusals: 0, report: None, talks };
-    if let Some(path) = report {
-        let mut file = File::create(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        file.write_all(b"{\"refusals\":[").map_err(|error| error.to_string())?;
-        run.report = Some(std::io::BufWriter::new(file));
-    }
+    let mut run = Run::begin(portal, strict, report, talks)?;
     for source in sources(path)? {
         run.source(source).await?;
     }
-    if let Some(mut file) = run.report.take() {
-        let counts = serde_json::to_string(&run.counts).map_err(|error| error.to_string())?;
-        // One object: the list of refusals, and the counts behind it.
-        let written = file.write_all(b"],").and_then(|()| file.write_all(&counts.as_bytes()[1..])).and_then(|()| file.flush());
-        written.map_err(|error| format!("the report could not be written: {error}"))?;
-    }
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let counts = serde_json::to_value(&run.counts).map_err(|error| error.to_string())?;
-    actions::note_import(portal, name, counts).await.map_err(|refusal| refusal.message())?;
-    Ok(run.counts)
+    run.finish(path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()).await
+}
+
+/// Imports from the configured ServiceNow instance what changed since the last time, or with `full` everything.
+///
+/// # Errors
+/// Where no instance is configured, another process is synchronizing, the instance or the database fails, or with `strict`
+/// a record is refused: what was imported until then stands, and the next import goes on from there.
+#[expect(clippy::print_stderr, reason = "commands talk to people on a terminal")]
+pub async fn from_servicenow(
+    portal: &Portal,
+    full: bool,
+    strict: bool,
+    report: Option<&Path>,
+    patience: Patience,
+    talks: bool,
+) -> Result<Counts, String> {
+    let client = Client::open(&portal.config, patience, portal.clock.clone(), portal.random)?;
+    let client = client.ok_or("no instance is configured: set ORG_PORTAL_SERVICENOW_URL, and as whom to ask (docs/servicenow.md)")?;
+    let mut run = Run::begin(portal, strict, report, talks)?;
+    let outcome = {
+        let run = &mut run;
+        let mut told = portal.clock.now();
+        let tell = &mut |came: sync::Came| {
+            run.came(&came.place, came.number, came.kind, came.outcome)?;
+            if talks && portal.clock.now().0 - told.0 > 1_000_000 {
+                told = portal.clock.now();
+                eprintln!("{}: {} records", came.place.split('/').next().unwrap_or_default(), came.number);
+            }
+            Ok(())
+        };
+        sync::once(portal, &client, portal.random.opaque_id(), full, tell).await
+    };
+    let counts = run.finish("ServiceNow".to_owned()).await?;
+    outcome.map(|()| counts).map_err(|error| error.to_string())
 }
 
 struct Run<'p> {
@@ -131,7 +159,30 @@ struct Run<'p> {
     talks: bool,
 }
 
-impl Run<'_> {
+impl<'p> Run<'p> {
+    fn begin(portal: &'p Portal, strict: bool, report: Option<&Path>, talks: bool) -> Result<Self, String> {
+        let mut run = Self { portal, strict, counts: Counts::default(), seen: HashSet::new(), refusals: 0, report: None, talks };
+        if let Some(path) = report {
+            let mut file = File::create(path).map_err(|error| format!("{}: {error}", path.display()))?;
+            file.write_all(b"{\"refusals\":[").map_err(|error| error.to_string())?;
+            run.report = Some(std::io::BufWriter::new(file));
+        }
+        Ok(run)
+    }
+
+    /// Writes the report's end, and the import into the audit log.
+    async fn finish(mut self, name: String) -> Result<Counts, String> {
+        if let Some(mut file) = self.report.take() {
+            let counts = serde_json::to_string(&self.counts).map_err(|error| error.to_string())?;
+            // One object: the list of refusals, and the counts behind it.
+            let written = file.write_all(b"],").and_then(|()| file.write_all(&counts.as_bytes()[1..])).and_then(|()| file.flush());
+            written.map_err(|error| format!("the report could not be written: {error}"))?;
+        }
+        let counts = serde_json::to_value(&self.counts).map_err(|error| error.to_string())?;
+        actions::note_import(self.portal, name, counts).await.map_err(|refusal| refusal.message())?;
+        Ok(self.counts)
+    }
+
     async fn source(&mut self, source: Source) -> Result<(), String> {
         let Source { name, size, lines } = source;
         let (began, mut told, mut rows) = (self.portal.clock.now(), self.portal.clock.now(), 0_u64);
@@ -186,17 +237,17 @@ impl Run<'_> {
         let kinds: Vec<Kind> = records.iter().map(Record::kind).collect();
         let outcomes = actions::import(self.portal, records).await.map_err(|refusal| refusal.message())?;
         for ((number, kind), outcome) in numbers.into_iter().zip(kinds).zip(outcomes) {
-            let counts = match outcome {
-                Outcome::Added => &mut self.counts.added,
-                Outcome::Changed => &mut self.counts.changed,
-                Outcome::Unchanged => &mut self.counts.unchanged,
-                Outcome::Refused(field, why) => {
-                    self.refuse(name, number, Some(kind), field, why)?;
-                    continue;
-                }
-            };
-            *counts.entry(kind.name()).or_default() += 1;
+            self.came(name, number, kind, outcome)?;
         }
+        Ok(())
+    }
+
+    /// Counts what came of a record.
+    fn came(&mut self, place: &str, number: u64, kind: Kind, outcome: Outcome) -> Result<(), String> {
+        if let Outcome::Refused(field, why) = outcome {
+            return self.refuse(place, number, Some(kind), field, why);
+        }
+        self.counts.count(kind, &outcome);
         Ok(())
     }
 

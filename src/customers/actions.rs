@@ -267,7 +267,10 @@ pub async fn import(portal: &Portal, records: Vec<Record>) -> Result<Vec<Outcome
 }
 
 /// Puts one record in. What would break a constraint is looked for first: the others of the transaction stand.
-async fn take(unit: &mut Unit, record: &Record) -> Result<Outcome, Failure> {
+///
+/// # Errors
+/// The database's.
+pub async fn take(unit: &mut Unit, record: &Record) -> Result<Outcome, Failure> {
     let (id, now) = (unit.new_id(), unit.now);
     let refused = |field: &str, why: String| Ok(Outcome::Refused(field.to_owned(), why));
     if let Record::Customer { number, name, domain, administrator } = record {

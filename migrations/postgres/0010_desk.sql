@@ -1,0 +1,28 @@
+-- The operator's desk elsewhere: how far its tables were read, written with the rows that were read.
+CREATE TABLE desk_cursors (
+    table_name TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    -- As the desk writes its times, in UTC: 2026-11-24 09:30:00.
+    updated_on TEXT COLLATE "C" NOT NULL,
+    sys_id TEXT COLLATE "C" NOT NULL,
+    changed_at BIGINT NOT NULL
+);
+
+-- Records of it that were refused. They are tried again, because what they lack may come without a change of their own.
+CREATE TABLE desk_refused (
+    table_name TEXT COLLATE "C" NOT NULL,
+    sys_id TEXT COLLATE "C" NOT NULL,
+    reason TEXT NOT NULL,
+    refused_at BIGINT NOT NULL,
+    tried_at BIGINT NOT NULL,
+    PRIMARY KEY (table_name, sys_id)
+);
+
+-- Works that one process does at a time.
+CREATE TABLE desk_leases (
+    work TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    holder UUID NOT NULL,
+    held_until BIGINT,
+    ended_at BIGINT,
+    -- Why it failed; empty where it did not.
+    error TEXT NOT NULL
+);

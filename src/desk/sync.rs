@@ -1,0 +1,285 @@
+//! The synchronization: what changed in the instance since the last one, into the same use case as an import from a file.
+
+use std::{collections::HashMap, time::Duration};
+
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    client::{Client, Error},
+    model::{self, Position, Row, Source},
+    store,
+};
+use crate::{
+    actor::Caller,
+    audit::Action,
+    customers::{Counts, Kind, Outcome, Raw, Record, actions},
+    db::Failure,
+    outgoing::Patience,
+    portal::Portal,
+    words::{MINUTE, SECOND, Timestamp},
+};
+
+/// The name of its lease.
+pub const WORK: &str = "sync";
+/// So far back is read again what may have come late.
+const OVERLAP: i64 = 2 * MINUTE;
+/// After a failure it is tried again so soon, where the interval is not shorter.
+const AGAIN: i64 = MINUTE;
+
+/// Why a synchronization ended before its end. What it had read until then stands, and the next one goes on from there.
+#[derive(Debug, thiserror::Error)]
+pub enum Ended {
+    /// Another process is at it.
+    #[error("another process is synchronizing; it is free again at {} at the latest", .0.map_or_else(String::new, Timestamp::date_time))]
+    Busy(Option<Timestamp>),
+    /// The instance.
+    #[error(transparent)]
+    Desk(#[from] Error),
+    /// The portal's own database, or whoever listens.
+    #[error("{0}")]
+    Here(String),
+}
+
+/// What came of one record.
+#[derive(Clone, Debug)]
+pub struct Came {
+    /// Where the record stands: `table/sys_id`, as the Table API names it.
+    pub place: String,
+    /// The how manieth of its table it is in this synchronization, from 1.
+    pub number: u64,
+    /// What it holds.
+    pub kind: Kind,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// Who is told what comes of each record; an error stops the synchronization there.
+pub type Listener<'l> = &'l mut (dyn FnMut(Came) -> Result<(), String> + Send);
+
+/// Synchronizes until it is told to stop: where an instance is configured, so many minutes after the last one, whichever
+/// replica did that.
+pub async fn run(portal: Portal, stop: CancellationToken) {
+    if portal.config.servicenow_url.is_none() || portal.config.servicenow_minutes == 0 {
+        return;
+    }
+    let client = match Client::open(&portal.config, Patience::default(), portal.clock.clone(), portal.random) {
+        Ok(Some(client)) => client,
+        Ok(None) => return,
+        Err(error) => return tracing::error!(%error, "ServiceNow cannot be asked"),
+    };
+    let holder = portal.random.opaque_id();
+    loop {
+        let pause = match wait(&portal).await {
+            Ok(wait) if wait > 0 => Duration::from_micros(u64::try_from(wait.min(30 * SECOND)).unwrap_or(0)),
+            Ok(_) => {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = by_itself(&portal, &client, holder) => {}
+                }
+                Duration::from_secs(1)
+            }
+            Err(error) => {
+                tracing::warn!(?error, "whether to synchronize could not be looked up");
+                Duration::from_secs(10)
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+    // What was broken off can be taken up by another replica at once.
+    let let_go = async {
+        let mut tx = portal.db.begin().await?;
+        store::let_go(&mut tx, WORK, holder).await?;
+        tx.commit().await
+    };
+    if let Err(error) = let_go.await {
+        tracing::debug!(%error, "the lease of the synchronization runs out by itself");
+    }
+}
+
+/// For how many microseconds no synchronization is due.
+async fn wait(portal: &Portal) -> Result<i64, Failure> {
+    let Some(lease) = store::lease(&mut portal.read().await?, WORK).await? else { return Ok(0) };
+    let now = portal.clock.now();
+    if let Some(until) = lease.held_until.filter(|until| *until > now) {
+        return Ok(until.0 - now.0);
+    }
+    let interval = portal.config.servicenow_minutes * MINUTE;
+    let interval = if lease.error.is_empty() { interval } else { interval.min(AGAIN) };
+    Ok(lease.ended_at.map_or(0, |at| at.plus(interval).0 - now.0))
+}
+
+async fn by_itself(portal: &Portal, client: &Client, holder: Uuid) {
+    let mut counts = Counts::default();
+    let mut tell = |came: Came| {
+        if let Outcome::Refused(field, reason) = &came.outcome {
+            tracing::warn!(record = %came.place, %field, %reason, "a record of ServiceNow's was refused");
+        }
+        counts.count(came.kind, &came.outcome);
+        Ok(())
+    };
+    let outcome = once(portal, client, holder, false, &mut tell).await;
+    metrics::counter!("org_portal_desk_syncs_total", "outcome" => if outcome.is_ok() { "done" } else { "failed" }).increment(1);
+    // Every few minutes nothing happens: the audit log is for what does.
+    if !(counts.added.is_empty() && counts.changed.is_empty())
+        && let Err(refusal) = actions::note_import(portal, "ServiceNow".to_owned(), json!(counts)).await
+    {
+        tracing::warn!(refusal = refusal.code(), "a synchronization could not be noted");
+    }
+    match outcome {
+        Ok(()) => {
+            tracing::info!(added = ?counts.added, changed = ?counts.changed, refused = ?counts.refused, "synchronized with ServiceNow")
+        }
+        Err(Ended::Busy(_)) => {}
+        Err(error) => tracing::warn!(%error, "ServiceNow was not read to the end; it is tried again"),
+    }
+}
+
+/// Synchronizes once, as `holder`; with `full` from the beginning.
+///
+/// # Errors
+/// Where it did not come to its end.
+pub async fn once(portal: &Portal, client: &Client, holder: Uuid, full: bool, tell: Listener<'_>) -> Result<(), Ended> {
+    let here = |failure: Failure| Ended::Here(portal.refuse(failure).message());
+    let began = portal.clock.now();
+    let taken = async {
+        let mut tx = portal.db.begin().await?;
+        let taken = store::take(&mut tx, WORK, holder, began).await?;
+        if taken && full {
+            store::forget(&mut tx).await?;
+        }
+        tx.commit().await?;
+        Ok::<_, Failure>(taken)
+    };
+    if !taken.await.map_err(here)? {
+        let lease = async { Ok(store::lease(&mut portal.read().await?, WORK).await?) };
+        return Err(Ended::Busy(lease.await.map_err(here)?.and_then(|lease| lease.held_until)));
+    }
+    let outcome = tables(portal, client, holder, began, tell).await;
+    let error = outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
+    let ended = async {
+        let mut tx = portal.db.begin().await?;
+        store::end(&mut tx, WORK, holder, portal.clock.now(), &error).await?;
+        Ok::<_, Failure>(tx.commit().await?)
+    };
+    ended.await.map_err(here)?;
+    outcome
+}
+
+async fn tables(portal: &Portal, client: &Client, holder: Uuid, began: Timestamp, tell: Listener<'_>) -> Result<(), Ended> {
+    let here = |failure: Failure| Ended::Here(portal.refuse(failure).message());
+    let sources = model::sources(&portal.config);
+    let mut numbers: HashMap<&str, u64> = HashMap::new();
+    for source in &sources {
+        let cursor = async { Ok(store::cursor(&mut portal.read().await?, &source.table).await?) };
+        let mut position = cursor.await.map_err(here)?.unwrap_or_default().back(OVERLAP);
+        loop {
+            let rows = client.after(source, &position).await?;
+            let Some(last) = rows.last().and_then(Position::of) else { break };
+            position = last;
+            let number = numbers.entry(&source.table).or_default();
+            put(portal, source, holder, rows, Vec::new(), Some(position.clone()), number, tell).await?;
+        }
+    }
+    // What was refused before may do now, since what it referred to may have come.
+    for source in &sources {
+        loop {
+            let asked = async { Ok(store::refused(&mut portal.read().await?, &source.table, began).await?) };
+            let asked = asked.await.map_err(here)?;
+            if asked.is_empty() {
+                break;
+            }
+            let rows = client.named(source, &asked).await?;
+            let there = |sys_id: &String| rows.iter().any(|row| row.get("sys_id") == Some(sys_id));
+            let gone = asked.iter().filter(|sys_id| !there(sys_id)).cloned().collect();
+            put(portal, source, holder, rows, gone, None, numbers.entry(&source.table).or_default(), tell).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What one transaction puts in.
+struct Batch {
+    table: String,
+    holder: Uuid,
+    records: Vec<Read>,
+    /// Records that were refused and are there no more.
+    gone: Vec<String>,
+    /// How far the table is read with it.
+    cursor: Option<Position>,
+}
+
+/// A record as it was read: nothing where it is not to be taken, else the record, or the fields that are wrong.
+struct Read {
+    sys_id: String,
+    kind: Kind,
+    record: Option<Result<Record, Vec<(String, String)>>>,
+}
+
+#[expect(clippy::too_many_arguments, reason = "a page, where it came from, and who is told")]
+async fn put(
+    portal: &Portal,
+    source: &Source,
+    holder: Uuid,
+    rows: Vec<Row>,
+    gone: Vec<String>,
+    cursor: Option<Position>,
+    number: &mut u64,
+    tell: Listener<'_>,
+) -> Result<(), Ended> {
+    let records = rows.iter().map(|row| {
+        let record = model::fields(&portal.config, source.kind, row)
+            .map(|fields| Raw { kind: source.kind, fields: &fields }.parse().map_err(|errors| errors.0));
+        Read { sys_id: row.get("sys_id").cloned().unwrap_or_default(), kind: source.kind, record }
+    });
+    let batch = Batch { table: source.table.clone(), holder, records: records.collect(), gone, cursor };
+    let caller = Caller::system();
+    let outcomes = portal.write(&caller, Action::ImportCustomers, batch, |unit, batch| {
+        Box::pin(async move {
+            let now = unit.now;
+            if !store::hold(unit, WORK, batch.holder, now).await? {
+                return Ok(None);
+            }
+            let mut came = Vec::with_capacity(batch.records.len());
+            for read in &batch.records {
+                let outcomes = match &read.record {
+                    None => Vec::new(),
+                    Some(Ok(record)) => vec![actions::take(unit, record).await?],
+                    Some(Err(errors)) => errors.iter().map(|(field, why)| Outcome::Refused(field.clone(), why.clone())).collect(),
+                };
+                match outcomes
+                    .iter()
+                    .find_map(|outcome| if let Outcome::Refused(field, why) = outcome { Some(format!("{field}: {why}")) } else { None })
+                {
+                    Some(reason) => store::refuse(unit, &batch.table, &read.sys_id, &reason, now).await?,
+                    None => store::accept(unit, &batch.table, &read.sys_id).await?,
+                }
+                came.extend(outcomes.into_iter().map(|outcome| (read.sys_id.clone(), read.kind, outcome)));
+            }
+            for sys_id in &batch.gone {
+                store::accept(unit, &batch.table, sys_id).await?;
+            }
+            if let Some(cursor) = &batch.cursor {
+                store::advance(unit, &batch.table, cursor, now).await?;
+            }
+            Ok(Some(came))
+        })
+    });
+    let came = outcomes.await.map_err(|refusal| Ended::Here(refusal.message()))?;
+    // Whoever took the lease goes on from the cursor.
+    let Some(came) = came else { return Err(Ended::Busy(None)) };
+    let mut before = String::new();
+    for (sys_id, kind, outcome) in came {
+        // A record with several wrong fields is one record.
+        if sys_id != before {
+            *number += 1;
+        }
+        tell(Came { place: format!("{}/{sys_id}", source.table), number: *number, kind, outcome }).map_err(Ended::Here)?;
+        before = sys_id;
+    }
+    Ok(())
+}
