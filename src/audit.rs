@@ -102,6 +102,14 @@ actions!(
     OpenCustomer = "customer.open",
     /// A customer was joined with an organization that was there.
     LinkCustomer = "customer.link",
+    /// A ticket was raised.
+    RaiseTicket = "ticket.raise",
+    /// Somebody replied to a ticket.
+    ReplyToTicket = "ticket.reply",
+    /// A ticket that was solved was opened again.
+    ReopenTicket = "ticket.reopen",
+    /// A ticket was said to be solved.
+    ResolveTicket = "ticket.resolve",
     /// Housekeeping that belongs to nobody.
     Maintain = "portal.maintain",
 );
@@ -118,7 +126,7 @@ impl Action {
     #[must_use]
     pub fn is_inside(self) -> bool {
         let own = [Self::AddOrganization, Self::RecreateOrganization, Self::JoinCustomer, Self::AcceptInvitation, Self::DeclineInvitation];
-        ["organization", "member", "invitation"].contains(&self.kind()) && !own.contains(&self)
+        ["organization", "member", "invitation", "ticket"].contains(&self.kind()) && !own.contains(&self)
     }
 }
 
@@ -246,7 +254,7 @@ pub static LIST: LazyLock<ListSql> = LazyLock::new(|| {
                 conditions: &["kind = $", "outcome <> 'success' AND action <> $"],
                 read: |value, _| match value {
                     REFUSED => Some((1, Bound::Text(String::new()))),
-                    "organization" | "member" | "invitation" => Some((0, Bound::Text(value.to_owned()))),
+                    "organization" | "member" | "invitation" | "ticket" => Some((0, Bound::Text(value.to_owned()))),
                     _ => None,
                 },
             },

@@ -230,6 +230,8 @@ options! {
     servicenow_contact_fields: Fields = "ORG_PORTAL_SERVICENOW_CONTACT_FIELDS", CONTACT_FIELDS, "Which of its fields are which of a person's.", |t| Fields::read(t, CONTACT_FIELDS);
     servicenow_entitlements: Option<String> = "ORG_PORTAL_SERVICENOW_ENTITLEMENTS", "service_entitlement", "The table of entitlements; none where empty.", table;
     servicenow_entitlement_fields: Fields = "ORG_PORTAL_SERVICENOW_ENTITLEMENT_FIELDS", ENTITLEMENT_FIELDS, "Which of its fields are which of an entitlement's.", |t| Fields::read(t, ENTITLEMENT_FIELDS);
+    ticket_reopen_days: i64 = "ORG_PORTAL_TICKET_REOPEN_DAYS", "14", "For so many days after it was solved a reply opens a ticket again.", |t| range(t, 0, 3650);
+    ticket_rate: Rate = "ORG_PORTAL_TICKET_RATE", "30/60", "Tickets and replies of one account.", parsed;
     audit_days: i64 = "ORG_PORTAL_AUDIT_DAYS", "365", "For so many days the audit log is kept.", |t| range(t, 1, 36_500);
 }
 

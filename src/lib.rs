@@ -37,6 +37,8 @@ pub mod members;
 pub mod organizations;
 /// Sessions: signing in and out.
 pub mod sessions;
+/// Tickets: what people ask the operator's support, and what is answered.
+pub mod tickets;
 
 // The house, the server's side
 /// Who asks, and how.

@@ -11,7 +11,7 @@ use crate::{
     live::changes,
     outbox,
     portal::Portal,
-    sessions, sql,
+    sessions, sql, tickets,
     words::{DAY, MINUTE},
 };
 
@@ -40,6 +40,9 @@ pub async fn once(portal: &Portal) -> Result<(), Failure> {
     let mut tx = portal.db.begin().await?;
     forgotten += accounts::store::forget(&mut tx, now.plus(-DAY)).await?;
     forgotten += limits::forget(&mut tx, now.plus(-MINUTE)).await?;
+    tx.commit().await?;
+    let mut tx = portal.db.begin().await?;
+    forgotten += tickets::store::forget(&mut tx, now.plus(-DAY)).await?;
     tx.commit().await?;
     let mut tx = portal.db.begin().await?;
     forgotten += sql!(execute &mut tx, "DELETE FROM idempotency_keys WHERE created_at < $1", now.plus(-DAY))?;

@@ -22,7 +22,7 @@ use crate::{
     getting_started, invitations, live, members, organizations,
     permissions::Permission,
     portal::Portal,
-    sessions, shell,
+    sessions, shell, tickets,
     visit::{Answer, Handler, Visit, sign_in_required},
 };
 
@@ -51,7 +51,7 @@ pub struct PageRoute {
 }
 
 /// A server function.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct FunctionRoute {
     /// The end of its address, after `/do/`.
     pub endpoint: &'static str,
@@ -59,6 +59,8 @@ pub struct FunctionRoute {
     pub access: Access,
     /// The page with its form.
     pub page: &'static str,
+    /// What keeps the files that its form may bring; none where it brings none.
+    pub files: Option<door::Keep>,
 }
 
 macro_rules! page {
@@ -67,11 +69,14 @@ macro_rules! page {
     };
 }
 const fn function(endpoint: &'static str, access: Access, page: &'static str) -> FunctionRoute {
-    FunctionRoute { endpoint, access, page }
+    FunctionRoute { endpoint, access, page, files: None }
+}
+const fn with_files(endpoint: &'static str, access: Access, page: &'static str, files: door::Keep) -> FunctionRoute {
+    FunctionRoute { endpoint, access, page, files: Some(files) }
 }
 
 use Access::{Anyone, Loopback, Member, SignedIn};
-use Permission::{ChangeRole, InviteMembers, ManageMembers, ViewCustomerData, ViewMembers};
+use Permission::{ChangeRole, InviteMembers, ManageMembers, RaiseTicket, ViewCustomerData, ViewMembers};
 
 /// Every page.
 pub const PAGES: &[PageRoute] = &[
@@ -104,6 +109,10 @@ pub const PAGES: &[PageRoute] = &[
     page!("/organization/invitations", Member(ViewMembers), invitations::web::invitations),
     page!("/organization/invitations/{invitation}/role", Member(ManageMembers), invitations::web::role),
     page!("/organization/invitations/{invitation}/revoke", Member(InviteMembers), invitations::web::revoke),
+    page!("/organization/tickets", Member(RaiseTicket), tickets::web::tickets),
+    page!("/organization/tickets/new", Member(RaiseTicket), tickets::web::new),
+    page!("/organization/tickets/{ticket}", Member(RaiseTicket), tickets::web::ticket),
+    page!("/organization/tickets/{ticket}/files/{file}", Member(RaiseTicket), tickets::web::file),
     page!("/organization/entitlements", Member(ViewCustomerData), customers::web::entitlements),
     page!("/organization/contacts", Member(ViewCustomerData), customers::web::contacts),
     page!("/organization/activity", Member(ManageMembers), activity::web::activity),
@@ -147,7 +156,20 @@ pub const FUNCTIONS: &[FunctionRoute] = &[
     function("decline_invitation", SignedIn, "/getting-started"),
     function("remind_administrator", SignedIn, "/getting-started"),
     function("join_organization", SignedIn, "/getting-started"),
+    with_files("raise_ticket", Member(RaiseTicket), "/organization/tickets/new", |portal, caller, file| {
+        Box::pin(tickets::attachments::keep(portal, caller, file))
+    }),
+    with_files("reply_to_ticket", Member(RaiseTicket), "/organization/tickets", |portal, caller, file| {
+        Box::pin(tickets::attachments::keep(portal, caller, file))
+    }),
+    function("resolve_ticket", Member(RaiseTicket), "/organization/tickets"),
 ];
+
+/// Whether a request to this path may bring files, and so may take longer to arrive.
+#[must_use]
+pub fn takes_files(path: &str) -> bool {
+    path.strip_prefix("/do/").is_some_and(|endpoint| FUNCTIONS.iter().any(|f| f.endpoint == endpoint && f.files.is_some()))
+}
 
 /// The stream of what changes, and who may open it.
 pub const LIVE: (&str, Access) = (live::PATH, SignedIn);

@@ -38,6 +38,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the body of a request may take after its head.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+/// The same where it may hold files.
+const FILES_TIMEOUT: Duration = Duration::from_secs(180);
 /// How long running requests have once the server is told to stop.
 const GRACE: Duration = Duration::from_secs(20);
 
@@ -149,7 +151,8 @@ async fn observe(State(routes): State<Routes>, mut request: Request, next: Next)
     });
     let (parts, body) = request.into_parts();
     let again = parts.clone();
-    let run = std::panic::AssertUnwindSafe(tokio::time::timeout(REQUEST_TIMEOUT, next.run(Request::from_parts(parts, body))))
+    let timeout = if crate::routes::takes_files(&path) { REQUEST_TIMEOUT + FILES_TIMEOUT } else { REQUEST_TIMEOUT };
+    let run = std::panic::AssertUnwindSafe(tokio::time::timeout(timeout, next.run(Request::from_parts(parts, body))))
         .catch_unwind()
         .instrument(span.clone());
     let mut response = match run.await {
@@ -235,7 +238,8 @@ async fn session(State(routes): State<Routes>, mut request: Request, next: Next)
     // A page is drawn from its head alone: a body with GET is not read.
     let body = std::mem::take(request.body_mut());
     if request.method() != Method::GET && request.method() != Method::HEAD {
-        *request.body_mut() = Body::new(DeadlineBody::new(BODY_TIMEOUT, body));
+        let timeout = if crate::routes::takes_files(request.uri().path()) { FILES_TIMEOUT } else { BODY_TIMEOUT };
+        *request.body_mut() = Body::new(DeadlineBody::new(timeout, body));
     }
     let known = if by_itself {
         sessions::recognize(&routes.portal, request.headers()).await

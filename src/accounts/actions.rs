@@ -20,6 +20,7 @@ use crate::{
     portal::{Portal, Unit},
     secrets,
     sessions::actions as sessions,
+    tickets::store as tickets,
     words::{AccountId, DAY, Email, HOUR},
 };
 
@@ -319,6 +320,7 @@ pub async fn change_name(portal: &Portal, caller: &Caller, form: NameForm) -> Re
                 store::rename(unit, actor.account, first_name, last_name).await?;
                 let name = full_name(first_name.as_str(), last_name.as_str());
                 members::keep_name_in_step(unit, actor.account, &name).await?;
+                tickets::rename(unit, actor.account, &name).await?;
                 unit.audit(
                     vec![Object::new("account", actor.account, name.clone())],
                     json!({ "name": actor.name() }),
@@ -406,6 +408,7 @@ pub async fn confirm_email_change(portal: &Portal, caller: &Caller, form: Confir
                 let before = store::email(unit, actor.account).await?.ok_or(gone)?;
                 store::readdress(unit, actor.account, &change.email).await?;
                 members::keep_email_in_step(unit, actor.account, &change.email).await?;
+                tickets::readdress(unit, actor.account, change.email.as_str(), &change.email.key()).await?;
                 store::void_resets(unit, actor.account, now).await?;
                 sessions::end_others(unit, actor.account, actor.session()).await?;
                 let by = sessions::asked_by(unit);
@@ -455,6 +458,8 @@ pub async fn delete(portal: &Portal, caller: &Caller, form: DeleteAccountForm) -
                 let organization = members::end_with_account(unit, actor.account, typed, "organization_name").await?;
                 // As it is now: it may have been changed since this request was let in.
                 let email = store::email(unit, actor.account).await?.ok_or(Refusal::NotFound)?;
+                // What was asked stays with the organization; who gets the address later does not see it.
+                tickets::readdress(unit, actor.account, "", "").await?;
                 store::delete(unit, actor.account).await?;
                 let (at, by) = (unit.now, sessions::asked_by(unit));
                 let message = Message::AccountDeleted { first_name: actor.first_name.clone(), at, by, organization };

@@ -114,6 +114,10 @@ fn pieces(row: &Row) -> Vec<Piece> {
         Action::ChangeRole => role(vec![verb("changed the role of", "change the role of"), member()]),
         Action::RemoveMember => vec![verb("removed", "remove"), member()],
         Action::LeaveOrganization => vec![verb("left the organization", "leave the organization")],
+        Action::RaiseTicket => vec![verb("raised the ticket", "raise a ticket"), named("ticket", "")],
+        Action::ReplyToTicket => vec![verb("replied to the ticket", "reply to the ticket"), named("ticket", "")],
+        Action::ReopenTicket => vec![verb("reopened the ticket", "reopen the ticket"), named("ticket", "")],
+        Action::ResolveTicket => vec![verb("marked as resolved the ticket", "resolve the ticket"), named("ticket", "")],
         other => vec![words(other.code())],
     }
 }
@@ -134,6 +138,7 @@ fn reason(code: &str) -> String {
         "name_of_customer" => "The organization has the name of its customer record",
         "not_pending" => "The invitation was not pending any more",
         "other_organization" => "The form was drawn for another organization",
+        "ticket_over" => "The ticket was closed",
         "invalid" => "What was asked for is not possible",
         "too_many_requests" => "Too many attempts",
         other => return format!("Refused ({other})"),

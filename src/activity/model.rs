@@ -48,5 +48,10 @@ impl EventView {
 }
 
 /// The kinds by which the list is filtered: the name in the URL, and the one on pages.
-pub const KINDS: [(&str, &str); 4] =
-    [("member", "Members"), ("invitation", "Invitations"), ("organization", "Organization"), (crate::audit::REFUSED, "Refused")];
+pub const KINDS: [(&str, &str); 5] = [
+    ("member", "Members"),
+    ("invitation", "Invitations"),
+    ("ticket", "Tickets"),
+    ("organization", "Organization"),
+    (crate::audit::REFUSED, "Refused"),
+];

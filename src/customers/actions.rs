@@ -19,6 +19,7 @@ use crate::{
     organizations::store as organizations,
     permissions::{ManageMembers, Role, ViewMembers},
     portal::{Portal, Unit},
+    tickets::store as tickets,
     words::{AccountId, CustomerId, DAY, Email, MemberId, OrganizationId, OrganizationName, SessionId, Timestamp, fold},
 };
 
@@ -435,6 +436,7 @@ pub async fn link(portal: &Portal, number: String, organization: OrganizationId)
                 let (authority, now) = (System::importing(*organization), unit.now);
                 let before = organizations::get(unit, *organization).await?.ok_or(Refusal::NotFound)?.name;
                 store::link::<ManageMembers>(unit, &authority, customer.id, now).await?;
+                tickets::give_to_customer::<ManageMembers>(unit, &authority, customer.id).await?;
                 let name = OrganizationName::parse(&customer.name).map_err(|why| Failure::Fault(why.to_owned()))?;
                 organizations::rename(unit, &authority, &name).await?;
                 let objects =

@@ -71,6 +71,19 @@ pub async fn of_organization(db: &mut impl Connected, organization: Organization
     )
 }
 
+/// The product families that a customer has bought, in their order.
+///
+/// # Errors
+/// The database's.
+pub async fn products(db: &mut impl Connected, customer: CustomerId) -> Result<Vec<String>, sqlx::Error> {
+    let rows: Vec<(String,)> =
+        sql!(all as (String,), db, "SELECT products FROM entitlements WHERE customer_id = $1 ORDER BY ends_at DESC LIMIT 1000", customer)?;
+    let mut products: Vec<String> = rows.iter().flat_map(|(products,)| products.lines().map(str::to_owned)).collect();
+    products.sort_unstable();
+    products.dedup();
+    Ok(products)
+}
+
 /// Takes the lock of a customer's row: in no other unit that takes it is its organization recreated until this one ends.
 ///
 /// # Errors

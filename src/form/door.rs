@@ -8,7 +8,11 @@
 //!
 //! Leptos' own answer to a plain form is not used: it redirects to the `Referer` with the error in the address.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex},
+};
 
 use axum::{
     body::{Body, Bytes},
@@ -20,7 +24,7 @@ use leptos::prelude::{provide_context, use_context};
 use leptos_axum::ResponseOptions;
 use tower::ServiceExt as _;
 
-use super::{Drawn, FormState, Notice, Refusal, Unauthenticated, is_own_path};
+use super::{Drawn, FieldErrors, FormState, Notice, Refusal, Unauthenticated, is_own_path};
 use crate::{
     actor::Caller,
     portal::Portal,
@@ -28,8 +32,25 @@ use crate::{
     visit,
 };
 
-/// The largest body of a form, in bytes.
+/// The largest body of a form without files, in bytes.
 pub const MAX_BODY: usize = 512 * 1024;
+/// The same with files. What keeps them knows how large one may be, and how many there may be.
+pub const MAX_BODY_WITH_FILES: u64 = 64 * 1024 * 1024;
+
+/// A file that arrives with a form: its name, and its bytes as they come.
+pub type Incoming = multer::Field<'static>;
+
+/// A file that was kept: what the form's field says of it from then on, and a fingerprint of what it holds.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// Stands in the field's place among the arguments.
+    pub id: String,
+    /// By this and not by the id it is told whether a form was sent before.
+    pub fingerprint: String,
+}
+
+/// Keeps a file. What it refuses stands beside the form's field, whose name it is asked with.
+pub type Keep = for<'a> fn(&'a Portal, &'a Caller, &'a mut Incoming) -> Pin<Box<dyn Future<Output = Result<Kept, Refusal>> + Send + 'a>>;
 
 /// Where a plain form leads when its function succeeds.
 #[derive(Clone, Default)]
@@ -103,27 +124,40 @@ pub async fn handle(State(routes): State<Routes>, request: Request) -> Response 
     let plain = accepts(&request, "text/html");
     let (mut parts, body) = request.into_parts();
     let again = parts.clone();
-    let body = match axum::body::to_bytes(body, MAX_BODY).await {
-        Ok(body) => body,
-        Err(error) if too_slow(&error) => {
+    let mut caller = parts.extensions.get::<Caller>().cloned().unwrap_or_else(Caller::system);
+    let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned();
+    let read = match function.files {
+        Some(keep) if kind.starts_with("multipart/form-data") => with_files(&portal, &caller, keep, &kind, body).await,
+        _ => axum::body::to_bytes(body, MAX_BODY)
+            .await
+            .map(|body| Sent { told_apart_by: None, body, refused: None })
+            .map_err(|error| if too_slow(&error) { Unread::TooSlow } else { Unread::Refused(Refusal::TooLarge) }),
+    };
+    let Sent { body, told_apart_by, refused } = match read {
+        Ok(sent) => sent,
+        Err(Unread::TooSlow) => {
             return (
                 StatusCode::REQUEST_TIMEOUT,
                 "What you sent took too long to arrive, and nothing was saved. Go back and send it again.\n",
             )
                 .into_response();
         }
-        Err(_) => return refuse(&routes, &portal, function.page, again, &Bytes::new(), function.endpoint, Refusal::TooLarge, plain).await,
+        Err(Unread::Refused(refusal)) => {
+            return refuse(&routes, &portal, function.page, again, &Bytes::new(), function.endpoint, refusal, plain).await;
+        }
     };
+    if let Some(refusal) = refused {
+        return refuse(&routes, &portal, function.page, again, &body, function.endpoint, refusal, plain).await;
+    }
     // The functions take JSON, which costs the browser's side least. Only a form that says so is read as one.
-    let form =
-        parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
-    let arguments = if form { Bytes::from(arguments(&body).to_string()) } else { body.clone() };
+    let form = told_apart_by.is_some() || kind.starts_with("application/x-www-form-urlencoded");
+    let read = |body: &Bytes| if form { Bytes::from(arguments(body).to_string()) } else { body.clone() };
+    let arguments = read(&body);
+    caller.content = content(&told_apart_by.as_ref().map_or_else(|| arguments.clone(), read));
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     parts.headers.remove(header::REFERER);
-    let mut caller = parts.extensions.get::<Caller>().cloned().unwrap_or_else(Caller::system);
-    caller.content = content(&arguments);
     let landing = Landing::default();
     let context = {
         let (portal, landing) = (portal.clone(), landing.clone());
@@ -165,9 +199,78 @@ pub async fn handle(State(routes): State<Routes>, request: Request) -> Response 
 }
 
 /// Whether a body was given up because it did not arrive in time.
-fn too_slow(error: &axum::Error) -> bool {
-    std::iter::successors(std::error::Error::source(error), |error| error.source())
-        .any(|error| error.is::<tower_http::timeout::TimeoutError>())
+fn too_slow(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<tower_http::timeout::TimeoutError>())
+}
+
+/// What was sent.
+struct Sent {
+    /// The fields as a plain form sends them; of a file, what stands in its place.
+    body: Bytes,
+    /// The same with the files' fingerprints, where there may be files.
+    told_apart_by: Option<Bytes>,
+    /// Why a file was refused. The other fields are there.
+    refused: Option<Refusal>,
+}
+
+/// Why nothing could be read.
+enum Unread {
+    TooSlow,
+    Refused(Refusal),
+}
+
+/// Reads a form with files, which are kept as they come: none of them is ever whole in memory.
+async fn with_files(portal: &Portal, caller: &Caller, keep: Keep, kind: &str, body: Body) -> Result<Sent, Unread> {
+    let unread = |error: multer::Error| {
+        if too_slow(&error) {
+            return Unread::TooSlow;
+        }
+        match error {
+            multer::Error::StreamSizeExceeded { .. } | multer::Error::FieldSizeExceeded { .. } => Unread::Refused(Refusal::TooLarge),
+            _ => Unread::Refused(Refusal::Invalid(FieldErrors::one("", "What was sent broke off on its way. Send it again."))),
+        }
+    };
+    let boundary = multer::parse_boundary(kind).map_err(unread)?;
+    let limits = multer::Constraints::new().size_limit(multer::SizeLimit::new().whole_stream(MAX_BODY_WITH_FILES));
+    let mut multipart = multer::Multipart::with_constraints(body.into_data_stream(), boundary, limits);
+    let (mut fields, mut fingerprints, mut refused) = (Vec::new(), Vec::new(), None);
+    let mut length = 0;
+    while let Some(mut field) = multipart.next_field().await.map_err(unread)? {
+        let name = field.name().unwrap_or_default().to_owned();
+        match field.file_name() {
+            // A field for files in which none was chosen.
+            Some("") => {}
+            Some(_) if refused.is_none() && caller.actor.is_some() => match keep(portal, caller, &mut field).await {
+                Ok(kept) => {
+                    fields.push((name, kept.id));
+                    fingerprints.push(kept.fingerprint);
+                }
+                Err(refusal) => refused = Some(refusal),
+            },
+            Some(_) => {}
+            None => {
+                let mut value = Vec::new();
+                while let Some(chunk) = field.chunk().await.map_err(unread)? {
+                    length += chunk.len();
+                    if length > MAX_BODY {
+                        return Err(Unread::Refused(Refusal::TooLarge));
+                    }
+                    value.extend_from_slice(&chunk);
+                }
+                let value = String::from_utf8_lossy(&value).into_owned();
+                fingerprints.push(value.clone());
+                fields.push((name, value));
+            }
+        }
+        // The rest of what nobody wants.
+        while field.chunk().await.map_err(unread)?.is_some() {}
+    }
+    let plain = |values: &mut dyn Iterator<Item = (&String, &String)>| {
+        Bytes::from(url::form_urlencoded::Serializer::new(String::new()).extend_pairs(values).finish())
+    };
+    let told_apart_by = plain(&mut fields.iter().map(|(name, _)| name).zip(&fingerprints));
+    let body = plain(&mut fields.iter().map(|(name, value)| (name, value)));
+    Ok(Sent { body, told_apart_by: Some(told_apart_by), refused })
 }
 
 /// A fingerprint of what is asked for, whatever the circumstances it was drawn in.

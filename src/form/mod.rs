@@ -97,12 +97,18 @@ pub enum Notice {
     Left,
     /// The administrator of the customer was reminded.
     AdministratorReminded,
+    /// A ticket was raised.
+    TicketRaised,
+    /// A reply was posted.
+    Replied,
+    /// A ticket was said to be solved.
+    TicketResolved,
     /// The theme was chosen.
     ThemeChosen,
 }
 
 impl Notice {
-    const ALL: [(Self, &'static str, &'static str); 26] = [
+    const ALL: [(Self, &'static str, &'static str); 29] = [
         (Self::SignedOut, "signed-out", "You are signed out."),
         (Self::Verified, "verified", "Your e-mail address is verified. Sign in to go on."),
         (Self::PasswordReset, "password-reset", "Your password is changed and every session was ended. Sign in with the new one."),
@@ -132,6 +138,9 @@ impl Notice {
         (Self::MembersRemoved, "members-removed", "The members were removed from the organization."),
         (Self::Left, "left", "You left the organization."),
         (Self::AdministratorReminded, "administrator-reminded", "The administrator gets a mail that says that you wait."),
+        (Self::TicketRaised, "ticket-raised", "Your ticket was raised. Its answers come by mail, too."),
+        (Self::Replied, "replied", "Your reply was posted."),
+        (Self::TicketResolved, "ticket-resolved", "The ticket is marked as resolved."),
         (Self::ThemeChosen, "theme", "The theme is set."),
     ];
 

@@ -93,6 +93,8 @@ pub enum Conflict {
     NameOfCustomer,
     /// The customer's record names no administrator.
     NobodyToRemind,
+    /// The ticket is over, and was for too long to be opened again.
+    TicketOver,
 }
 
 /// What came of several at once.
@@ -174,6 +176,7 @@ impl Refusal {
                 Conflict::OfCustomer => "of_customer",
                 Conflict::NameOfCustomer => "name_of_customer",
                 Conflict::NobodyToRemind => "nobody_to_remind",
+                Conflict::TicketOver => "ticket_over",
             },
             Self::Partly(_) => "partly",
             Self::Gone(Gone::Link) => "link_gone",
@@ -207,6 +210,7 @@ impl Refusal {
                 Conflict::NameOfCustomer => {
                     "The organization has the name of your company's customer record, which cannot be changed here."
                 }
+                Conflict::TicketOver => "This ticket is closed. Raise a new one, and name this one's number in it.",
                 Conflict::NobodyToRemind => "Nobody is named as your company's administrator. The support of this portal can name one.",
             },
             Self::Partly(Partly { done: 0, refused }) if refused.len() == 1 => "This could not be done:",

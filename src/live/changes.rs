@@ -38,6 +38,7 @@ pub fn of(event: &Event, caller: &Caller, shows_in: Option<OrganizationId>) -> V
     let named = |kind: &'static str| event.objects.iter().filter(move |object| object.kind == kind);
     let who = actor.map(|actor| isolated(&actor.name())).unwrap_or_default();
     let (members, invitations) = (several(named("member")), several(named("invitation")));
+    let tickets = several(named("ticket"));
     let one = named("member").count() == 1;
     let after = |key: &str| event.after.get(key).and_then(|value| value.as_str()).unwrap_or_default();
     let (sentence, to_object) = match event.action {
@@ -82,15 +83,20 @@ pub fn of(event: &Event, caller: &Caller, shows_in: Option<OrganizationId>) -> V
         Action::ChangeRole => (format!("{members} are now {}", after("role")), String::new()),
         Action::RemoveMember => (format!("{members} {} removed", if one { "was" } else { "were" }), String::new()),
         Action::LeaveOrganization => (format!("{members} left"), String::new()),
+        // Not all members may see it: only whoever raised it is told in words.
+        Action::RaiseTicket | Action::ReopenTicket => (String::new(), String::new()),
+        Action::ReplyToTicket => (String::new(), format!("{who} replied to {tickets}")),
+        Action::ResolveTicket => (String::new(), format!("{who} resolved {tickets}")),
     };
     let id = |object: &Object| Uuid::parse_str(&object.id).ok();
     let mut offers = named("invitation").map(|object| (id(object), Email::parse(&object.name).ok().map(|email| email.key())));
     let (invitation, email_key) = offers.next().unwrap_or_default();
+    let requester = named("requester").find_map(|object| Email::parse(&object.name).ok()).map(|email| email.key());
     let mut changes = vec![New {
         action: event.action,
         organization: event.organization.or(shows_in),
         account: named("account").find_map(id).map(AccountId),
-        email_key,
+        email_key: email_key.or(requester),
         actor: actor.map(|actor| actor.account),
         object: named("member").find_map(id).or(invitation),
         sentence,

@@ -105,6 +105,19 @@ pub enum Message {
         /// Who waits.
         by: String,
     },
+    /// Something was said or done in a ticket.
+    Ticket {
+        /// The ticket's number.
+        number: String,
+        /// Its subject.
+        subject: String,
+        /// Who did what, in words.
+        headline: String,
+        /// What was written; may be empty.
+        body: String,
+        /// Whose ticket it is: said to the operator's support alone.
+        organization: Option<String>,
+    },
     /// An invitation.
     Invitation {
         /// To what.
@@ -212,6 +225,12 @@ message!(
     "customer_waits/body.txt",
     "customer_waits/body.html"
 );
+message!(
+    Ticket { number: String, about: String, headline: String, body: String, organization: Option<String>, link: String },
+    "ticket/subject.txt",
+    "ticket/body.txt",
+    "ticket/body.html"
+);
 message!(Invitation { organization: String, role: &'static str, inviter: String, link: String, until: String }, "invitation/subject.txt", "invitation/body.txt", "invitation/body.html");
 
 impl Message {
@@ -258,6 +277,10 @@ impl Message {
                 AccountDeleted { brand, first_name, at: at.date_time(), by, organization, link: format!("{base}/sign-up") }.render()
             }
             Self::CustomerWaits { organization, by } => CustomerWaits { brand, organization, by, link: format!("{base}/sign-in") }.render(),
+            Self::Ticket { number, subject, headline, body, organization } => {
+                let page = if organization.is_some() { "operator" } else { "organization" };
+                Ticket { brand, link: format!("{base}/{page}/tickets/{number}"), number, about: subject, headline, body, organization }.render()
+            }
             Self::Invitation { organization, role, inviter, token, expires_at } => Invitation {
                 brand,
                 organization,

@@ -14,6 +14,7 @@ use crate::{
     members::{Source, store as members},
     permissions::{ManageMembers, Role},
     portal::{Portal, Unit},
+    tickets::store as tickets,
     words::{OrganizationId, OrganizationName, is_typed},
 };
 
@@ -131,6 +132,7 @@ pub async fn dissolve(unit: &mut Unit, authority: &impl Authority<ManageMembers>
     let (actor, now) = (unit.caller.actor()?.clone(), unit.now);
     let invitations = invitations::delete_all(unit, authority).await?;
     let members = members::delete_all(unit, authority, actor.account, now).await?;
+    tickets::delete_all(unit, authority).await?;
     store::delete(unit, authority, actor.account, &actor.name(), now).await?;
     unit.audit_as(
         Action::DeleteOrganization,

@@ -18,6 +18,8 @@ pub enum Tab {
     Details,
     /// Members.
     Members,
+    /// Tickets.
+    Tickets,
     /// What the customer has bought.
     Entitlements,
     /// Whom the customer can turn to.
@@ -35,6 +37,7 @@ pub fn tabs(current: Tab, members: i64, role: Role) -> AnyView {
             <ul>
                 <li><a href="/organization" aria-current=mark(Tab::Details)>"Details"</a></li>
                 <li><a href="/organization/members" aria-current=mark(Tab::Members)>"Members " <span class="count" id="members-count">{thousands(members)}</span></a></li>
+                <li><a href="/organization/tickets" aria-current=mark(Tab::Tickets)>"Tickets"</a></li>
                 {role.may(Permission::ViewCustomerData).then(|| view! {
                     <li><a href="/organization/entitlements" aria-current=mark(Tab::Entitlements)>"Entitlements"</a></li>
                     <li><a href="/organization/contacts" aria-current=mark(Tab::Contacts)>"Contacts"</a></li>

@@ -66,6 +66,9 @@ pub fn TextField(
     /// The most characters.
     #[prop(optional)]
     maxlength: Option<usize>,
+    /// The id of a `datalist` with what may be meant.
+    #[prop(optional)]
+    list: Option<&'static str>,
     /// Whether it may be empty.
     #[prop(optional)]
     optional: bool,
@@ -100,6 +103,7 @@ pub fn TextField(
                 readonly=readonly
                 autofocus=autofocus
                 maxlength=maxlength.map(|n| n.to_string())
+                list=list
                 aria-invalid=invalid
                 aria-describedby=described
                 autocapitalize=(kind != "text").then_some("none")
@@ -130,6 +134,9 @@ pub fn TextArea(
     /// Whether the page or the dialog begins here.
     #[prop(optional)]
     autofocus: bool,
+    /// Whether it is for text of many lines that people write, not for a few that they paste.
+    #[prop(optional)]
+    tall: bool,
 ) -> impl IntoView {
     let hint_id = (!hint.is_empty()).then(|| format!("{name}-hint"));
     let described = described(name, hint_id.clone(), error);
@@ -141,12 +148,13 @@ pub fn TextArea(
             <textarea
                 id=name
                 name=format!("form[{name}]")
+                class=tall.then_some("tall")
                 rows="1"
                 required=true
                 autofocus=autofocus
                 autocomplete="off"
-                autocapitalize="none"
-                spellcheck="false"
+                autocapitalize=(!tall).then_some("none")
+                spellcheck=(!tall).then_some("false")
                 aria-invalid=invalid
                 aria-describedby=described
                 inner_html=escaped(&value)

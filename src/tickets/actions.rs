@@ -1,0 +1,501 @@
+//! The use cases of tickets.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::{
+    AttachmentView, MessageView, ReplyForm, Side, Stage, Summary, TicketForm, TicketRow, TicketView,
+    store::{self, Change, Counted, LIST, New, NewMessage, Owner, Ticket},
+};
+use crate::{
+    accounts::store as accounts,
+    actor::{Actor, Caller},
+    audit::{Action, Object},
+    customers::store as customers,
+    db::{Connected, Failure},
+    form::{Conflict, FieldErrors, Refusal},
+    guard::{self, Authority, Grant, Membership},
+    limits,
+    list::{ListQuery, Listed},
+    mail::{Mail, Message},
+    permissions::{Permission, RaiseTicket},
+    portal::{Portal, Unit},
+    words::{AccountId, AttachmentId, DAY, Email, MessageId, OrganizationId, TicketId, Timestamp},
+};
+
+/// Whose tickets an organization's are: its customer's, where it has one.
+///
+/// # Errors
+/// The database's.
+pub async fn owner(db: &mut impl Connected, organization: OrganizationId) -> Result<Owner, Failure> {
+    let customer = customers::of_organization(db, organization).await?;
+    Ok(customer.map_or(Owner::Organization(organization), |customer| Owner::Customer(customer.id)))
+}
+
+/// The value of the filter for what a member raised: everything for who may see all.
+fn own(membership: &Membership, actor: &Actor) -> Option<String> {
+    (!membership.role.may(Permission::ViewCustomerData)).then(|| actor.email.key())
+}
+
+/// A page of the tickets that a member may see.
+///
+/// # Errors
+/// The database's.
+pub async fn page(
+    db: &mut impl Connected,
+    membership: &Membership,
+    actor: &Actor,
+    query: &ListQuery,
+    now: Timestamp,
+) -> Result<Listed<TicketRow>, Failure> {
+    let owner = owner(db, membership.organization).await?;
+    let mut query = query.clone();
+    // Whose tickets are seen is never said by an address.
+    query.filters.retain(|(name, _)| name != store::REQUESTER);
+    let mine = query.filters.iter().position(|(name, value)| name == MINE && value == "me").map(|at| query.filters.remove(at));
+    if let Some(key) = own(membership, actor).or_else(|| mine.map(|_| actor.email.key())) {
+        query.filters.push((store::REQUESTER.to_owned(), key));
+    }
+    let total = match query.is_conditional() {
+        true => None,
+        false => Some(store::counts(db, owner).await?.iter().map(|counted| counted.tickets).sum()),
+    };
+    Ok(LIST.page::<store::Row>(db, owner.id(), &query, now, total).await?.map(row))
+}
+
+/// The filter by which an Admin sees the own tickets alone.
+pub const MINE: &str = "by";
+
+/// What is asked of the list, from the query of an address.
+#[must_use]
+pub fn asked(query: &str) -> ListQuery {
+    let mut filters = LIST.filters();
+    filters.retain(|name| *name != store::REQUESTER);
+    filters.push(MINE);
+    ListQuery::parse(url::form_urlencoded::parse(query.as_bytes()).into_owned(), &filters)
+}
+
+fn row(row: store::Row) -> TicketRow {
+    TicketRow {
+        stage: row.stage(),
+        number: row.number,
+        subject: row.subject,
+        product: row.product,
+        priority: row.priority,
+        rank: row.priority_rank,
+        state: row.state,
+        department: row.department,
+        requester: row.requester_name,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    }
+}
+
+/// How many tickets there are that a member may see.
+///
+/// # Errors
+/// The database's.
+pub async fn summary(db: &mut impl Connected, membership: &Membership, actor: &Actor) -> Result<Summary, Failure> {
+    let owner = owner(db, membership.organization).await?;
+    let counted = match own(membership, actor) {
+        Some(key) => store::counts_of(db, owner, &key).await?,
+        None => store::counts(db, owner).await?,
+    };
+    Ok(sum(&counted))
+}
+
+fn sum(counted: &[Counted]) -> Summary {
+    let (mut stages, mut departments, mut ranks) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    for Counted { stage, department, priority_rank, tickets } in counted {
+        *stages.entry(Stage::parse(stage).unwrap_or(Stage::Open)).or_insert(0) += tickets;
+        *departments.entry(department.clone()).or_insert(0) += tickets;
+        *ranks.entry(*priority_rank).or_insert(0) += tickets;
+    }
+    let mut departments: Vec<(String, i64)> = departments.into_iter().collect();
+    departments.sort_by_key(|(name, n)| (name.is_empty(), -n));
+    Summary {
+        total: counted.iter().map(|counted| counted.tickets).sum(),
+        stages: stages.into_iter().collect(),
+        departments,
+        ranks: ranks.into_iter().collect(),
+    }
+}
+
+/// A ticket that a member may see.
+async fn find(db: &mut impl Connected, membership: &Membership, actor: &Actor, number: &str) -> Result<Ticket, Failure> {
+    let ticket = store::by_number(db, number).await?.ok_or(Refusal::NotFound)?;
+    let seen = match own(membership, actor) {
+        Some(key) => ticket.requester_key == key,
+        None => true,
+    };
+    if !seen || ticket.owner() != owner(db, membership.organization).await? {
+        return Err(Refusal::NotFound.into());
+    }
+    Ok(ticket)
+}
+
+/// A ticket with its thread, for a member who may see it.
+///
+/// # Errors
+/// 404 where there is none, or not for this member.
+pub async fn get(
+    db: &mut impl Connected,
+    membership: &Membership,
+    actor: &Actor,
+    number: &str,
+    before: Option<MessageId>,
+    (now, reopen_days): (Timestamp, i64),
+) -> Result<TicketView, Failure> {
+    let ticket = find(db, membership, actor, number).await?;
+    view(db, ticket, before, (now, reopen_days)).await
+}
+
+/// A ticket with its thread as both sides see it.
+///
+/// # Errors
+/// The database's.
+pub async fn view(
+    db: &mut impl Connected,
+    ticket: Ticket,
+    before: Option<MessageId>,
+    (now, reopen_days): (Timestamp, i64),
+) -> Result<TicketView, Failure> {
+    let files = store::attachments(db, ticket.row.id).await?;
+    let of = |message: Option<MessageId>| -> Vec<AttachmentView> {
+        let of = files.iter().filter(|file| file.message_id == message);
+        of.map(|file| AttachmentView { id: file.id.to_string(), name: file.name.clone(), size: file.size }).collect()
+    };
+    let mut thread = store::thread(db, ticket.row.id, before).await?;
+    let more = thread.len() > store::MESSAGES;
+    thread.truncate(store::MESSAGES);
+    let earlier = thread.last().filter(|_| more).map(|message| message.id.to_string());
+    let messages = thread.into_iter().rev().map(|message| MessageView {
+        attachments: of(Some(message.id)),
+        id: message.id.to_string(),
+        event: message.kind == "event",
+        side: Side::parse(&message.side),
+        author: message.author_name,
+        body: message.body,
+        at: message.at,
+    });
+    Ok(TicketView {
+        messages: messages.collect(),
+        earlier,
+        attachments: of(None),
+        reopens: reopens(&ticket, now, reopen_days),
+        on_its_way: ticket.desk_state == "waiting",
+        resolved_at: ticket.resolved_at,
+        description: ticket.description,
+        category: ticket.category,
+        url: ticket.url,
+        row: row(ticket.row),
+    })
+}
+
+/// Whether a reply opens a ticket again that is solved or over.
+fn reopens(ticket: &Ticket, now: Timestamp, days: i64) -> bool {
+    ticket.resolved_at.is_some_and(|at| at.plus(days * DAY) > now)
+}
+
+/// A file of a ticket, for a member who may see the ticket.
+///
+/// # Errors
+/// 404 where there is none, or not for this member.
+pub async fn file(
+    db: &mut impl Connected,
+    membership: &Membership,
+    actor: &Actor,
+    number: &str,
+    id: &str,
+) -> Result<store::Attachment, Failure> {
+    let ticket = find(db, membership, actor, number).await?;
+    let id: AttachmentId = id.parse().map_err(|_| Refusal::NotFound)?;
+    Ok(store::attachment(db, ticket.row.id, id).await?.ok_or(Refusal::NotFound)?)
+}
+
+/// The files that were kept for a form that was refused, of those that its fields name.
+///
+/// # Errors
+/// The database's.
+pub async fn kept(db: &mut impl Connected, actor: &Actor, ids: &[String]) -> Result<Vec<AttachmentView>, Failure> {
+    let mut files = Vec::new();
+    for id in ids.iter().take(super::MAX_FILES) {
+        if let Ok(id) = id.parse()
+            && let Some(file) = store::staged(db, id, actor.account).await?
+        {
+            files.push(AttachmentView { id: file.id.to_string(), name: file.name, size: file.size });
+        }
+    }
+    Ok(files)
+}
+
+/// The product families that an organization has bought, to choose from.
+///
+/// # Errors
+/// The database's.
+pub async fn products(db: &mut impl Connected, organization: OrganizationId) -> Result<Vec<String>, Failure> {
+    let Some(customer) = customers::of_organization(db, organization).await? else { return Ok(Vec::new()) };
+    Ok(customers::products(db, customer.id).await?)
+}
+
+/// Raises a ticket; gives its number.
+///
+/// # Errors
+/// 422 beside the fields, 429 where there were too many.
+pub async fn raise(portal: &Portal, caller: &Caller, form: TicketForm) -> Result<String, Refusal> {
+    let new = form.parse()?;
+    let organization = caller.organization()?;
+    if let Some(number) = portal.earlier(caller, Action::RaiseTicket).await? {
+        return Ok(number);
+    }
+    count(portal, caller).await?;
+    portal
+        .write(caller, Action::RaiseTicket, (organization, new), |unit, (organization, new)| {
+            Box::pin(async move {
+                let grant = unit.grant::<RaiseTicket>(*organization).await?;
+                let (actor, now) = (unit.caller.actor()?.clone(), unit.now);
+                let owner = owner(unit, *organization).await?;
+                let (id, number) = (TicketId(unit.new_id()), store::next_number(unit).await?);
+                let ticket = New {
+                    id,
+                    number: &number,
+                    owner,
+                    requester: &actor,
+                    product: &new.product,
+                    subject: &new.subject,
+                    description: &new.description,
+                    priority: new.priority,
+                };
+                store::insert(unit, &grant, &ticket, now).await?;
+                attach(unit, &grant, &new.attachments, actor.account, id, None).await?;
+                let told = Told { number: &number, subject: &new.subject, body: &new.description };
+                told.staff(unit, &grant.membership, None, format!("{} raised a ticket", actor.name())).await?;
+                told.person(unit, &actor.email, "We have your ticket".to_owned()).await?;
+                unit.audit(about(id, &number, &new.subject, None), json!(null), json!({ "priority": new.priority })).await?;
+                Ok(number)
+            })
+        })
+        .await
+}
+
+/// Replies to a ticket. One that awaits the customer, or was solved not long ago, is open again by it.
+///
+/// # Errors
+/// 404 where there is no such ticket for the caller, 409 where it is over for too long, 422 beside the fields.
+pub async fn reply(portal: &Portal, caller: &Caller, number: String, form: ReplyForm) -> Result<(), Refusal> {
+    let new = form.parse()?;
+    let organization = caller.organization()?;
+    count(portal, caller).await?;
+    portal
+        .write(caller, Action::ReplyToTicket, (organization, number, new), |unit, (organization, number, new)| {
+            Box::pin(async move {
+                let (grant, ticket) = take(unit, *organization, number).await?;
+                let (actor, now, days) = (unit.caller.actor()?.clone(), unit.now, unit.portal.config.ticket_reopen_days);
+                let stage = ticket.row.stage();
+                if stage.is_over() && !reopens(&ticket, now, days) {
+                    return Err(Conflict::TicketOver.into());
+                }
+                let id = post(unit, &grant, &ticket, Side::Customer, false, &new.body).await?;
+                attach(unit, &grant, &new.attachments, actor.account, ticket.row.id, Some(id)).await?;
+                if stage != Stage::Open {
+                    to_stage(unit, &grant, &ticket, Stage::Open).await?;
+                }
+                if stage.is_over() {
+                    post(unit, &grant, &ticket, Side::Customer, true, "reopened the ticket").await?;
+                    unit.audit_as(
+                        Action::ReopenTicket,
+                        of(&ticket),
+                        json!({ "state": ticket.row.state }),
+                        json!({ "state": Stage::Open.title() }),
+                    )
+                    .await?;
+                }
+                let told = Told { number, subject: &ticket.row.subject, body: &new.body };
+                told.staff(unit, &grant.membership, ticket.assignee_id, format!("{} replied", actor.name())).await?;
+                told.customer(unit, &ticket, Some(*organization), Some(actor.account), format!("{} replied", actor.name())).await?;
+                unit.audit(of(&ticket), json!(null), json!(null)).await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// Says that a ticket is solved.
+///
+/// # Errors
+/// 404 where there is no such ticket for the caller, 409 where it is over already.
+pub async fn resolve(portal: &Portal, caller: &Caller, number: String) -> Result<(), Refusal> {
+    let organization = caller.organization()?;
+    portal
+        .write(caller, Action::ResolveTicket, (organization, number), |unit, (organization, number)| {
+            Box::pin(async move {
+                let (grant, ticket) = take(unit, *organization, number).await?;
+                if ticket.row.stage().is_over() {
+                    return Err(Conflict::TicketOver.into());
+                }
+                post(unit, &grant, &ticket, Side::Customer, true, "marked the ticket as resolved").await?;
+                to_stage(unit, &grant, &ticket, Stage::Resolved).await?;
+                let name = unit.caller.actor()?.name();
+                let told = Told { number, subject: &ticket.row.subject, body: "" };
+                told.staff(unit, &grant.membership, ticket.assignee_id, format!("{name} marked the ticket as resolved")).await?;
+                unit.audit(of(&ticket), json!({ "state": ticket.row.state }), json!({ "state": Stage::Resolved.title() })).await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+async fn count(portal: &Portal, caller: &Caller) -> Result<(), Refusal> {
+    let account = caller.actor()?.account;
+    limits::count(portal, "ticket", &account.to_string(), portal.config.ticket_rate).await.map_err(|failure| portal.refuse(failure))
+}
+
+/// The right to act on a ticket, and the ticket, of which the lock is taken.
+async fn take(unit: &mut Unit, organization: OrganizationId, number: &str) -> Result<(Grant<RaiseTicket>, Ticket), Failure> {
+    let grant = unit.grant::<RaiseTicket>(organization).await?;
+    let actor = unit.caller.actor()?.clone();
+    let ticket = find(unit, &grant.membership, &actor, number).await?;
+    store::lock(unit, ticket.row.id).await?;
+    let ticket = find(unit, &grant.membership, &actor, number).await?;
+    unit.is_about(organization, Object::new("ticket", ticket.row.id, title(&ticket.row.number, &ticket.row.subject)));
+    Ok((grant, ticket))
+}
+
+/// Writes a message of whoever calls.
+///
+/// # Errors
+/// The database's.
+pub async fn post(
+    unit: &mut Unit,
+    authority: &impl Authority<RaiseTicket>,
+    ticket: &Ticket,
+    side: Side,
+    event: bool,
+    body: &str,
+) -> Result<MessageId, Failure> {
+    let (actor, now, id) = (unit.caller.actor()?.clone(), unit.now, MessageId(unit.new_id()));
+    let name = actor.name();
+    let message = NewMessage { id, ticket: ticket.row.id, event, side, author: actor.account, author_name: &name, body };
+    store::post(unit, authority, message, now).await?;
+    Ok(id)
+}
+
+/// Sets the stage in the portal's own words, and leaves the rest.
+///
+/// # Errors
+/// The database's.
+pub async fn to_stage(unit: &mut Unit, authority: &impl Authority<RaiseTicket>, ticket: &Ticket, stage: Stage) -> Result<(), Failure> {
+    let (now, to) = (unit.now, Change { state: stage.title(), stage, priority: &ticket.row.priority, assignee: ticket.assignee_id });
+    Ok(store::change(unit, authority, ticket, to, now).await?)
+}
+
+/// Gives files that the caller sent to a ticket or to one of its messages.
+///
+/// # Errors
+/// 422 where one is not there any more, or never was the caller's.
+pub async fn attach(
+    unit: &mut Unit,
+    authority: &impl Authority<RaiseTicket>,
+    ids: &[String],
+    uploader: AccountId,
+    ticket: TicketId,
+    message: Option<MessageId>,
+) -> Result<(), Failure> {
+    for id in ids {
+        let given = match id.parse() {
+            Ok(id) => store::attach(unit, authority, id, uploader, ticket, message).await?,
+            Err(_) => false,
+        };
+        if !given {
+            return Err(FieldErrors::one("attachments", "A file is no longer there. Choose it again").into());
+        }
+    }
+    Ok(())
+}
+
+/// What an event is about, with whoever raised the ticket: that one is told on open pages.
+fn about(id: TicketId, number: &str, subject: &str, requester: Option<&str>) -> Vec<Object> {
+    let requester = requester.filter(|email| !email.is_empty()).map(|email| Object::new("requester", "", email));
+    std::iter::once(Object::new("ticket", id, title(number, subject))).chain(requester).collect()
+}
+
+/// The same of a ticket that is there.
+#[must_use]
+pub fn of(ticket: &Ticket) -> Vec<Object> {
+    about(ticket.row.id, &ticket.row.number, &ticket.row.subject, Some(&ticket.requester_email))
+}
+
+fn title(number: &str, subject: &str) -> String {
+    format!("{number} {subject}")
+}
+
+/// What mails about a ticket say.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// The ticket's number.
+    pub number: &'a str,
+    /// Its subject.
+    pub subject: &'a str,
+    /// What was written; may be empty.
+    pub body: &'a str,
+}
+
+impl Told<'_> {
+    fn message(self, headline: String, organization: Option<String>) -> Message {
+        let [number, subject, body] = [self.number, self.subject, self.body].map(ToOwned::to_owned);
+        Message::Ticket { number, subject, headline, body, organization }
+    }
+
+    /// Tells a person of the customer's.
+    async fn person(self, unit: &mut Unit, to: &Email, headline: String) -> Result<(), Failure> {
+        let mail = Mail { to: to.clone(), message: self.message(headline, None) };
+        unit.mail(&mail).await
+    }
+
+    /// Tells the operator's support: whoever has the ticket, else the support address where there is one.
+    async fn staff(self, unit: &mut Unit, of: &Membership, assignee: Option<AccountId>, headline: String) -> Result<(), Failure> {
+        let assignee = match assignee {
+            Some(account) => accounts::get(unit, account).await?.map(|row| row.email),
+            None => None,
+        };
+        let Some(to) = assignee.or_else(|| unit.portal.config.support_email.clone()) else { return Ok(()) };
+        let mail = Mail { to, message: self.message(headline, Some(of.organization_name.clone())) };
+        unit.mail(&mail).await
+    }
+
+    /// Tells the people of the customer's side who are concerned: whoever raised the ticket and whoever wrote in it, as
+    /// far as they are members still, but not whoever did it.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn customer(
+        self,
+        unit: &mut Unit,
+        ticket: &Ticket,
+        organization: Option<OrganizationId>,
+        but: Option<AccountId>,
+        headline: String,
+    ) -> Result<(), Failure> {
+        let mut people: Vec<AccountId> = store::writers(unit, ticket.row.id).await?.into_iter().map(|(account,)| account).collect();
+        let requester = match ticket.requester_id {
+            Some(account) => Some(account),
+            None => match Email::parse(&ticket.requester_email) {
+                Ok(email) => accounts::by_email(unit, &email).await?.map(|row| row.id),
+                Err(_) => None,
+            },
+        };
+        people.extend(requester);
+        people.sort_unstable();
+        people.dedup();
+        for account in people {
+            if Some(account) == but || organization.is_none() || guard::organization_of(unit, account).await? != organization {
+                continue;
+            }
+            if let Some(row) = accounts::get(unit, account).await? {
+                self.person(unit, &row.email, headline.clone()).await?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,394 @@
+//! The room's pages: pure views.
+
+use leptos::prelude::*;
+
+use super::{
+    AttachmentView, MAX_FILES, MAX_LINE, MessageView, PRIORITIES, PRIORITY, Side, Stage, Summary, TicketRow, TicketView, markdown,
+    rank_title,
+};
+use crate::{
+    form::Drawn,
+    list::{ListQuery, Listed, MAX_SEARCH, thousands},
+    organizations::{
+        OrganizationView,
+        pages::{Tab, tabs},
+    },
+    permissions::{Permission, Role},
+    tickets::actions::MINE,
+    ui::{Ago, Checked, ErrorSummary, Hidden, Icon, LocalTimes, Moment, SelectField, TextArea, TextField, icons, list},
+    words::Timestamp,
+};
+
+const PATH: &str = "/organization/tickets";
+
+/// The address of a ticket's page.
+#[must_use]
+pub fn address(number: &str) -> String {
+    format!("{PATH}/{number}")
+}
+
+/// What the list's page shows.
+pub struct Look {
+    /// A page of the list.
+    pub page: Listed<TicketRow>,
+    /// What was asked for.
+    pub query: ListQuery,
+    /// How many there are.
+    pub summary: Summary,
+    /// The organization.
+    pub organization: OrganizationView,
+    /// The role of who looks.
+    pub role: Role,
+}
+
+/// The Tickets tab.
+#[must_use]
+pub fn tickets(look: Look) -> AnyView {
+    let Look { page, query, summary, organization, role } = look;
+    let all = role.may(Permission::ViewCustomerData);
+    let stages: Vec<_> = Stage::ALL.map(|stage| (stage.name().to_owned(), stage.title().to_owned())).into();
+    let ranks: Vec<_> = summary.ranks.iter().map(|(rank, _)| (rank.to_string(), rank_title(*rank).to_owned())).collect();
+    let departments: Vec<_> =
+        summary.departments.iter().filter(|(name, _)| !name.is_empty()).map(|(name, _)| (name.clone(), name.clone())).collect();
+    let mine = [("me".to_owned(), "me".to_owned())];
+    view! {
+        <header class="page-head" data-region="head">
+            <div><p class="kicker">"Organization"</p><h1><bdi>{organization.name.clone()}</bdi></h1></div>
+            <div class="page-actions"><a class="button primary" href="/organization/tickets/new"><Icon inner=icons::PLUS/>"Raise ticket"</a></div>
+        </header>
+        {tabs(Tab::Tickets, organization.members, role)}
+        <div class="contents" data-region="summary">{drawn(&summary, &query)}</div>
+        <div class="section">
+            <div class="toolbar">
+                <form class="search" role="search" method="get" action=PATH>
+                    <Icon inner=icons::SEARCH/>
+                    <label class="vh" for="q">"Search tickets by number, subject, product or requester"</label>
+                    <input class="input" id="q" name="q" type="search" placeholder="Search tickets" value=query.q.clone() maxlength=MAX_SEARCH.to_string() autocomplete="off"/>
+                    {list::kept(&query)}
+                </form>
+            </div>
+            <div class="toolbar" role="group" aria-label="Filters">
+                {list::filter(PATH, &query, "state", "State", "any", &stages)}
+                {list::filter(PATH, &query, "priority", "Priority", "any", &ranks)}
+                {(!departments.is_empty()).then(|| list::filter(PATH, &query, "department", "Department", "any", &departments))}
+                {all.then(|| list::filter(PATH, &query, MINE, "Raised by", "anyone", &mine))}
+            </div>
+            <div class="section" data-region="tickets">{rows(page, &query, all)}</div>
+        </div>
+        <LocalTimes/>
+    }
+    .into_any()
+}
+
+/// How many tickets there are of each kind, drawn as bars that lead to them.
+fn drawn(summary: &Summary, query: &ListQuery) -> AnyView {
+    if summary.total == 0 {
+        return ().into_any();
+    }
+    let group = |title: &'static str, filter: &'static str, bars: Vec<(String, String, i64)>| {
+        let most = bars.iter().map(|(.., n)| *n).max().unwrap_or(1).max(1);
+        let bars = bars.into_iter().map(|(value, words, n)| {
+            let width = (n * 100 / most).max(1).to_string();
+            let words = match value.is_empty() {
+                // Nothing to filter by.
+                true => view! { <span class="bar-label">{words}</span> }.into_any(),
+                false => {
+                    let href = format!("{PATH}{}", query.filtered(filter, &value).to_url());
+                    view! { <a class="bar-label" href=href><bdi>{words}</bdi></a> }.into_any()
+                }
+            };
+            view! {
+                <li>
+                    {words}<span class="bar-count">{thousands(n)}</span>
+                    <svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true"><rect width="100" height="6"/><rect class="bar-part" width=width height="6"/></svg>
+                </li>
+            }
+        });
+        view! { <section><h3>{title}</h3><ul class="bars">{bars.collect_view()}</ul></section> }.into_any()
+    };
+    let stages = summary.stages.iter().map(|(stage, n)| (stage.name().to_owned(), stage.title().to_owned(), *n)).collect();
+    let ranks = summary.ranks.iter().map(|(rank, n)| (rank.to_string(), rank_title(*rank).to_owned(), *n)).collect();
+    let departments = summary.departments.iter().map(|(name, n)| {
+        let words = if name.is_empty() { "None yet".to_owned() } else { name.clone() };
+        (name.clone(), words, *n)
+    });
+    // The largest few; all of them are in the filter.
+    let departments: Vec<_> = departments.take(6).collect();
+    view! {
+        <section class="card summary" aria-labelledby="summary">
+            <h2 id="summary">{thousands(summary.total)} {if summary.total == 1 { " ticket" } else { " tickets" }}</h2>
+            <div class="summary-groups">{group("State", "state", stages)}{group("Department", "department", departments)}{group("Priority", "priority", ranks)}</div>
+        </section>
+    }
+    .into_any()
+}
+
+fn rows(page: Listed<TicketRow>, query: &ListQuery, all: bool) -> AnyView {
+    if page.rows.is_empty() {
+        let (title, sentence) = if query.is_conditional() {
+            ("No tickets found", "None meets the search and the filters.")
+        } else if all {
+            ("No tickets", "What your team asks the support of this portal stands here, with the answers.")
+        } else {
+            ("No tickets of yours", "What you ask the support of this portal stands here, with the answers.")
+        };
+        return view! {
+            <div class="table-wrap">
+                <div class="empty">
+                    <Icon inner=icons::TICKET large=true/>
+                    <h2>{title}</h2>
+                    <p>{sentence}</p>
+                    <div class="actions">
+                        {if query.is_conditional() {
+                            view! { <a class="button" href=PATH>"Clear search and filters"</a> }.into_any()
+                        } else {
+                            view! { <a class="button" href="/organization/tickets/new">"Raise ticket"</a> }.into_any()
+                        }}
+                    </div>
+                </div>
+            </div>
+        }
+        .into_any();
+    }
+    let subject = list::heads(PATH, &page, query, &[("subject", "Ticket")]);
+    let priority = list::heads(PATH, &page, query, &[("priority", "Priority")]);
+    let times = list::heads(PATH, &page, query, &[("created", "Raised"), ("updated", "Updated")]);
+    let pager = list::pager(PATH, &page, query, "Pages of tickets");
+    view! {
+        <div class="table-wrap">
+            <table class="table" role="table">
+                <caption class="vh">"Tickets"</caption>
+                <thead role="rowgroup">
+                    <tr role="row" data-label="Sort by">
+                        {subject}
+                        <th scope="col" role="columnheader">"State"</th>
+                        {priority}
+                        <th scope="col" role="columnheader">"Department"</th>
+                        {times}
+                    </tr>
+                </thead>
+                <tbody role="rowgroup">{page.rows.into_iter().map(row).collect_view()}</tbody>
+            </table>
+        </div>
+        {pager}
+    }
+    .into_any()
+}
+
+fn row(ticket: TicketRow) -> AnyView {
+    let (key, href, state) = (ticket.number.clone(), address(&ticket.number), state(&ticket));
+    view! {
+        <tr role="row" data-key=key>
+            <th scope="row" role="rowheader" class="break">
+                <a href=href><bdi>{ticket.subject}</bdi></a>
+                " " <span class="sub">{ticket.number}{(!ticket.requester.is_empty()).then(|| view! { ", " <bdi>{ticket.requester}</bdi> })}{(!ticket.product.is_empty()).then(|| view! { ", " <bdi>{ticket.product}</bdi> })}</span>
+            </th>
+            <td role="cell" class="nowrap" data-label="State">{state}</td>
+            <td role="cell" class="nowrap" data-label="Priority">{ticket.priority}</td>
+            <td role="cell" data-label="Department">{ticket.department}</td>
+            <td role="cell" class="nowrap" data-label="Raised"><Ago at=ticket.created_at/></td>
+            <td role="cell" class="nowrap" data-label="Updated"><Ago at=ticket.updated_at/></td>
+        </tr>
+    }
+    .into_any()
+}
+
+/// The state in the desk's words, with what it comes to as shape and colour.
+#[must_use]
+pub fn state(ticket: &TicketRow) -> AnyView {
+    let (class, icon) = match ticket.stage {
+        Stage::Open => ("badge good", icons::CLOCK),
+        Stage::Waiting => ("badge warn", icons::ALERT),
+        Stage::Resolved => ("badge accent", icons::CHECK_CIRCLE),
+        Stage::Closed => ("badge", icons::CHECK),
+    };
+    let words = if ticket.state.is_empty() { ticket.stage.title().to_owned() } else { ticket.state.clone() };
+    view! { <span class=class><Icon inner=icon/>{words}</span> }.into_any()
+}
+
+/// Raise a ticket.
+#[must_use]
+pub fn new(products: Vec<String>, kept: Vec<AttachmentView>, checked: Checked, drawn: Drawn) -> AnyView {
+    let priority = checked.value("priority", PRIORITY);
+    view! {
+        <header class="page-head"><div><p class="kicker"><a href=PATH>"Tickets"</a></p><h1>"Raise ticket"</h1></div></header>
+        <form class="card form wide" method="post" action="/do/raise_ticket" enctype="multipart/form-data" novalidate>
+            <Hidden drawn/>
+            <ErrorSummary refusal=checked.refusal()/>
+            <TextField name="subject" label="Subject" hint="The problem in one line." value=checked.value("subject", "") error=checked.error("subject") maxlength=MAX_LINE/>
+            <TextField name="product" label="Product" optional=true hint="What it is about." list="products" value=checked.value("product", "") error=checked.error("product") maxlength=MAX_LINE/>
+            <datalist id="products">{products.into_iter().map(|product| view! { <option value=product></option> }).collect_view()}</datalist>
+            <SelectField name="priority" label="Priority" options=PRIORITIES.to_vec() value=priority error=checked.error("priority") hint="How much it keeps you from working."/>
+            <TextArea name="description" label="Description" tall=true hint="What happens, what you expected, and since when. Markdown is understood." value=checked.value("description", "") error=checked.error("description")/>
+            {files(kept, checked.error("attachments"))}
+            <div class="actions start"><button class="button primary">"Raise ticket"</button><a class="button quiet" href=PATH>"Cancel"</a></div>
+        </form>
+    }
+    .into_any()
+}
+
+/// The field for files, with those that were kept from a form that was refused.
+#[must_use]
+pub fn files(kept: Vec<AttachmentView>, error: Option<String>) -> AnyView {
+    let (invalid, described) =
+        (error.as_ref().map(|_| "true"), if error.is_some() { "attachments-hint attachments-error" } else { "attachments-hint" });
+    let kept = (!kept.is_empty()).then(|| {
+        let files = kept.into_iter().map(|file| {
+            let id = format!("kept-{}", file.id);
+            view! {
+                <div class="choice">
+                    <input type="checkbox" id=id.clone() name="form[attachments][]" value=file.id checked=true/>
+                    <label for=id><bdi>{file.name}</bdi> " " <span class="hint">{size(file.size)}</span></label>
+                </div>
+            }
+        });
+        view! { <fieldset class="choices"><legend class="hint">"Already sent"</legend>{files.collect_view()}</fieldset> }
+    });
+    view! {
+        <div class="field">
+            <label for="attachments">"Files " <span class="optional">"(optional)"</span></label>
+            <p class="hint" id="attachments-hint">{format!("At most {MAX_FILES}, each up to 10 MB.")}</p>
+            {kept}
+            <input id="attachments" name="form[attachments][]" type="file" multiple aria-invalid=invalid aria-describedby=described/>
+            {error.map(|error| view! { <p class="field-error" id="attachments-error"><Icon inner=icons::ALERT/><span>{error}</span></p> })}
+        </div>
+    }
+    .into_any()
+}
+
+/// A ticket with its thread.
+#[must_use]
+pub fn ticket(ticket: TicketView, kept: Vec<AttachmentView>, checked: Checked, resolve: Drawn, reply: Drawn, reopen_days: i64) -> AnyView {
+    let (number, over) = (ticket.row.number.clone(), ticket.row.stage.is_over());
+    let form = if over && !ticket.reopens {
+        let days = format!("It was closed more than {reopen_days} days ago and cannot be reopened.");
+        view! {
+            <section class="callout" aria-labelledby="over">
+                <Icon inner=icons::LOCK/>
+                <div class="callout-body">
+                    <div><p><strong id="over">"This ticket is closed"</strong></p><p>{days} " Raise a new one, and name " {number.clone()} " in it."</p></div>
+                    <div class="actions"><a class="button" href="/organization/tickets/new">"Raise ticket"</a></div>
+                </div>
+            </section>
+        }
+        .into_any()
+    } else {
+        let button = if over { "Reply and reopen" } else { "Reply" };
+        view! {
+            <form class="card form wide" method="post" action="/do/reply_to_ticket" enctype="multipart/form-data" novalidate aria-label="Reply">
+                <Hidden drawn=reply/>
+                <input type="hidden" name="ticket" value=number.clone()/>
+                <ErrorSummary refusal=checked.refusal()/>
+                <TextArea name="body" label="Reply" tall=true hint="Markdown is understood." value=checked.value("body", "") error=checked.error("body")/>
+                {files(kept, checked.error("attachments"))}
+                <div class="actions start"><button class="button primary">{button}</button></div>
+            </form>
+        }
+        .into_any()
+    };
+    view! {
+        <header class="page-head" data-region="head">
+            <div><p class="kicker"><a href=PATH>"Tickets"</a></p><h1 class="break"><bdi>{ticket.row.subject.clone()}</bdi></h1></div>
+            {(!over).then(|| view! {
+                <div class="page-actions">
+                    <form method="post" action="/do/resolve_ticket"><Hidden drawn=resolve/><input type="hidden" name="ticket" value=number/><button class="button"><Icon inner=icons::CHECK/>"Mark as resolved"</button></form>
+                </div>
+            })}
+        </header>
+        {facts(&ticket)}
+        {thread(ticket, address)}
+        {form}
+        <LocalTimes/>
+    }
+    .into_any()
+}
+
+/// What a ticket is, beside its thread.
+#[must_use]
+pub fn facts(ticket: &TicketView) -> AnyView {
+    let row = &ticket.row;
+    let fact = |title: &'static str, value: &str| {
+        (!value.is_empty()).then(|| view! { <div><dt>{title}</dt><dd><bdi>{value.to_owned()}</bdi></dd></div> })
+    };
+    let elsewhere = (!ticket.url.is_empty()).then(|| {
+        view! { <div><dt>"At the support desk"</dt><dd><a href=ticket.url.clone() rel="noopener noreferrer">"Open there" <Icon inner=icons::EXTERNAL/></a></dd></div> }
+    });
+    view! {
+        <div class="card" data-region="facts">
+            <dl class="facts columns">
+                <div><dt>"Number"</dt><dd>{row.number.clone()}</dd></div>
+                <div><dt>"State"</dt><dd>{state(row)}</dd></div>
+                {fact("Priority", &row.priority)}
+                {fact("Product", &row.product)}
+                {fact("Department", &row.department)}
+                {fact("Category", &ticket.category)}
+                {fact("Raised by", &row.requester)}
+                <div><dt>"Raised"</dt><dd><Moment at=row.created_at/></dd></div>
+                {ticket.resolved_at.map(|at| view! { <div><dt>"Solved"</dt><dd><Moment at/></dd></div> })}
+                {elsewhere}
+            </dl>
+            {ticket.on_its_way.then(|| view! { <p class="hint"><Icon inner=icons::CLOCK/>" On its way to the support desk."</p> })}
+        </div>
+    }
+    .into_any()
+}
+
+/// The description and what was said since.
+#[must_use]
+pub fn thread(ticket: TicketView, address: fn(&str) -> String) -> AnyView {
+    let here = address(&ticket.row.number);
+    let first = ticket.earlier.is_none().then(|| {
+        let (author, at) = (ticket.row.requester.clone(), ticket.row.created_at);
+        said("description".to_owned(), Side::Customer, &author, at, &ticket.description, ticket.attachments.clone(), &here)
+    });
+    let earlier = ticket.earlier.map(|before| {
+        let href = format!("{here}?before={before}");
+        view! { <li data-key="earlier"><a class="button small" href=href>"Show earlier messages"</a></li> }
+    });
+    let messages = ticket.messages.into_iter().map(|message| {
+        let MessageView { id, event, side, author, body, at, attachments } = message;
+        if event {
+            view! { <li class="happened" data-key=id><Icon inner=icons::ACTIVITY/><span><bdi>{author}</bdi> " " {body} ", " <Ago at/></span></li> }.into_any()
+        } else {
+            said(id, side, &author, at, &body, attachments, &here)
+        }
+    });
+    view! {
+        <section class="section" aria-labelledby="thread">
+            <h2 class="vh" id="thread">"Messages"</h2>
+            <ol class="thread" data-region="thread">{first}{earlier}{messages.collect_view()}</ol>
+        </section>
+    }
+    .into_any()
+}
+
+fn said(id: String, side: Side, author: &str, at: Timestamp, body: &str, files: Vec<AttachmentView>, here: &str) -> AnyView {
+    let staff = side == Side::Staff;
+    let author = if author.is_empty() { if staff { "Support" } else { "The customer" }.to_owned() } else { author.to_owned() };
+    let files = (!files.is_empty()).then(|| {
+        let files = files.into_iter().map(|file| {
+            let href = format!("{here}/files/{}", file.id);
+            view! { <li><a href=href download=file.name.clone()><Icon inner=icons::DOWNLOAD/><bdi>{file.name.clone()}</bdi></a> " " <span class="hint">{size(file.size)}</span></li> }
+        });
+        view! { <ul class="files" aria-label="Files">{files.collect_view()}</ul> }
+    });
+    view! {
+        <li class=if staff { "said staff" } else { "said" } data-key=id>
+            <article>
+                <header><strong><bdi>{author}</bdi></strong> {staff.then(|| view! { " " <span class="badge accent">"Support"</span> })} <span class="hint"><Ago at/></span></header>
+                <div class="prose" dir="auto" inner_html=markdown::html(body)></div>
+                {files}
+            </article>
+        </li>
+    }
+    .into_any()
+}
+
+/// A size as people read it.
+fn size(bytes: i64) -> String {
+    match bytes {
+        0..1000 => format!("{bytes} bytes"),
+        1000..1_000_000 => format!("{} kB", (bytes + 500) / 1000),
+        _ => format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
+    }
+}

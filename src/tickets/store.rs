@@ -1,0 +1,607 @@
+//! All SQL of tickets.
+
+use std::sync::LazyLock;
+
+use uuid::Uuid;
+
+use super::{Side, Stage};
+use crate::{
+    db::Connected,
+    guard::Authority,
+    list::sql::{Bound, Column, Filter, Key, Keyed, ListSpec, ListSql},
+    permissions::{ManageMembers, Permit, RaiseTicket},
+    sql,
+    words::{AccountId, AttachmentId, CustomerId, MessageId, OrganizationId, TicketId, Timestamp, fold},
+};
+
+/// Whose tickets: a customer's, or those of an organization that has no customer record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// A customer.
+    Customer(CustomerId),
+    /// An organization without one.
+    Organization(OrganizationId),
+}
+
+impl Owner {
+    /// What lists are kept apart by.
+    #[must_use]
+    pub const fn id(self) -> Uuid {
+        match self {
+            Self::Customer(id) => id.0,
+            Self::Organization(id) => id.0,
+        }
+    }
+
+    const fn customer(self) -> Option<CustomerId> {
+        match self {
+            Self::Customer(id) => Some(id),
+            Self::Organization(_) => None,
+        }
+    }
+
+    const fn organization(self) -> Option<OrganizationId> {
+        match self {
+            Self::Customer(_) => None,
+            Self::Organization(id) => Some(id),
+        }
+    }
+}
+
+/// A ticket's row as the list has it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Row {
+    /// The ticket.
+    pub id: TicketId,
+    /// What people call it.
+    pub number: String,
+    /// In one line.
+    pub subject: String,
+    /// The same, folded.
+    pub subject_key: String,
+    /// What it is about; may be empty.
+    pub product: String,
+    /// In the desk's words.
+    pub priority: String,
+    /// 1, the most urgent, to 4; 5 where that cannot be told.
+    pub priority_rank: i64,
+    /// In the desk's words.
+    pub state: String,
+    /// What that comes to.
+    pub stage: String,
+    /// May be empty.
+    pub department: String,
+    /// May be empty.
+    pub requester_name: String,
+    /// When it was raised.
+    pub created_at: Timestamp,
+    /// When something was last said or done.
+    pub updated_at: Timestamp,
+}
+
+impl Row {
+    /// The stage. The database knows no other names.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        Stage::parse(&self.stage).unwrap_or(Stage::Open)
+    }
+}
+
+impl Keyed for Row {
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+    fn key(&self, column: &str) -> Key {
+        match column {
+            "updated" => Key::Number(self.updated_at.0),
+            "priority" => Key::Number(self.priority_rank),
+            "subject" => Key::Text(self.subject_key.clone()),
+            _ => Key::Number(self.created_at.0),
+        }
+    }
+}
+
+/// A ticket as it is: what the list has, and the rest.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Ticket {
+    /// What the list has.
+    #[sqlx(flatten)]
+    pub row: Row,
+    /// Its customer, if it is one's.
+    pub customer_id: Option<CustomerId>,
+    /// Its organization, where that has no customer.
+    pub organization_id: Option<OrganizationId>,
+    /// Who raised it, where that is an account here.
+    pub requester_id: Option<AccountId>,
+    /// That one's address; may be empty.
+    pub requester_email: String,
+    /// The same, as it is compared.
+    pub requester_key: String,
+    /// Markdown.
+    pub description: String,
+    /// May be empty.
+    pub category: String,
+    /// May be empty.
+    pub url: String,
+    /// `none`, `waiting` or `there`.
+    pub desk_state: String,
+    /// Who of the staff has it.
+    pub assignee_id: Option<AccountId>,
+    /// Since when it is solved or over.
+    pub resolved_at: Option<Timestamp>,
+}
+
+impl Ticket {
+    /// Whose it is. The database lets none be without.
+    #[must_use]
+    pub fn owner(&self) -> Owner {
+        match (self.customer_id, self.organization_id) {
+            (Some(customer), _) => Owner::Customer(customer),
+            (None, organization) => Owner::Organization(organization.unwrap_or(OrganizationId(Uuid::nil()))),
+        }
+    }
+}
+
+/// The name of the filter by who raised it, which pages fill in and no address does.
+pub const REQUESTER: &str = "requester";
+
+/// The tickets of an owner.
+pub static LIST: LazyLock<ListSql> = LazyLock::new(|| {
+    ListSql::new(ListSpec {
+        select: "id, number, subject, subject_key, product, priority, priority_rank, state, stage, department, requester_name, created_at, updated_at",
+        from: "tickets",
+        scope: "owner_id = $1",
+        id: "id",
+        columns: &[
+            Column { name: "created", key: "created_at", number: true, newest_first: true },
+            Column { name: "updated", key: "updated_at", number: true, newest_first: true },
+            Column { name: "priority", key: "priority_rank", number: true, newest_first: false },
+            Column { name: "subject", key: "subject_key", number: false, newest_first: false },
+        ],
+        searched: &["search_key", "requester_name_key"],
+        indexed: None,
+        filters: &[
+            Filter {
+                name: "state",
+                conditions: &["stage = $"],
+                read: |value, _| Stage::parse(value).map(|stage| (0, Bound::Text(stage.name().to_owned()))),
+            },
+            Filter {
+                name: "priority",
+                conditions: &["priority_rank = $"],
+                read: |value, _| value.parse().ok().filter(|rank| (1..=5).contains(rank)).map(|rank| (0, Bound::Number(rank))),
+            },
+            Filter { name: "department", conditions: &["department = $"], read: |value, _| Some((0, Bound::Text(value.to_owned()))) },
+            Filter { name: REQUESTER, conditions: &["requester_key = $"], read: |value, _| Some((0, Bound::Text(value.to_owned()))) },
+        ],
+    })
+});
+inventory::submit! { crate::db::Statement { texts: |dialect| LIST.texts(dialect), module: module_path!() } }
+
+/// A ticket by its number.
+///
+/// # Errors
+/// The database's.
+pub async fn by_number(db: &mut impl Connected, number: &str) -> Result<Option<Ticket>, sqlx::Error> {
+    sql!(optional as Ticket, db, "SELECT id, number, subject, subject_key, product, priority, priority_rank, state, stage, department, requester_name, created_at, updated_at,
+        customer_id, organization_id, requester_id, requester_email, requester_key, description, category, url, desk_state, assignee_id, resolved_at
+        FROM tickets WHERE number = $1", number)
+}
+
+/// Takes a ticket's lock.
+///
+/// # Errors
+/// The database's.
+pub async fn lock(db: &mut impl Connected, id: TicketId) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE tickets SET revision = revision + 1 WHERE id = $1", id)?;
+    Ok(())
+}
+
+/// The next of the portal's own numbers, which no other ticket has.
+///
+/// # Errors
+/// The database's.
+pub async fn next_number(db: &mut impl Connected) -> Result<String, sqlx::Error> {
+    loop {
+        let (next,): (i64,) =
+            sql!(one as (i64,), db, "UPDATE ticket_numbers SET next = next + 1 WHERE series = 'T' RETURNING next - 1 AS number")?;
+        let number = format!("T{next}");
+        // An import may have brought one that reads the same.
+        let taken: Option<(TicketId,)> = sql!(optional as (TicketId,), db, "SELECT id FROM tickets WHERE number = $1", number.as_str())?;
+        if taken.is_none() {
+            return Ok(number);
+        }
+    }
+}
+
+/// A ticket as it is raised.
+#[derive(Clone, Debug)]
+pub struct New<'a> {
+    /// Its id.
+    pub id: TicketId,
+    /// What people call it.
+    pub number: &'a str,
+    /// Whose.
+    pub owner: Owner,
+    /// By whom.
+    pub requester: &'a crate::actor::Actor,
+    /// What it is about.
+    pub product: &'a str,
+    /// In one line.
+    pub subject: &'a str,
+    /// Markdown.
+    pub description: &'a str,
+    /// In the desk's words.
+    pub priority: &'a str,
+}
+
+/// Writes a ticket that is raised here, and counts it.
+///
+/// # Errors
+/// The database's.
+pub async fn insert(db: &mut impl Connected, _: &impl Authority<RaiseTicket>, new: &New<'_>, now: Timestamp) -> Result<(), sqlx::Error> {
+    let (name, rank) = (new.requester.name(), super::rank(new.priority));
+    let (email, stage) = (&new.requester.email, Stage::Open);
+    sql!(execute db, "INSERT INTO tickets (id, number, customer_id, organization_id, owner_id, requester_id, requester_name, requester_name_key, requester_email, requester_key,
+        product, subject, subject_key, search_key, description, priority, priority_rank, state, stage, department, category, url, source, desk_state, messages, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, '', '', '', 'portal', 'none', 0, $20, $20)",
+        new.id, new.number, new.owner.customer(), new.owner.organization(), new.owner.id(), new.requester.account, name.as_str(), fold(&name), email.as_str(), email.key(),
+        new.product, new.subject, fold(new.subject), search_key(new.number, new.subject, new.product), new.description, new.priority, rank, stage.title(), stage.name(), now)?;
+    count(db, new.owner.id(), stage.name(), "", rank, 1).await
+}
+
+/// What is searched of a ticket beside its requester's name.
+#[must_use]
+pub fn search_key(number: &str, subject: &str, product: &str) -> String {
+    fold(&format!("{number}\n{subject}\n{product}"))
+}
+
+/// Counts tickets of one kind more, or fewer.
+///
+/// # Errors
+/// The database's.
+pub async fn count(db: &mut impl Connected, owner: Uuid, stage: &str, department: &str, rank: i64, more: i64) -> Result<(), sqlx::Error> {
+    if more < 0 {
+        sql!(execute db, "UPDATE ticket_counts SET tickets = tickets + $5 WHERE owner_id = $1 AND stage = $2 AND department = $3 AND priority_rank = $4", owner, stage, department, rank, more)?;
+        return Ok(());
+    }
+    sql!(execute db, "INSERT INTO ticket_counts (owner_id, stage, department, priority_rank, tickets) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (owner_id, stage, department, priority_rank) DO UPDATE SET tickets = ticket_counts.tickets + excluded.tickets", owner, stage, department, rank, more)?;
+    Ok(())
+}
+
+/// How many tickets of one kind there are.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Counted {
+    /// The stage.
+    pub stage: String,
+    /// The department; may be empty.
+    pub department: String,
+    /// The rank.
+    pub priority_rank: i64,
+    /// How many.
+    pub tickets: i64,
+}
+
+/// How many tickets an owner has, by kind.
+///
+/// # Errors
+/// The database's.
+pub async fn counts(db: &mut impl Connected, owner: Owner) -> Result<Vec<Counted>, sqlx::Error> {
+    sql!(
+        all as Counted,
+        db,
+        "SELECT stage, department, priority_rank, tickets FROM ticket_counts WHERE owner_id = $1 AND tickets > 0",
+        owner.id()
+    )
+}
+
+/// The same of those that one person raised.
+///
+/// # Errors
+/// The database's.
+pub async fn counts_of(db: &mut impl Connected, owner: Owner, requester_key: &str) -> Result<Vec<Counted>, sqlx::Error> {
+    sql!(
+        all as Counted,
+        db,
+        "SELECT stage, department, priority_rank, count(*) AS tickets FROM tickets WHERE owner_id = $1 AND requester_key = $2 GROUP BY stage, department, priority_rank",
+        owner.id(),
+        requester_key
+    )
+}
+
+/// What a change sets a ticket to.
+#[derive(Clone, Copy, Debug)]
+pub struct Change<'a> {
+    /// The state, in the desk's words.
+    pub state: &'a str,
+    /// What that comes to.
+    pub stage: Stage,
+    /// The priority, in the desk's words.
+    pub priority: &'a str,
+    /// Who of the staff has it.
+    pub assignee: Option<AccountId>,
+}
+
+/// Changes a ticket's state, priority and assignee, in a unit that holds its lock, and keeps the counts.
+///
+/// # Errors
+/// The database's.
+pub async fn change(
+    db: &mut impl Connected,
+    _: &impl Authority<RaiseTicket>,
+    ticket: &Ticket,
+    to: Change<'_>,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let (row, owner, rank) = (&ticket.row, ticket.owner().id(), super::rank(to.priority));
+    let resolved_at = to.stage.is_over().then(|| ticket.resolved_at.unwrap_or(now));
+    sql!(execute db, "UPDATE tickets SET state = $2, stage = $3, priority = $4, priority_rank = $5, assignee_id = $6, resolved_at = $7, updated_at = $8 WHERE id = $1",
+        row.id, to.state, to.stage.name(), to.priority, rank, to.assignee, resolved_at, now)?;
+    count(db, owner, row.stage.as_str(), row.department.as_str(), row.priority_rank, -1).await?;
+    count(db, owner, to.stage.name(), row.department.as_str(), rank, 1).await
+}
+
+/// A message as it is posted.
+#[derive(Clone, Copy, Debug)]
+pub struct NewMessage<'a> {
+    /// Its id.
+    pub id: MessageId,
+    /// In which ticket.
+    pub ticket: TicketId,
+    /// Whether it says what was done.
+    pub event: bool,
+    /// Of which side.
+    pub side: Side,
+    /// By whom.
+    pub author: AccountId,
+    /// Their name.
+    pub author_name: &'a str,
+    /// Markdown, or an event's words.
+    pub body: &'a str,
+}
+
+/// Posts a message.
+///
+/// # Errors
+/// The database's.
+pub async fn post(
+    db: &mut impl Connected,
+    _: &impl Authority<RaiseTicket>,
+    new: NewMessage<'_>,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let kind = if new.event { "event" } else { "reply" };
+    sql!(execute db, "INSERT INTO ticket_messages (id, ticket_id, kind, side, author_id, author_name, body, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        new.id, new.ticket, kind, new.side.name(), new.author, new.author_name, new.body, now)?;
+    sql!(execute db, "UPDATE tickets SET messages = messages + 1, updated_at = $2 WHERE id = $1", new.ticket, now)?;
+    Ok(())
+}
+
+/// A message as it was posted.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Message {
+    /// Its id.
+    pub id: MessageId,
+    /// `reply` or `event`.
+    pub kind: String,
+    /// `customer` or `staff`.
+    pub side: String,
+    /// May be empty.
+    pub author_name: String,
+    /// Markdown, or an event's words.
+    pub body: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// How many messages a page shows.
+pub const MESSAGES: usize = 100;
+
+/// The newest messages of a thread, or those before one of them; the newest first, one more than a page shows.
+///
+/// # Errors
+/// The database's.
+pub async fn thread(db: &mut impl Connected, ticket: TicketId, before: Option<MessageId>) -> Result<Vec<Message>, sqlx::Error> {
+    match before {
+        None => sql!(
+            all as Message,
+            db,
+            "SELECT id, kind, side, author_name, body, at FROM ticket_messages WHERE ticket_id = $1 ORDER BY at DESC, id DESC LIMIT 101",
+            ticket
+        ),
+        Some(before) => {
+            sql!(
+                all as Message,
+                db,
+                "SELECT id, kind, side, author_name, body, at FROM ticket_messages WHERE ticket_id = $1 AND (at, id) < (SELECT at, id FROM ticket_messages WHERE ticket_id = $1 AND id = $2) ORDER BY at DESC, id DESC LIMIT 101",
+                ticket,
+                before
+            )
+        }
+    }
+}
+
+/// The accounts of the customer's side that have written in a thread.
+///
+/// # Errors
+/// The database's.
+pub async fn writers(db: &mut impl Connected, ticket: TicketId) -> Result<Vec<(AccountId,)>, sqlx::Error> {
+    sql!(
+        all as (AccountId,),
+        db,
+        "SELECT DISTINCT author_id FROM ticket_messages WHERE ticket_id = $1 AND kind = 'reply' AND side = 'customer' AND author_id IS NOT NULL LIMIT 50",
+        ticket
+    )
+}
+
+/// A file.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Attachment {
+    /// Its id.
+    pub id: AttachmentId,
+    /// Its ticket; none while the form it was sent with is not accepted.
+    pub ticket_id: Option<TicketId>,
+    /// The message that it came with; none where it came with the ticket.
+    pub message_id: Option<MessageId>,
+    /// Who sent it.
+    pub uploader_id: Option<AccountId>,
+    /// Its name.
+    pub name: String,
+    /// In bytes.
+    pub size: i64,
+}
+
+/// Writes down a file that begins to arrive. It belongs to no ticket yet.
+///
+/// # Errors
+/// The database's.
+pub async fn stage_attachment(
+    db: &mut impl Connected,
+    id: AttachmentId,
+    uploader: AccountId,
+    name: &str,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sql!(execute db, "INSERT INTO ticket_attachments (id, uploader_id, name, size, uploaded_at) VALUES ($1, $2, $3, 0, $4)", id, uploader, name, now)?;
+    Ok(())
+}
+
+/// Adds a chunk to a file that arrives.
+///
+/// # Errors
+/// The database's; a check where the file becomes too large.
+pub async fn add_chunk(db: &mut impl Connected, id: AttachmentId, position: i64, bytes: &[u8]) -> Result<(), sqlx::Error> {
+    let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+    sql!(execute db, "UPDATE ticket_attachments SET size = size + $2 WHERE id = $1 AND ticket_id IS NULL", id, size)?;
+    sql!(execute db, "INSERT INTO ticket_attachment_chunks (attachment_id, position, bytes) VALUES ($1, $2, $3)", id, position, bytes)?;
+    Ok(())
+}
+
+/// Forgets a file that belongs to no ticket.
+///
+/// # Errors
+/// The database's.
+pub async fn drop_staged(db: &mut impl Connected, id: AttachmentId) -> Result<(), sqlx::Error> {
+    sql!(execute db, "DELETE FROM ticket_attachments WHERE id = $1 AND ticket_id IS NULL", id)?;
+    Ok(())
+}
+
+/// A file that somebody sent and that belongs to no ticket yet.
+///
+/// # Errors
+/// The database's.
+pub async fn staged(db: &mut impl Connected, id: AttachmentId, uploader: AccountId) -> Result<Option<Attachment>, sqlx::Error> {
+    sql!(
+        optional as Attachment,
+        db,
+        "SELECT id, ticket_id, message_id, uploader_id, name, size FROM ticket_attachments WHERE id = $1 AND uploader_id = $2 AND ticket_id IS NULL",
+        id,
+        uploader
+    )
+}
+
+/// Gives a file that somebody sent to a ticket; whether it was theirs and belonged to none.
+///
+/// # Errors
+/// The database's.
+pub async fn attach(
+    db: &mut impl Connected,
+    _: &impl Authority<RaiseTicket>,
+    id: AttachmentId,
+    uploader: AccountId,
+    ticket: TicketId,
+    message: Option<MessageId>,
+) -> Result<bool, sqlx::Error> {
+    let given = sql!(execute db, "UPDATE ticket_attachments SET ticket_id = $3, message_id = $4 WHERE id = $1 AND uploader_id = $2 AND ticket_id IS NULL", id, uploader, ticket, message)?;
+    Ok(given == 1)
+}
+
+/// The files of a ticket and of its messages.
+///
+/// # Errors
+/// The database's.
+pub async fn attachments(db: &mut impl Connected, ticket: TicketId) -> Result<Vec<Attachment>, sqlx::Error> {
+    sql!(
+        all as Attachment,
+        db,
+        "SELECT id, ticket_id, message_id, uploader_id, name, size FROM ticket_attachments WHERE ticket_id = $1 ORDER BY id LIMIT 1000",
+        ticket
+    )
+}
+
+/// A file of a ticket.
+///
+/// # Errors
+/// The database's.
+pub async fn attachment(db: &mut impl Connected, ticket: TicketId, id: AttachmentId) -> Result<Option<Attachment>, sqlx::Error> {
+    sql!(
+        optional as Attachment,
+        db,
+        "SELECT id, ticket_id, message_id, uploader_id, name, size FROM ticket_attachments WHERE id = $1 AND ticket_id = $2",
+        id,
+        ticket
+    )
+}
+
+/// One chunk of a file.
+///
+/// # Errors
+/// The database's.
+pub async fn chunk(db: &mut impl Connected, id: AttachmentId, position: i64) -> Result<Option<(Vec<u8>,)>, sqlx::Error> {
+    sql!(optional as (Vec<u8>,), db, "SELECT bytes FROM ticket_attachment_chunks WHERE attachment_id = $1 AND position = $2", id, position)
+}
+
+/// Gives an organization's tickets to the customer that it is joined with, and counts them there.
+///
+/// # Errors
+/// The database's.
+pub async fn give_to_customer<P: Permit>(
+    db: &mut impl Connected,
+    authority: &impl Authority<P>,
+    customer: CustomerId,
+) -> Result<(), sqlx::Error> {
+    let organization = authority.organization();
+    sql!(execute db, "UPDATE tickets SET customer_id = $2, organization_id = NULL, owner_id = $2 WHERE organization_id = $1", organization, customer)?;
+    for counted in counts(db, Owner::Organization(organization)).await? {
+        count(db, customer.0, &counted.stage, &counted.department, counted.priority_rank, counted.tickets).await?;
+    }
+    sql!(execute db, "DELETE FROM ticket_counts WHERE owner_id = $1", organization)?;
+    Ok(())
+}
+
+/// Deletes an organization's own tickets. Those of its customer's record stay with the record.
+///
+/// # Errors
+/// The database's.
+pub async fn delete_all(db: &mut impl Connected, authority: &impl Authority<ManageMembers>) -> Result<u64, sqlx::Error> {
+    let organization = authority.organization();
+    sql!(execute db, "DELETE FROM ticket_counts WHERE owner_id = $1", organization)?;
+    sql!(execute db, "DELETE FROM tickets WHERE organization_id = $1", organization)
+}
+
+/// Keeps the name of whoever raised tickets in step with the account's.
+///
+/// # Errors
+/// The database's.
+pub async fn rename(db: &mut impl Connected, account: AccountId, name: &str) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE tickets SET requester_name = $2, requester_name_key = $3 WHERE requester_id = $1", account, name, fold(name))?;
+    Ok(())
+}
+
+/// The same for the address; an empty one where the account ends, so that nobody who gets the address later sees them.
+///
+/// # Errors
+/// The database's.
+pub async fn readdress(db: &mut impl Connected, account: AccountId, email: &str, email_key: &str) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE tickets SET requester_email = $2, requester_key = $3 WHERE requester_id = $1", account, email, email_key)?;
+    Ok(())
+}
+
+/// Forgets files that came before a moment and belong to no ticket, so many at a time.
+///
+/// # Errors
+/// The database's.
+pub async fn forget(db: &mut impl Connected, before: Timestamp) -> Result<u64, sqlx::Error> {
+    sql!(execute db, "DELETE FROM ticket_attachments WHERE ticket_id IS NULL AND uploaded_at < $1", before)
+}

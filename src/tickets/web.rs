@@ -1,0 +1,82 @@
+//! The room's page handlers: load, draw.
+
+use super::{AttachmentView, actions, attachments, pages};
+use crate::{
+    db::Failure,
+    organizations::actions as organizations,
+    ui::Checked,
+    visit::{Answer, Page, Visit},
+};
+
+/// `/organization/tickets?q=…&state=…&priority=…&department=…&by=me&sort=…&order=…&after=…`
+///
+/// # Errors
+/// The database's.
+pub async fn tickets(visit: &Visit) -> Result<Answer, Failure> {
+    let (membership, actor, now) = (visit.member()?, visit.actor()?, visit.portal.clock.now());
+    let query = actions::asked(&visit.query);
+    let mut db = visit.portal.read().await?;
+    let organization = organizations::details(&mut db, membership.organization).await?;
+    let page = actions::page(&mut db, membership, actor, &query, now).await?;
+    let summary = actions::summary(&mut db, membership, actor).await?;
+    drop(db);
+    let look = pages::Look { page, query, summary, organization, role: membership.role };
+    Ok(Page::new("Tickets", move || pages::tickets(look)).with_islands().into())
+}
+
+/// `/organization/tickets/new`
+///
+/// # Errors
+/// The database's.
+pub async fn new(visit: &Visit) -> Result<Answer, Failure> {
+    let membership = visit.member()?;
+    let (checked, drawn) = (Checked(visit.state_of("raise_ticket")), visit.drawn());
+    let mut db = visit.portal.read().await?;
+    let products = actions::products(&mut db, membership.organization).await?;
+    drop(db);
+    let kept = kept(visit, &checked).await?;
+    Ok(Page::narrow("Raise ticket", move || pages::new(products, kept, checked, drawn)).into())
+}
+
+/// `/organization/tickets/{ticket}?before=…`
+///
+/// # Errors
+/// 404 for no such ticket there.
+pub async fn ticket(visit: &Visit) -> Result<Answer, Failure> {
+    let (membership, actor, now) = (visit.member()?, visit.actor()?, visit.portal.clock.now());
+    let before = visit.parameter("before").and_then(|id| id.parse().ok());
+    let days = visit.portal.config.ticket_reopen_days;
+    let mut db = visit.portal.read().await?;
+    let ticket = actions::get(&mut db, membership, actor, part(visit, 3), before, (now, days)).await?;
+    drop(db);
+    let checked = Checked(visit.state_of("reply_to_ticket").or_else(|| visit.state_of("resolve_ticket")));
+    let kept = kept(visit, &checked).await?;
+    let (resolve, reply) = (visit.drawn(), visit.drawn());
+    let title = format!("{} {}", ticket.row.number, ticket.row.subject);
+    Ok(Page::narrow(title, move || pages::ticket(ticket, kept, checked, resolve, reply, days)).with_islands().into())
+}
+
+/// `/organization/tickets/{ticket}/files/{file}`
+///
+/// # Errors
+/// 404 for no such file there.
+pub async fn file(visit: &Visit) -> Result<Answer, Failure> {
+    let (membership, actor) = (visit.member()?, visit.actor()?);
+    let mut db = visit.portal.read().await?;
+    let file = actions::file(&mut db, membership, actor, part(visit, 3), part(visit, 5)).await?;
+    Ok(attachments::answer(&visit.portal, file))
+}
+
+fn part(visit: &Visit, n: usize) -> &str {
+    visit.path.split('/').nth(n).unwrap_or_default()
+}
+
+/// The files that came with a form of this page that was refused.
+///
+/// # Errors
+/// The database's.
+pub async fn kept(visit: &Visit, checked: &Checked) -> Result<Vec<AttachmentView>, Failure> {
+    let Some(state) = &checked.0 else { return Ok(Vec::new()) };
+    let ids: Vec<String> = state.values.iter().filter(|(name, _)| name == "form[attachments][]").map(|(_, id)| id.clone()).collect();
+    actions::kept(&mut visit.portal.read().await?, visit.actor()?, &ids).await
+}
