@@ -232,6 +232,9 @@ options! {
     servicenow_entitlement_fields: Fields = "ORG_PORTAL_SERVICENOW_ENTITLEMENT_FIELDS", ENTITLEMENT_FIELDS, "Which of its fields are which of an entitlement's.", |t| Fields::read(t, ENTITLEMENT_FIELDS);
     ticket_reopen_days: i64 = "ORG_PORTAL_TICKET_REOPEN_DAYS", "14", "For so many days after it was solved a reply opens a ticket again.", |t| range(t, 0, 3650);
     ticket_rate: Rate = "ORG_PORTAL_TICKET_RATE", "30/60", "Tickets and replies of one account.", parsed;
+    webhook_url: Option<Url> = "ORG_PORTAL_WEBHOOK_URL", "", "Where events are posted to, such as a ticket that was raised (docs/webhooks.md).", |t| maybe(t, outgoing::address);
+    webhook_secret: Option<Vec<u8>> = "ORG_PORTAL_WEBHOOK_SECRET", "", "The secret by which they are signed: `whsec_` and 24 to 64 random bytes in Base64.", |t| maybe(t, webhook_secret), secret;
+    webhook_seconds: i64 = "ORG_PORTAL_WEBHOOK_SECONDS", "15", "So many seconds the receiver may take for an answer.", |t| range(t, 1, 30);
     audit_days: i64 = "ORG_PORTAL_AUDIT_DAYS", "365", "For so many days the audit log is kept.", |t| range(t, 1, 36_500);
 }
 
@@ -308,6 +311,12 @@ impl Config {
         if self.tls_cert.is_some() != self.tls_key.is_some() {
             problems.push(
                 "ORG_PORTAL_TLS_CERT and ORG_PORTAL_TLS_KEY belong together: give both, or neither where a proxy does TLS.".to_owned(),
+            );
+        }
+        if self.webhook_url.is_some() && self.webhook_secret.is_none() {
+            problems.push(
+                "ORG_PORTAL_WEBHOOK_URL needs ORG_PORTAL_WEBHOOK_SECRET: without a signature the receiver could not tell who posts."
+                    .to_owned(),
             );
         }
         if self.servicenow_url.is_some() {

@@ -116,6 +116,9 @@ pub mod tls;
 /// A visit to a page: who, where, with what.
 #[cfg(feature = "ssr")]
 pub mod visit;
+/// Events that are posted to the operator's address, signed.
+#[cfg(feature = "ssr")]
+pub mod webhook;
 
 /// Hydrates the islands of the page.
 #[cfg(feature = "hydrate")]

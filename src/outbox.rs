@@ -1,28 +1,122 @@
 //! What is to be done outside the database: rows written in the transaction that wants it done, claimed with a lease,
 //! tried again with growing pauses, and laid aside, visibly, when it is hopeless.
 
+use std::{future::Future, time::Duration};
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
     db::{Connected, Failure},
-    mail::Mail,
+    portal::Portal,
     secrets::Random,
     sql,
     words::{HOUR, MINUTE, SECOND, Timestamp},
 };
 
-/// How long a worker may take for one row before another may take it.
+/// How long a worker may take for the rows of one claim before another may take them.
 pub const LEASE: i64 = 4 * MINUTE;
 /// After so many attempts (about two days) a row is dead.
 pub const ATTEMPTS: i64 = 20;
 
-/// Puts a mail into the outbox.
+/// What is to be done with a row. Each kind has a worker of its own, so that one that dawdles keeps no other waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A mail is sent.
+    Mail,
+    /// An event is posted to the operator's address.
+    Webhook,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::Mail, Self::Webhook];
+
+    /// Its name in the database.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mail => "mail",
+            Self::Webhook => "webhook",
+        }
+    }
+}
+
+/// What wakes the workers, each its own.
+#[derive(Debug, Default)]
+pub struct Bells([Notify; Kind::ALL.len()]);
+
+impl Bells {
+    /// The bell of a kind.
+    #[must_use]
+    pub const fn of(&self, kind: Kind) -> &Notify {
+        &self.0[kind as usize]
+    }
+}
+
+/// Who does what rows of one kind want.
+pub trait Courier: Send + Sync {
+    /// Which kind.
+    const KIND: Kind;
+
+    /// Does it, and marks the row with [`done`] or [`failed`] in one transaction with whatever else is noted of it.
+    fn deliver(&self, portal: &Portal, row: &Claimed) -> impl Future<Output = Result<(), Failure>> + Send;
+}
+
+/// Delivers until it is told to stop: when the bell rings, and when a row falls due.
+pub async fn run<C: Courier>(portal: Portal, courier: C, stop: CancellationToken) {
+    loop {
+        let pause = match deliver_due(&portal, &courier).await {
+            Ok(Some(due)) => {
+                let micros = (due.0 - portal.clock.now().0).clamp(0, 30 * SECOND);
+                Duration::from_micros(u64::try_from(micros).unwrap_or(0)).max(Duration::from_millis(50))
+            }
+            Ok(None) => Duration::from_secs(30),
+            Err(error) => {
+                tracing::warn!(?error, kind = C::KIND.name(), "the outbox cannot be read");
+                Duration::from_secs(2)
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = portal.bells.of(C::KIND).notified() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Delivers everything of the courier's kind that is due now; tells when the next is.
 ///
 /// # Errors
 /// The database's.
-pub async fn put_mail(db: &mut impl Connected, random: Random, now: Timestamp, mail: &Mail) -> Result<(), Failure> {
-    let payload = serde_json::to_string(mail).map_err(|e| Failure::Fault(e.to_string()))?;
-    sql!(execute db, "INSERT INTO outbox (id, kind, payload, created_at, due_at, attempts) VALUES ($1, 'mail', $2, $3, $3, 0)", random.id(now), payload, now)?;
+pub async fn deliver_due<C: Courier>(portal: &Portal, courier: &C) -> Result<Option<Timestamp>, Failure> {
+    loop {
+        let now = portal.clock.now();
+        // Looking costs no write; only what is due is claimed.
+        match next_due(&mut portal.read().await?, C::KIND).await? {
+            Some(due) if due <= now => {}
+            next => return Ok(next),
+        }
+        let mut tx = portal.db.begin().await?;
+        let rows = claim(&mut tx, C::KIND, now).await?;
+        tx.commit().await?;
+        if rows.is_empty() {
+            // Somebody else holds what is due; look again when the lease may have ended.
+            return Ok(Some(now.plus(SECOND)));
+        }
+        for row in rows {
+            courier.deliver(portal, &row).await?;
+        }
+    }
+}
+
+/// Puts a row into the outbox.
+///
+/// # Errors
+/// The database's.
+pub async fn put(db: &mut impl Connected, random: Random, now: Timestamp, kind: Kind, payload: &str) -> Result<(), sqlx::Error> {
+    sql!(execute db, "INSERT INTO outbox (id, kind, payload, created_at, due_at, attempts) VALUES ($1, $2, $3, $4, $4, 0)", random.id(now), kind.name(), payload, now)?;
     Ok(())
 }
 
@@ -43,12 +137,12 @@ pub struct Claimed {
 ///
 /// # Errors
 /// The database's.
-pub async fn claim(db: &mut impl Connected, now: Timestamp) -> Result<Vec<Claimed>, sqlx::Error> {
+pub async fn claim(db: &mut impl Connected, kind: Kind, now: Timestamp) -> Result<Vec<Claimed>, sqlx::Error> {
     // The conditions stand twice: of two workers that choose the same rows, the second finds them taken.
     sql!(all as Claimed, db, "UPDATE outbox SET lease_until = $2, attempts = attempts + 1
-        WHERE done_at IS NULL AND dead_at IS NULL AND due_at <= $1 AND (lease_until IS NULL OR lease_until <= $1)
-          AND id IN (SELECT id FROM outbox WHERE done_at IS NULL AND dead_at IS NULL AND due_at <= $1 AND (lease_until IS NULL OR lease_until <= $1) ORDER BY due_at, id LIMIT 5)
-        RETURNING id, payload, attempts, created_at", now, now.plus(LEASE))
+        WHERE kind = $3 AND done_at IS NULL AND dead_at IS NULL AND due_at <= $1 AND (lease_until IS NULL OR lease_until <= $1)
+          AND id IN (SELECT id FROM outbox WHERE kind = $3 AND done_at IS NULL AND dead_at IS NULL AND due_at <= $1 AND (lease_until IS NULL OR lease_until <= $1) ORDER BY due_at, id LIMIT 5)
+        RETURNING id, payload, attempts, created_at", now, now.plus(LEASE), kind.name())
 }
 
 /// Marks a row as done and forgets what it held, which may be the secret of a link.
@@ -60,14 +154,25 @@ pub async fn done(db: &mut impl Connected, id: Uuid, now: Timestamp) -> Result<(
     Ok(())
 }
 
+/// How an attempt failed.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// Why.
+    pub error: String,
+    /// Whether no other attempt will do better.
+    pub hopeless: bool,
+    /// For how many microseconds the other side asks to be left alone, if it asks.
+    pub wait: Option<i64>,
+}
+
 /// Notes a failed attempt; the row is tried again later, or is dead. Tells which: `true` where it is dead.
 ///
 /// # Errors
 /// The database's.
-pub async fn failed(db: &mut impl Connected, row: &Claimed, now: Timestamp, error: &str, hopeless: bool) -> Result<bool, sqlx::Error> {
-    let error: String = error.chars().take(500).collect();
-    let dead = hopeless || row.attempts >= ATTEMPTS;
-    let due = now.plus(pause(row.attempts));
+pub async fn failed(db: &mut impl Connected, row: &Claimed, now: Timestamp, failed: &Failed) -> Result<bool, sqlx::Error> {
+    let error: String = failed.error.chars().take(500).collect();
+    let dead = failed.hopeless || row.attempts >= ATTEMPTS;
+    let due = now.plus(pause(row.attempts).max(failed.wait.unwrap_or(0)));
     sql!(execute db, "UPDATE outbox SET lease_until = NULL, last_error = $2, due_at = $3, dead_at = $4 WHERE id = $1", row.id, error, due, dead.then_some(now))?;
     Ok(dead)
 }
@@ -78,13 +183,17 @@ fn pause(attempt: i64) -> i64 {
     (5 * SECOND).saturating_mul(1_i64 << doublings).min(6 * HOUR)
 }
 
-/// When the next row is due, if one waits.
+/// When the next row of a kind is due, if one waits.
 ///
 /// # Errors
 /// The database's.
-pub async fn next_due(db: &mut impl Connected) -> Result<Option<Timestamp>, sqlx::Error> {
-    let row: Option<(Timestamp,)> =
-        sql!(optional as (Timestamp,), db, "SELECT due_at FROM outbox WHERE done_at IS NULL AND dead_at IS NULL ORDER BY due_at LIMIT 1")?;
+pub async fn next_due(db: &mut impl Connected, kind: Kind) -> Result<Option<Timestamp>, sqlx::Error> {
+    let row: Option<(Timestamp,)> = sql!(
+        optional as (Timestamp,),
+        db,
+        "SELECT due_at FROM outbox WHERE kind = $1 AND done_at IS NULL AND dead_at IS NULL ORDER BY due_at LIMIT 1",
+        kind.name()
+    )?;
     Ok(row.map(|(due,)| due))
 }
 

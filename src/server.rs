@@ -26,10 +26,12 @@ use crate::{
     form::{Drawn, Refusal},
     live,
     mail::Transport,
+    outbox,
     portal::Portal,
     routes::Routes,
     sessions::actions as sessions,
     tls::Tls,
+    webhook::Webhook,
 };
 
 /// How long a request may take from its first byte to its answer.
@@ -89,6 +91,9 @@ pub async fn start(portal: Portal, transport: Transport) -> Result<Running, Stri
     let stop = CancellationToken::new();
     portal.tasks.spawn(crate::mail::run(portal.clone(), transport, stop.clone()));
     portal.tasks.spawn(crate::maintenance::run(portal.clone(), stop.clone()));
+    if let Some(webhook) = Webhook::open(&portal.config)? {
+        portal.tasks.spawn(outbox::run(portal.clone(), webhook, stop.clone()));
+    }
     portal.tasks.spawn(crate::desk::sync::run(portal.clone(), stop.clone()));
     portal.tasks.spawn(live::hub::run(portal.clone(), stop.clone()));
     let app = app(&portal)?;

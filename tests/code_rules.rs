@@ -33,6 +33,7 @@ const SENDERS: &[&str] = &[
     "maintenance.rs",
     "outbox.rs",
     "portal.rs",
+    "webhook.rs",
 ];
 
 /// Where `expect` is right in the program: file and how often.

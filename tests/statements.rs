@@ -45,6 +45,7 @@ const OWNERS: &[Owner] = &[
     ("desk::store", &["desk_cursors", "desk_refused", "desk_leases"], &[]),
     ("audit", &["audit_events"], &[]),
     ("outbox", &["outbox"], &[]),
+    ("webhook", &["webhook_deliveries"], &[]),
     ("limits", &["limits"], &[]),
     ("live::changes", &["changes", "change_head"], &[]),
     ("portal", &["idempotency_keys"], &[]),

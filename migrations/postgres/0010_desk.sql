@@ -26,3 +26,25 @@ CREATE TABLE desk_leases (
     -- Why it failed; empty where it did not.
     error TEXT NOT NULL
 );
+
+-- What is to be done outside the database is not mail alone.
+ALTER TABLE outbox DROP CONSTRAINT outbox_kind_check;
+ALTER TABLE outbox ADD CONSTRAINT outbox_kind_check CHECK (kind IN ('mail', 'webhook', 'desk'));
+DROP INDEX outbox_due_idx;
+CREATE INDEX outbox_due_idx ON outbox (kind, due_at) WHERE done_at IS NULL AND dead_at IS NULL;
+
+-- Every attempt to post an event to the operator's address.
+CREATE TABLE webhook_deliveries (
+    -- The event: its row in the outbox.
+    event_id UUID NOT NULL,
+    attempt BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    -- What the receiver answered, if it did.
+    status BIGINT,
+    -- Why it failed; empty where it did not.
+    error TEXT NOT NULL,
+    -- How long it took, in milliseconds.
+    took BIGINT NOT NULL,
+    PRIMARY KEY (event_id, attempt)
+);
+CREATE INDEX webhook_deliveries_at_idx ON webhook_deliveries (at);

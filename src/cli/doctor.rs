@@ -61,8 +61,8 @@ pub async fn run(config: &Config) -> Result<(), String> {
             {
                 say(
                     dead == 0,
-                    &format!("Mails: {waiting} wait, {dead} could not be delivered."),
-                    "Look at last_error in the table outbox, and at the mail server's log.",
+                    &format!("Mails and events: {waiting} wait, {dead} could not be delivered."),
+                    "Look at last_error in the table outbox, and at the log of the mail server or the receiver.",
                 );
             }
             if config.servicenow_url.is_some()

@@ -279,7 +279,8 @@ impl Message {
             Self::CustomerWaits { organization, by } => CustomerWaits { brand, organization, by, link: format!("{base}/sign-in") }.render(),
             Self::Ticket { number, subject, headline, body, organization } => {
                 let page = if organization.is_some() { "operator" } else { "organization" };
-                Ticket { brand, link: format!("{base}/{page}/tickets/{number}"), number, about: subject, headline, body, organization }.render()
+                Ticket { brand, link: format!("{base}/{page}/tickets/{number}"), number, about: subject, headline, body, organization }
+                    .render()
             }
             Self::Invitation { organization, role, inviter, token, expires_at } => Invitation {
                 brand,

@@ -25,3 +25,4 @@ mod organizations;
 mod sessions;
 #[path = "../support/mod.rs"]
 mod support;
+mod webhooks;

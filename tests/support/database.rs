@@ -255,6 +255,7 @@ pub const TABLES: &[&str] = &[
     "desk_leases",
     "audit_events",
     "outbox",
+    "webhook_deliveries",
     "kept_mails",
     "limits",
     "idempotency_keys",

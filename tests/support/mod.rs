@@ -257,7 +257,7 @@ impl TestPortal {
             org_portal::mail::deliver_due(&self.portal, &self.transport).await.expect("the outbox is read");
             let waiting = self
                 .count(&format!(
-                    "SELECT count(*) FROM outbox WHERE done_at IS NULL AND dead_at IS NULL AND due_at <= {}",
+                    "SELECT count(*) FROM outbox WHERE kind = 'mail' AND done_at IS NULL AND dead_at IS NULL AND due_at <= {}",
                     self.clock.now().0
                 ))
                 .await;
