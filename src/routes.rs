@@ -157,10 +157,10 @@ pub const FUNCTIONS: &[FunctionRoute] = &[
     function("remind_administrator", SignedIn, "/getting-started"),
     function("join_organization", SignedIn, "/getting-started"),
     with_files("raise_ticket", Member(RaiseTicket), "/organization/tickets/new", |portal, caller, file| {
-        Box::pin(tickets::attachments::keep(portal, caller, file))
+        Box::pin(tickets::actions::keep(portal, caller, file))
     }),
     with_files("reply_to_ticket", Member(RaiseTicket), "/organization/tickets", |portal, caller, file| {
-        Box::pin(tickets::attachments::keep(portal, caller, file))
+        Box::pin(tickets::actions::keep(portal, caller, file))
     }),
     function("resolve_ticket", Member(RaiseTicket), "/organization/tickets"),
 ];

@@ -39,6 +39,8 @@ struct Place {
     invitation: String,
     session: String,
     mail: String,
+    ticket: String,
+    file: String,
 }
 
 async fn actors(portal: &TestPortal) -> (Vec<Actor>, Place) {
@@ -57,6 +59,9 @@ async fn actors(portal: &TestPortal) -> (Vec<Actor>, Place) {
     portal.invite(&technical, "invited@example.com", Role::TechnicalUser).await.is(303);
     let of_removed = portal.member_of("removed").await;
     admin.fill(&format!("/organization/members/{of_removed}/remove"), "/do/remove_member", &[]).await.is(303);
+    // Of the Technical user: whoever raised it sees it, and the Admin.
+    let form = technical.get("/organization/tickets/new").await.is(200).form("/do/raise_ticket");
+    technical.submit_with(&form.with("subject", "Help").with("description", "Please"), &[("a.txt", b"a")]).await.is(303);
     let place = Place {
         organization: portal.organization_of("admin").await,
         member: portal.member_of("bystander").await.to_string(),
@@ -67,6 +72,8 @@ async fn actors(portal: &TestPortal) -> (Vec<Actor>, Place) {
                 portal.engine.hex("s.id")
             ))
             .await,
+        ticket: portal.text("SELECT number FROM tickets").await,
+        file: portal.text(&format!("SELECT {} FROM ticket_attachments", portal.engine.hex("id"))).await,
         mail: {
             portal.deliver().await;
             portal.text(&format!("SELECT {} FROM kept_mails ORDER BY id LIMIT 1", portal.engine.hex("id"))).await
@@ -87,7 +94,11 @@ async fn actors(portal: &TestPortal) -> (Vec<Actor>, Place) {
 
 /// What a page's path is for this walk.
 fn path_of(path: &str, place: &Place) -> String {
-    path.replace("{member}", &place.member).replace("{invitation}", &place.invitation).replace("{mail}", &place.mail)
+    path.replace("{ticket}", &place.ticket)
+        .replace("{file}", &place.file)
+        .replace("{member}", &place.member)
+        .replace("{invitation}", &place.invitation)
+        .replace("{mail}", &place.mail)
 }
 
 /// A call that does no harm: its arguments are there and wrong, so that who gets past the guard meets 422, or 404 of an
@@ -119,6 +130,12 @@ fn arguments(endpoint: &str, place: &Place) -> Vec<(&'static str, String)> {
         "change_invitation_role" => vec![("form[invitation]", nobody), ("form[role]", "Admin".into())],
         "invite_member" => vec![("form[email]", "new@example.com".into()), ("form[role]", "Technical user".into())],
         "resend_invitation" | "revoke_invitation" | "accept_invitation" | "decline_invitation" => vec![("invitation", nobody)],
+        // A file that is not there: whoever may raise a ticket is told so.
+        "raise_ticket" => {
+            vec![("form[subject]", "Help".into()), ("form[description]", "Please".into()), ("form[attachments][]", nobody)]
+        }
+        "reply_to_ticket" => vec![("ticket", "T0".into()), ("form[body]", "Please".into())],
+        "resolve_ticket" => vec![("ticket", "T0".into())],
         // These change something for who may; they come last and have rules of their own below.
         "remind_administrator" | "join_organization" => vec![],
         "sign_out" | "end_other_sessions" | "leave_organization" => vec![],

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use super::{
-    AttachmentView, MessageView, ReplyForm, Side, Stage, Summary, TicketForm, TicketRow, TicketView,
+    AttachmentView, MAX_FILE, MessageView, ReplyForm, Side, Stage, Summary, TicketForm, TicketRow, TicketView, file_name,
     store::{self, Change, Counted, LIST, New, NewMessage, Owner, Ticket},
 };
 use crate::{
@@ -14,15 +15,23 @@ use crate::{
     audit::{Action, Object},
     customers::store as customers,
     db::{Connected, Failure},
-    form::{Conflict, FieldErrors, Refusal},
+    form::{
+        Conflict, FieldErrors, Refusal,
+        door::{Incoming, Kept},
+    },
     guard::{self, Authority, Grant, Membership},
-    limits,
+    limits::{self, Rate},
     list::{ListQuery, Listed},
     mail::{Mail, Message},
     permissions::{Permission, RaiseTicket},
     portal::{Portal, Unit},
     words::{AccountId, AttachmentId, DAY, Email, MessageId, OrganizationId, TicketId, Timestamp},
 };
+
+/// How many bytes are kept in one row.
+const CHUNK: usize = 256 * 1024;
+/// How many files one account may send.
+const RATE: Rate = Rate { burst: 60, seconds: 20 };
 
 /// Whose tickets an organization's are: its customer's, where it has one.
 ///
@@ -497,5 +506,61 @@ impl Told<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Keeps a file that arrives with a form. It belongs to no ticket before the form is accepted, and is forgotten after a
+/// day where it never is.
+///
+/// # Errors
+/// 422 beside the field where it is too large or breaks off, 429 where there were too many.
+pub async fn keep(portal: &Portal, caller: &Caller, file: &mut Incoming) -> Result<Kept, Refusal> {
+    keep_one(portal, caller, file).await.map_err(|failure| portal.refuse(failure))
+}
+
+async fn keep_one(portal: &Portal, caller: &Caller, file: &mut Incoming) -> Result<Kept, Failure> {
+    let account = caller.actor()?.account;
+    limits::count(portal, "attachment", &account.to_string(), RATE).await?;
+    let (name, now) = (file_name(file.file_name().unwrap_or_default()), portal.clock.now());
+    let id = AttachmentId(portal.random.id(now));
+    let mut tx = portal.db.begin().await?;
+    store::stage_attachment(&mut tx, id, account, &name, now).await?;
+    tx.commit().await?;
+    let outcome = write_chunks(portal, id, &name, file).await;
+    if outcome.is_err() {
+        let mut tx = portal.db.begin().await?;
+        store::drop_staged(&mut tx, id).await?;
+        tx.commit().await?;
+    }
+    Ok(Kept { id: id.to_string(), fingerprint: outcome? })
+}
+
+/// Writes a file's chunks, each in a transaction of its own: whoever sends slowly keeps nobody from writing.
+async fn write_chunks(portal: &Portal, id: AttachmentId, name: &str, file: &mut Incoming) -> Result<String, Failure> {
+    let wrong = |why: String| Failure::Refusal(FieldErrors::one("attachments", why).into());
+    let (mut buffer, mut size, mut position, mut hash) = (Vec::new(), 0_u64, 0, Sha256::new());
+    hash.update(name.as_bytes());
+    loop {
+        let chunk = file.chunk().await.map_err(|_| wrong(format!("{name} broke off on its way. Send it again")))?;
+        let last = chunk.is_none();
+        if let Some(chunk) = chunk {
+            size += chunk.len() as u64;
+            if size > MAX_FILE {
+                return Err(wrong(format!("{name} is larger than {} MB", MAX_FILE / 1024 / 1024)));
+            }
+            hash.update(&chunk);
+            buffer.extend_from_slice(&chunk);
+        }
+        while buffer.len() >= CHUNK || (last && !buffer.is_empty()) {
+            let rest = buffer.split_off(buffer.len().min(CHUNK));
+            let mut tx = portal.db.begin().await?;
+            store::add_chunk(&mut tx, id, position, &buffer).await?;
+            tx.commit().await?;
+            position += 1;
+            buffer = rest;
+        }
+        if last {
+            return Ok(crate::secrets::fingerprint(hash.finalize()));
+        }
     }
 }

@@ -3,11 +3,7 @@
 
 #[cfg(feature = "ssr")]
 pub mod actions;
-#[cfg(feature = "ssr")]
-pub mod attachments;
 mod functions;
-#[cfg(feature = "ssr")]
-pub mod markdown;
 mod model;
 #[cfg(feature = "ssr")]
 pub mod pages;

@@ -3,8 +3,7 @@
 use leptos::prelude::*;
 
 use super::{
-    AttachmentView, MAX_FILES, MAX_LINE, MessageView, PRIORITIES, PRIORITY, Side, Stage, Summary, TicketRow, TicketView, markdown,
-    rank_title,
+    AttachmentView, MAX_FILES, MAX_LINE, MessageView, PRIORITIES, PRIORITY, Side, Stage, Summary, TicketRow, TicketView, rank_title,
 };
 use crate::{
     form::Drawn,
@@ -15,7 +14,7 @@ use crate::{
     },
     permissions::{Permission, Role},
     tickets::actions::MINE,
-    ui::{Ago, Checked, ErrorSummary, Hidden, Icon, LocalTimes, Moment, SelectField, TextArea, TextField, icons, list},
+    ui::{Ago, Checked, ErrorSummary, Hidden, Icon, LocalTimes, Moment, SelectField, TextArea, TextField, icons, list, markdown},
     words::Timestamp,
 };
 

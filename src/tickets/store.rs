@@ -435,6 +435,48 @@ pub async fn writers(db: &mut impl Connected, ticket: TicketId) -> Result<Vec<(A
     )
 }
 
+/// Writes what the staff tell each other. No customer's statement reads it.
+///
+/// # Errors
+/// The database's.
+pub async fn note(
+    db: &mut impl Connected,
+    _: &impl Authority<RaiseTicket>,
+    (id, ticket): (MessageId, TicketId),
+    (author, author_name): (AccountId, &str),
+    body: &str,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sql!(execute db, "INSERT INTO ticket_notes (id, ticket_id, author_id, author_name, body, at) VALUES ($1, $2, $3, $4, $5, $6)", id, ticket, author, author_name, body, now)?;
+    Ok(())
+}
+
+/// A note.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Note {
+    /// Its id.
+    pub id: MessageId,
+    /// By whom.
+    pub author_name: String,
+    /// Markdown.
+    pub body: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The newest notes of a ticket, for the staff alone; the newest first.
+///
+/// # Errors
+/// The database's.
+pub async fn notes(db: &mut impl Connected, ticket: TicketId) -> Result<Vec<Note>, sqlx::Error> {
+    sql!(
+        all as Note,
+        db,
+        "SELECT id, author_name, body, at FROM ticket_notes WHERE ticket_id = $1 ORDER BY at DESC, id DESC LIMIT 100",
+        ticket
+    )
+}
+
 /// A file.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Attachment {
@@ -525,7 +567,7 @@ pub async fn attachments(db: &mut impl Connected, ticket: TicketId) -> Result<Ve
     sql!(
         all as Attachment,
         db,
-        "SELECT id, ticket_id, message_id, uploader_id, name, size FROM ticket_attachments WHERE ticket_id = $1 ORDER BY id LIMIT 1000",
+        "SELECT id, ticket_id, message_id, uploader_id, name, size FROM ticket_attachments WHERE ticket_id = $1 ORDER BY uploaded_at, name, id LIMIT 1000",
         ticket
     )
 }

@@ -1,9 +1,19 @@
 //! The room's page handlers: load, draw.
 
-use super::{AttachmentView, actions, attachments, pages};
+use axum::{
+    body::{Body, Bytes},
+    http::header,
+    response::IntoResponse as _,
+};
+
+use super::{
+    AttachmentView, actions, pages,
+    store::{self, Attachment},
+};
 use crate::{
     db::Failure,
     organizations::actions as organizations,
+    portal::Portal,
     ui::Checked,
     visit::{Answer, Page, Visit},
 };
@@ -64,7 +74,7 @@ pub async fn file(visit: &Visit) -> Result<Answer, Failure> {
     let (membership, actor) = (visit.member()?, visit.actor()?);
     let mut db = visit.portal.read().await?;
     let file = actions::file(&mut db, membership, actor, part(visit, 3), part(visit, 5)).await?;
-    Ok(attachments::answer(&visit.portal, file))
+    Ok(download(&visit.portal, file))
 }
 
 fn part(visit: &Visit, n: usize) -> &str {
@@ -79,4 +89,31 @@ pub async fn kept(visit: &Visit, checked: &Checked) -> Result<Vec<AttachmentView
     let Some(state) = &checked.0 else { return Ok(Vec::new()) };
     let ids: Vec<String> = state.values.iter().filter(|(name, _)| name == "form[attachments][]").map(|(_, id)| id.clone()).collect();
     actions::kept(&mut visit.portal.read().await?, visit.actor()?, &ids).await
+}
+
+/// Gives a file out. Whatever it holds, a browser saves it and does nothing else with it.
+fn download(portal: &Portal, file: Attachment) -> Answer {
+    let (portal, id) = (portal.clone(), file.id);
+    let chunks = futures::stream::try_unfold(0, move |position| {
+        let portal = portal.clone();
+        async move {
+            let chunk = async { Ok::<_, Failure>(store::chunk(&mut portal.read().await?, id, position).await?) };
+            match chunk.await {
+                Ok(chunk) => Ok(chunk.map(|(bytes,)| (Bytes::from(bytes), position + 1))),
+                Err(failure) => {
+                    tracing::warn!(?failure, "a file broke off on its way out");
+                    Err(std::io::Error::other("the file broke off"))
+                }
+            }
+        }
+    });
+    let quoted: String = file.name.chars().map(|c| if c.is_ascii_alphanumeric() || "._- ".contains(c) { c } else { '_' }).collect();
+    let encoded = percent_encoding::utf8_percent_encode(&file.name, percent_encoding::NON_ALPHANUMERIC);
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::CONTENT_LENGTH, file.size.to_string()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{quoted}\"; filename*=UTF-8''{encoded}")),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox".to_owned()),
+    ];
+    Answer::Raw((headers, Body::from_stream(chunks)).into_response())
 }

@@ -4,6 +4,8 @@ mod form;
 pub mod icons;
 #[cfg(feature = "ssr")]
 pub mod list;
+#[cfg(feature = "ssr")]
+pub mod markdown;
 mod notice;
 mod time;
 

@@ -12,7 +12,7 @@ use crate::{on_both, support::*};
 const START_PAGE: &str = "/getting-started";
 
 /// Imports lines of JSON, as a file; gives the counts and the refusals as `line field`.
-async fn take(portal: &TestPortal, lines: &str) -> (Counts, Vec<String>) {
+pub async fn take(portal: &TestPortal, lines: &str) -> (Counts, Vec<String>) {
     // Two imports never begin at the same moment.
     portal.clock.advance(1);
     let folder = tempfile::tempdir().unwrap();

@@ -25,4 +25,5 @@ mod organizations;
 mod sessions;
 #[path = "../support/mod.rs"]
 mod support;
+mod tickets;
 mod webhooks;

@@ -217,7 +217,41 @@ impl Browser {
     /// Posts a form.
     pub async fn submit(&self, form: &Form) -> Answer {
         assert_eq!(form.method, "post", "{form:?}");
+        if !form.kind.is_empty() {
+            return self.submit_with(form, &[]).await;
+        }
         self.post(&form.action, &form.fields).await
+    }
+
+    /// Posts a form that takes files, as a browser does: each file with its name and what it holds.
+    pub async fn submit_with(&self, form: &Form, files: &[(&str, &[u8])]) -> Answer {
+        assert_eq!((form.method.as_str(), form.kind.as_str()), ("post", "multipart/form-data"), "{form:?}");
+        let boundary = "----a-boundary-that-nothing-holds";
+        let mut body = Vec::new();
+        for (name, value) in &form.fields {
+            if form.files.as_ref() != Some(name) || !value.is_empty() {
+                body.extend(format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").bytes());
+            }
+        }
+        let field = form.files.as_deref().unwrap_or_default();
+        // Where no file is chosen, browsers send one without a name.
+        let none: [(&str, &[u8]); 1] = [("", b"")];
+        for (name, bytes) in if files.is_empty() { &none } else { files } {
+            let head = format!(
+                "--{boundary}\r\nContent-Disposition: form-data; name=\"{field}\"; filename=\"{name}\"\r\nContent-Type: text/html\r\n\r\n"
+            );
+            body.extend(head.bytes().chain(bytes.iter().copied()).chain(*b"\r\n"));
+        }
+        body.extend(format!("--{boundary}--\r\n").bytes());
+        let kind = format!("multipart/form-data; boundary={boundary}");
+        let headers = [
+            ("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
+            ("content-type", kind.as_str()),
+            ("origin", &self.origin),
+            ("sec-fetch-site", "same-origin"),
+            ("sec-fetch-mode", "navigate"),
+        ];
+        self.send(Method::POST, &form.action, &headers, Some(body)).await
     }
 
     /// Opens a page, fills its form and posts it.

@@ -234,6 +234,13 @@ impl TestPortal {
 
 /// Every table of the portal.
 pub const TABLES: &[&str] = &[
+    "tickets",
+    "ticket_messages",
+    "ticket_notes",
+    "ticket_attachments",
+    "ticket_attachment_chunks",
+    "ticket_counts",
+    "ticket_numbers",
     "accounts",
     "credentials",
     "sign_ups",

@@ -243,12 +243,16 @@ pub fn normalize(text: &str) -> String {
 pub struct Form {
     pub action: String,
     pub method: String,
+    /// How it is sent, where the page says so.
+    pub kind: String,
+    /// The name of its field for files.
+    pub files: Option<String>,
     pub fields: Vec<(String, String)>,
 }
 
 impl Form {
     fn read(form: ElementRef<'_>) -> Self {
-        let mut fields = Vec::new();
+        let (mut fields, mut files) = (Vec::new(), None);
         for control in form.select(&select("input, select, textarea, button")) {
             let (name, kind) = (control.attr("name").unwrap_or_default(), control.attr("type").unwrap_or_default());
             if name.is_empty() || control.attr("disabled").is_some() {
@@ -256,6 +260,7 @@ impl Form {
             }
             let value = control.attr("value").unwrap_or_default().to_owned();
             match control.value().name() {
+                "input" if kind == "file" => files = Some(name.to_owned()),
                 "input" if ["checkbox", "radio"].contains(&kind) && control.attr("checked").is_none() => {}
                 "input" => fields.push((name.to_owned(), value)),
                 "select" => {
@@ -269,7 +274,14 @@ impl Form {
                 _ => {}
             }
         }
-        Self { action: form.attr("action").unwrap_or_default().to_owned(), method: form.attr("method").unwrap_or("get").to_owned(), fields }
+        let attribute = |name: &str| form.attr(name).unwrap_or_default().to_owned();
+        Self {
+            action: attribute("action"),
+            method: form.attr("method").unwrap_or("get").to_owned(),
+            kind: attribute("enctype"),
+            files,
+            fields,
+        }
     }
 
     /// The name under which a field is sent: `email` is sent as `form[email]`.

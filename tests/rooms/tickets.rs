@@ -1,0 +1,314 @@
+//! Tickets (`SPEC.md` §3.9): raised, seen by whom they concern, answered, solved and opened again; files.
+
+use org_portal::{
+    permissions::Role,
+    words::{DAY, SECOND},
+};
+use serde_json::json;
+
+use crate::{on_both, support::*};
+
+const LIST: &str = "/organization/tickets";
+const NEW: &str = "/organization/tickets/new";
+
+async fn raise(browser: &Browser, subject: &str, priority: &str) -> String {
+    let answer = browser
+        .fill(NEW, "/do/raise_ticket", &[("subject", subject), ("description", "It **breaks**."), ("priority", priority)])
+        .await
+        .is(303);
+    answer.location().to_owned()
+}
+
+async fn reply(browser: &Browser, page: &str, body: &str) -> Answer {
+    browser.fill(page, "/do/reply_to_ticket", &[("body", body)]).await
+}
+
+fn subjects(page: &Answer) -> Vec<String> {
+    page.texts("tbody th a")
+}
+
+/// The counts as they are kept, and as they are counted anew.
+async fn counts(portal: &TestPortal) -> (Vec<Vec<String>>, Vec<Vec<String>>) {
+    let kept =
+        portal.rows("SELECT stage, department, priority_rank, tickets FROM ticket_counts WHERE tickets > 0 ORDER BY 1, 2, 3, 4").await;
+    let anew = portal.rows("SELECT stage, department, priority_rank, count(*) FROM tickets GROUP BY stage, department, priority_rank, owner_id ORDER BY 1, 2, 3, 4").await;
+    (kept, anew)
+}
+
+on_both! {
+    async fn a_ticket_is_raised_seen_by_its_requester_and_every_admin_and_by_nobody_else(portal) {
+        let [ada, bob, eve] = portal.organization_with("Acme", [("ada", Role::Admin), ("bob", Role::TechnicalUser), ("eve", Role::TechnicalUser)]).await;
+        let [kim] = portal.organization_with("Other", [("kim", Role::Admin)]).await;
+        let page = raise(&bob, "The server is slow", "P2 - High").await;
+        assert!(page.starts_with("/organization/tickets/T"), "{page}");
+        for browser in [&ada, &bob] {
+            let ticket = browser.get(&page).await.is(200).says("Bob Example").says("P2 - High");
+            assert_eq!(ticket.heading(), "The server is slow");
+            assert_eq!(ticket.text(".prose strong"), "breaks");
+            assert_eq!(subjects(&browser.get(LIST).await.is(200)), ["The server is slow"]);
+        }
+        let nothing = eve.get("/organization/tickets/T9").await.is(404);
+        assert_eq!(eve.get(&page).await.is(404).normalized(), nothing.normalized());
+        assert_eq!(kim.get(&page).await.is(404).normalized(), kim.get("/organization/tickets/T9").await.is(404).normalized());
+        eve.get(LIST).await.is(200).says("No tickets of yours");
+        kim.get(LIST).await.is(200).says("No tickets").never_says("slow");
+        eve.get(&format!("{LIST}?by=me&requester=bob@example.com")).await.is(200).never_says("slow");
+        let number = page.rsplit('/').next().unwrap();
+        let organization = portal.organization_of("eve").await;
+        for browser in [&eve, &kim] {
+            let organization = if std::ptr::eq(browser, &kim) { portal.organization_of("kim").await } else { organization };
+            browser.call_in(organization, "reply_to_ticket", &[("ticket", number), ("form[body]", "mine")]).await.refused(404, json!("NotFound"));
+            browser.call_in(organization, "resolve_ticket", &[("ticket", number)]).await.refused(404, json!("NotFound"));
+        }
+        assert_eq!(portal.count("SELECT count(*) FROM ticket_messages").await, 0);
+        // Whoever raised it is told that it arrived.
+        let mails = portal.mails_to("bob@example.com").await;
+        let mail = mails.iter().find(|mail| mail.subject.contains("The server is slow")).expect("a mail");
+        assert!(mail.subject.starts_with(&format!("[{number}] ")) && portal.links(mail).contains(&page), "{mail:?}");
+        // Who is removed sees nothing from then on.
+        let of_bob = portal.member_of("bob").await;
+        ada.fill(&format!("/organization/members/{of_bob}/remove"), "/do/remove_member", &[]).await.is(303);
+        bob.get(&page).await.is(404);
+        ada.get(&page).await.is(200);
+    }
+
+    async fn the_list_is_filtered_sorted_and_searched_and_counted_in_a_summary(portal) {
+        let [ada, bob] = portal.organization_with("Acme", [("ada", Role::Admin), ("bob", Role::TechnicalUser)]).await;
+        for (browser, subject, priority) in [(&ada, "Backup fails", "P1 - Critical"), (&bob, "Upgrade question", "P4 - Low"), (&bob, "Alerts are late", "P3 - Normal")] {
+            portal.clock.advance(SECOND);
+            raise(browser, subject, priority).await;
+        }
+        assert_eq!(subjects(&ada.get(LIST).await.is(200)), ["Alerts are late", "Upgrade question", "Backup fails"], "the newest first");
+        for (query, found) in [
+            ("sort=priority", vec!["Backup fails", "Alerts are late", "Upgrade question"]),
+            ("sort=subject", vec!["Alerts are late", "Backup fails", "Upgrade question"]),
+            ("sort=subject&order=desc", vec!["Upgrade question", "Backup fails", "Alerts are late"]),
+            ("q=bob", vec!["Alerts are late", "Upgrade question"]),
+            ("q=ALERTS", vec!["Alerts are late"]),
+            ("q=T10", vec![]),
+            ("q=t1", vec!["Alerts are late", "Upgrade question", "Backup fails"]),
+            ("q=%25", vec![]),
+            ("priority=1", vec!["Backup fails"]),
+            ("priority=9", vec!["Alerts are late", "Upgrade question", "Backup fails"]),
+            ("state=closed", vec![]),
+            ("by=me", vec!["Backup fails"]),
+            ("state=open&priority=4&q=question", vec!["Upgrade question"]),
+        ] {
+            // A term of three characters and more is found anywhere: all three numbers hold "T10".
+            let found = if query == "q=T10" { vec!["Alerts are late", "Upgrade question", "Backup fails"] } else { found };
+            assert_eq!(subjects(&ada.get(&format!("{LIST}?{query}")).await.is(200)), found, "{query}");
+        }
+        assert_eq!(subjects(&bob.get(LIST).await), ["Alerts are late", "Upgrade question"]);
+        assert_eq!(ada.get(LIST).await.text("#summary"), "3 tickets");
+        assert_eq!(bob.get(LIST).await.text("#summary"), "2 tickets");
+        let page = ada.get(LIST).await.attributes("tbody th a", "href").remove(0);
+        ada.fill(&page, "/do/resolve_ticket", &[]).await.leads_to(&page);
+        assert_eq!(subjects(&ada.get(&format!("{LIST}?state=resolved")).await.is(200)), ["Alerts are late"]);
+        let (kept, anew) = counts(portal).await;
+        assert_eq!(kept, anew);
+    }
+
+    async fn replies_stand_once_and_reach_the_people_concerned(portal) {
+        let [ada, bob] = portal.organization_with("Acme", [("ada", Role::Admin), ("bob", Role::TechnicalUser)]).await;
+        let page = raise(&bob, "Help", "P3 - Normal").await;
+        portal.mails().await;
+        portal.clock.advance(SECOND);
+        let form = ada.get(&page).await.is(200).form("/do/reply_to_ticket").with("body", "Did you try <b>again</b>?");
+        ada.submit(&form).await.leads_to(&page);
+        ada.submit(&form).await.leads_to(&page);
+        assert_eq!(portal.count("SELECT count(*) FROM ticket_messages").await, 1, "posted twice, it stands once");
+        assert_eq!(portal.count("SELECT messages FROM tickets").await, 1);
+        let said = bob.get(&page).await.is(200);
+        assert_eq!(said.texts(".said .prose"), ["It breaks.", "Did you try <b>again</b>?"], "markup is shown as text");
+        let mails = portal.mails_to("bob@example.com").await;
+        let mail = mails.iter().filter(|mail| mail.text.contains("Did you try")).collect::<Vec<_>>();
+        assert_eq!(mail.len(), 1);
+        assert!(mail[0].text.contains("Ada Example replied") && portal.links(mail[0]).contains(&page), "{}", mail[0].text);
+        assert!(!portal.mails_to("ada@example.com").await.iter().any(|mail| mail.text.contains("Did you try")), "not to oneself");
+        portal.clock.advance(SECOND);
+        reply(&bob, &page, "Yes.").await.is(303);
+        assert!(portal.mails_to("ada@example.com").await.iter().any(|mail| mail.text.contains("Bob Example replied")), "to who wrote in it");
+        // The Admin reads it in the organization's activity.
+        ada.get("/organization/activity?kind=ticket").await.is(200).says("Bob Example raised the ticket").says("Bob Example replied to the ticket");
+    }
+
+    async fn a_solved_ticket_is_reopened_by_a_reply_for_some_days_and_then_is_over(portal) {
+        let [ada] = portal.organization_with("Acme", [("ada", Role::Admin)]).await;
+        let page = raise(&ada, "Help", "P3 - Normal").await;
+        ada.fill(&page, "/do/resolve_ticket", &[]).await.leads_to(&page);
+        let solved = ada.get(&page).await.is(200).says("Resolved").says("marked the ticket as resolved").says("Reply and reopen");
+        assert!(!solved.has_form("/do/resolve_ticket"));
+        let number = page.rsplit('/').next().unwrap();
+        ada.call_in(portal.organization_of("ada").await, "resolve_ticket", &[("ticket", number)]).await.refused(409, json!({ "Conflict": "TicketOver" }));
+        portal.clock.advance(13 * DAY);
+        let ada = portal.sign_in_again(&ada, "ada").await;
+        let form = ada.get(&page).await.form("/do/reply_to_ticket").with("body", "It is back.");
+        ada.submit(&form).await.is(303);
+        let open = ada.get(&page).await.is(200).says("reopened the ticket").says("Mark as resolved");
+        assert_eq!(open.fact("State"), "Open");
+        ada.fill(&page, "/do/resolve_ticket", &[]).await.is(303);
+        portal.clock.advance(15 * DAY);
+        let ada = portal.sign_in_again(&ada, "ada").await;
+        let over = ada.get(&page).await.is(200).says("This ticket is closed");
+        assert!(!over.has_form("/do/reply_to_ticket"));
+        let answer = ada.submit(&form.forged("drawn[key]", "another")).await.is(409);
+        assert!(answer.main().contains("This ticket is closed"), "{}", answer.sketch());
+        let (kept, anew) = counts(portal).await;
+        assert_eq!(kept, anew);
+    }
+
+    async fn what_is_wrong_is_said_beside_the_fields_and_everything_stays(portal) {
+        let [ada] = portal.organization_with("Acme", [("ada", Role::Admin)]).await;
+        let form = ada.get(NEW).await.is(200).form("/do/raise_ticket").with("description", "Text that took long & <long>").with("product", "MySQL");
+        let again = ada.submit_with(&form, &[("portal.log", b"12345")]).await.is(422);
+        assert_eq!(again.error_of("subject").as_deref(), Some("Enter a subject: the problem in one line"));
+        assert_eq!((again.value_of("description").trim(), again.value_of("product").as_str()), ("Text that took long & <long>", "MySQL"));
+        again.clone().says("portal.log");
+        // The file that was sent is there still.
+        let form = again.form("/do/raise_ticket").with("subject", "Now");
+        let page = ada.submit(&form).await.is(303).location().to_owned();
+        let ticket = ada.get(&page).await.is(200);
+        assert_eq!(ticket.texts(".files a"), ["portal.log"]);
+        for (field, value) in [("subject", "x".repeat(256)), ("subject", "a\u{202E}b".to_owned()), ("description", "x".repeat(50_001)), ("priority", "P0".to_owned())] {
+            let form = ada.get(NEW).await.form("/do/raise_ticket").with("subject", "S").with("description", "D").with(field, &value);
+            assert!(ada.submit(&form).await.is(422).error_of(field).is_some(), "{field}");
+        }
+        let form = ada.get(&page).await.form("/do/reply_to_ticket");
+        assert_eq!(ada.submit(&form).await.is(422).error_of("body").as_deref(), Some("Write a reply"));
+        assert_eq!(portal.count("SELECT count(*) FROM tickets").await, 1);
+    }
+
+    async fn files_are_kept_in_chunks_and_given_out_as_harmless_downloads(portal) {
+        let [ada, bob, eve] = portal.organization_with("Acme", [("ada", Role::Admin), ("bob", Role::TechnicalUser), ("eve", Role::TechnicalUser)]).await;
+        let big: Vec<u8> = (0..700_000_u32).flat_map(u32::to_le_bytes).collect();
+        let form = bob.get(NEW).await.form("/do/raise_ticket").with("subject", "S").with("description", "D");
+        let files: [(&str, &[u8]); 3] = [("big.bin", &big), ("empty", b""), ("C:\\evil\\página <1>.html", b"<script>alert(1)</script>")];
+        let page = bob.submit_with(&form, &files).await.is(303).location().to_owned();
+        let ticket = ada.get(&page).await.is(200);
+        let links = ticket.attributes(".files a", "href");
+        assert_eq!(ticket.texts(".files a"), ["big.bin", "empty", "página <1>.html"]);
+        for (link, (_, bytes)) in links.iter().zip(files) {
+            let file = ada.get(link).await.is(200);
+            assert!(file.body == bytes, "{link}: {} of {} bytes", file.body.len(), bytes.len());
+            assert_eq!(file.header("content-type"), "application/octet-stream");
+            assert_eq!(file.header("x-content-type-options"), "nosniff");
+            assert!(file.header("content-disposition").starts_with("attachment; "), "{}", file.header("content-disposition"));
+            assert!(file.header("content-security-policy").contains("sandbox"));
+        }
+        assert!(ada.get(&links[2]).await.header("content-disposition").contains("filename*=UTF-8''p%C3%A1gina%20%3C1%3E%2Ehtml"));
+        // A file is its ticket's: whoever does not see the one does not get the other, nor by another ticket's address.
+        eve.get(&links[0]).await.is(404);
+        let other = raise(&eve, "Other", "P3 - Normal").await;
+        eve.get(&links[0].replace(&page, &other)).await.is(404);
+        assert!(portal.count("SELECT count(*) FROM ticket_attachment_chunks").await >= 12);
+        // Sent twice, it stands once; with another file in it, it is another reply.
+        let form = ada.get(&page).await.form("/do/reply_to_ticket").with("body", "See this.");
+        ada.submit_with(&form, &[("a.txt", b"one")]).await.is(303);
+        ada.submit_with(&form, &[("a.txt", b"one")]).await.is(303);
+        assert_eq!(portal.count("SELECT count(*) FROM ticket_messages").await, 1);
+        ada.submit_with(&form, &[("a.txt", b"two")]).await.is(303);
+        assert_eq!(portal.count("SELECT count(*) FROM ticket_messages").await, 2);
+        // Nobody takes what somebody else sent.
+        let staged = portal.text(&format!("SELECT {} FROM ticket_attachments WHERE ticket_id IS NULL LIMIT 1", portal.engine.hex("id"))).await;
+        let number = other.rsplit('/').next().unwrap();
+        let call = eve.call_in(portal.organization_of("eve").await, "reply_to_ticket", &[("ticket", number), ("form[body]", "x"), ("form[attachments][]", &staged)]).await;
+        call.is(422);
+        // What was never taken is forgotten.
+        portal.clock.advance(2 * DAY);
+        org_portal::maintenance::once(&portal.portal).await.unwrap();
+        assert_eq!(portal.count("SELECT count(*) FROM ticket_attachments WHERE ticket_id IS NULL").await, 0);
+        assert_eq!(portal.count("SELECT count(*) FROM ticket_attachment_chunks WHERE attachment_id NOT IN (SELECT id FROM ticket_attachments)").await, 0);
+    }
+
+    async fn a_file_that_is_too_large_or_one_too_many_is_refused_beside_the_field(portal) {
+        let [ada] = portal.organization_with("Acme", [("ada", Role::Admin)]).await;
+        let form = ada.get(NEW).await.form("/do/raise_ticket").with("subject", "S").with("description", "D");
+        let huge = vec![7; 10 * 1024 * 1024 + 1];
+        let answer = ada.submit_with(&form, &[("small.txt", b"1"), ("huge.bin", &huge)]).await.is(422);
+        assert_eq!(answer.error_of("attachments").as_deref(), Some("huge.bin is larger than 10 MB"));
+        assert_eq!(answer.value_of("subject"), "S");
+        answer.says("small.txt");
+        let six: Vec<(&str, &[u8])> = vec![("f", b"x"); 6];
+        let answer = ada.submit_with(&form, &six).await.is(422);
+        assert_eq!(answer.error_of("attachments").as_deref(), Some("At most 5 files can come with it"));
+        let exact = vec![7; 10 * 1024 * 1024];
+        ada.submit_with(&form, &[("exact.bin", &exact)]).await.is(303);
+        assert_eq!(portal.count("SELECT count(*) FROM tickets").await, 1);
+        // Who is not signed in leaves nothing.
+        let before = portal.count("SELECT count(*) FROM ticket_attachments").await;
+        portal.browser().submit_with(&form, &[("a.txt", b"1")]).await.is(401);
+        assert_eq!(portal.count("SELECT count(*) FROM ticket_attachments").await, before);
+    }
+
+    async fn names_addresses_and_accounts_that_change_or_end_keep_tickets_where_they_belong(portal) {
+        let [ada, bob] = portal.organization_with("Acme", [("ada", Role::Admin), ("bob", Role::TechnicalUser)]).await;
+        let page = raise(&bob, "Help", "P3 - Normal").await;
+        bob.fill("/account", "/do/change_name", &[("first_name", "Robert"), ("last_name", "Builder")]).await.is(303);
+        assert_eq!(subjects(&ada.get(&format!("{LIST}?q=builder")).await), ["Help"]);
+        assert_eq!(ada.get(&page).await.fact("Raised by"), "Robert Builder");
+        let of_bob = portal.member_of("bob").await;
+        ada.fill(&format!("/organization/members/{of_bob}/remove"), "/do/remove_member", &[]).await.is(303);
+        bob.fill("/account/delete", "/do/delete_account", &[("email", "bob@example.com"), ("password", PASSWORD)]).await.is(303);
+        ada.get(&page).await.is(200).says("Robert Builder");
+        // Who has the address later is somebody else.
+        let other = portal.join(&ada, "bob", Role::TechnicalUser).await;
+        other.get(&page).await.is(404);
+        other.get(LIST).await.is(200).says("No tickets of yours");
+        // An organization takes its own tickets with it.
+        ada.fill("/organization/delete", "/do/delete_organization", &[("name", "Acme")]).await.is(303);
+        for table in ["tickets", "ticket_messages", "ticket_counts", "ticket_attachments"] {
+            assert_eq!(portal.count(&format!("SELECT count(*) FROM {table}")).await, 0, "{table}");
+        }
+    }
+
+    async fn an_organizations_tickets_become_its_customers_when_the_two_are_joined(portal) {
+        let [ada] = portal.organization_with("Own", [("ada", Role::Admin)]).await;
+        let page = raise(&ada, "Before", "P3 - Normal").await;
+        let organization = portal.organization_of("ada").await;
+        crate::customers::take(portal, r#"{"kind":"customer","number":"C1","name":"Acme"}"#).await;
+        org_portal::customers::actions::link(&portal.portal, "C1".into(), organization).await.unwrap();
+        ada.get(&page).await.is(200);
+        raise(&ada, "After", "P1 - Critical").await;
+        let list = ada.get(LIST).await.is(200);
+        assert_eq!((subjects(&list).len(), list.text("#summary")), (2, "2 tickets".to_owned()));
+        assert_eq!(portal.count("SELECT count(*) FROM tickets WHERE customer_id IS NOT NULL AND organization_id IS NULL").await, 2);
+        let (kept, anew) = counts(portal).await;
+        assert_eq!(kept, anew);
+        // The record keeps them when the organization goes.
+        ada.fill("/organization/delete", "/do/delete_organization", &[("name", "Acme")]).await.is(303);
+        assert_eq!(portal.count("SELECT count(*) FROM tickets").await, 2);
+    }
+
+    async fn an_open_page_is_told_of_what_the_other_side_writes(portal) {
+        let [ada, bob] = portal.organization_with("Acme", [("ada", Role::Admin), ("bob", Role::TechnicalUser)]).await;
+        let page = raise(&bob, "Help", "P3 - Normal").await;
+        let (mut of_bob, mut of_ada) = (bob.live("").await, ada.live("").await);
+        of_bob.hears("ready").await;
+        of_ada.hears("ready").await;
+        reply(&ada, &page, "Look here").await.is(303);
+        let told = of_bob.hears("change").await.says();
+        assert!(told.contains("Ada Example") && told.contains("replied to"), "{told}");
+        assert_eq!(of_ada.hears("change").await.says(), "", "nothing is said of what one did oneself");
+        let eve = portal.join(&ada, "eve", Role::TechnicalUser).await;
+        let mut of_eve = eve.live("").await;
+        of_eve.hears("ready").await;
+        reply(&bob, &page, "Thanks").await.is(303);
+        assert_eq!(of_eve.hears("change").await.says(), "", "who may not see the ticket hears no word of it");
+    }
+
+    async fn many_at_once_get_numbers_of_their_own(portal) {
+        let [ada, bob] = portal.organization_with("Acme", [("ada", Role::Admin), ("bob", Role::TechnicalUser)]).await;
+        let mut raised = Vec::new();
+        for round in 0..3 {
+            let subjects: Vec<String> = (0..4).map(|n| format!("{round} {n}")).collect();
+            let [a, b, c, d] = [raise(&ada, &subjects[0], "P1 - Critical"), raise(&bob, &subjects[1], "P2 - High"), raise(&ada, &subjects[2], "P3 - Normal"), raise(&bob, &subjects[3], "P4 - Low")];
+            let (a, b, c, d) = tokio::join!(a, b, c, d);
+            raised.extend([a, b, c, d]);
+        }
+        raised.sort();
+        raised.dedup();
+        assert_eq!(raised.len(), 12);
+        let (kept, anew) = counts(portal).await;
+        assert_eq!(kept, anew);
+    }
+}
