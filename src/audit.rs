@@ -110,6 +110,8 @@ actions!(
     ReopenTicket = "ticket.reopen",
     /// A ticket was said to be solved.
     ResolveTicket = "ticket.resolve",
+    /// A ticket was answered or changed at the desk elsewhere.
+    MirrorTicket = "ticket.mirror",
     /// Housekeeping that belongs to nobody.
     Maintain = "portal.maintain",
 );

@@ -190,6 +190,9 @@ const ACCOUNT_FIELDS: &str = "number=number, name=name, administrator=primary_co
 const CONTACT_FIELDS: &str = "email=email, account=account, role=, active=active";
 const ENTITLEMENT_FIELDS: &str = "number=number, account=account, name=name, tier=, products=product.name, support_level=, start=start_date, end=end_date, units_total=total_units, units_left=remaining_units";
 
+const CASE_FIELDS: &str = "account=account, contact=contact, product=product.name, subject=short_description, description=description, priority=priority, state=state, department=assignment_group.name, category=category, opened=opened_at";
+const CASE_STATES: &str = "open=10, resolved=6";
+
 options! {
     database_url: String = "DATABASE_URL", "sqlite:org-portal.db", "The database: `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/NAME`.", text, secret;
     listen: SocketAddr = "ORG_PORTAL_LISTEN", "127.0.0.1:3000", "The address and port to listen on.", parsed;
@@ -232,6 +235,10 @@ options! {
     servicenow_entitlement_fields: Fields = "ORG_PORTAL_SERVICENOW_ENTITLEMENT_FIELDS", ENTITLEMENT_FIELDS, "Which of its fields are which of an entitlement's.", |t| Fields::read(t, ENTITLEMENT_FIELDS);
     ticket_reopen_days: i64 = "ORG_PORTAL_TICKET_REOPEN_DAYS", "14", "For so many days after it was solved a reply opens a ticket again.", |t| range(t, 0, 3650);
     ticket_rate: Rate = "ORG_PORTAL_TICKET_RATE", "30/60", "Tickets and replies of one account.", parsed;
+    servicenow_cases: Option<String> = "ORG_PORTAL_SERVICENOW_CASES", "sn_customerservice_case", "The table of cases, each a ticket; where empty, tickets stay in the portal.", table;
+    servicenow_case_fields: Fields = "ORG_PORTAL_SERVICENOW_CASE_FIELDS", CASE_FIELDS, "Which of its fields are which of a ticket's.", |t| Fields::read(t, CASE_FIELDS);
+    servicenow_case_states: Fields = "ORG_PORTAL_SERVICENOW_CASE_STATES", CASE_STATES, "What a case's state is set to when the customer opens it again or says that it is solved; nothing where empty.", |t| Fields::read(t, CASE_STATES);
+    servicenow_case_url: String = "ORG_PORTAL_SERVICENOW_CASE_URL", "/csm?id=csm_ticket&table=sn_customerservice_case&sys_id={sys_id}", "Where customers see a case in the instance; empty where they do not.", text;
     webhook_url: Option<Url> = "ORG_PORTAL_WEBHOOK_URL", "", "Where events are posted to, such as a ticket that was raised (docs/webhooks.md).", |t| maybe(t, outgoing::address);
     webhook_secret: Option<Vec<u8>> = "ORG_PORTAL_WEBHOOK_SECRET", "", "The secret by which they are signed: `whsec_` and 24 to 64 random bytes in Base64.", |t| maybe(t, webhook_secret), secret;
     webhook_seconds: i64 = "ORG_PORTAL_WEBHOOK_SECONDS", "15", "So many seconds the receiver may take for an answer.", |t| range(t, 1, 30);
@@ -290,6 +297,12 @@ impl Config {
         };
         let luminance = 0.2126 * channel(1)? + 0.7152 * channel(3)? + 0.0722 * channel(5)?;
         Some(1.05 / (luminance + 0.05))
+    }
+
+    /// Whether tickets are answered at a desk elsewhere.
+    #[must_use]
+    pub fn has_desk(&self) -> bool {
+        self.servicenow_url.is_some() && self.servicenow_cases.is_some()
     }
 
     /// The sender of mails.

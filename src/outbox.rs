@@ -27,11 +27,13 @@ pub enum Kind {
     Mail,
     /// An event is posted to the operator's address.
     Webhook,
+    /// A ticket is brought to the desk elsewhere.
+    Desk,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Mail, Self::Webhook];
+    pub const ALL: [Self; 3] = [Self::Mail, Self::Webhook, Self::Desk];
 
     /// Its name in the database.
     #[must_use]
@@ -39,6 +41,7 @@ impl Kind {
         match self {
             Self::Mail => "mail",
             Self::Webhook => "webhook",
+            Self::Desk => "desk",
         }
     }
 }
@@ -175,6 +178,23 @@ pub async fn failed(db: &mut impl Connected, row: &Claimed, now: Timestamp, fail
     let due = now.plus(pause(row.attempts).max(failed.wait.unwrap_or(0)));
     sql!(execute db, "UPDATE outbox SET lease_until = NULL, last_error = $2, due_at = $3, dead_at = $4 WHERE id = $1", row.id, error, due, dead.then_some(now))?;
     Ok(dead)
+}
+
+/// Puts a row back that was not tried: it is due again at a moment.
+///
+/// # Errors
+/// The database's.
+pub async fn put_back(db: &mut impl Connected, row: &Claimed, due: Timestamp) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE outbox SET lease_until = NULL, attempts = attempts - 1, due_at = $2 WHERE id = $1", row.id, due)?;
+    Ok(())
+}
+
+/// Gives the dead of a kind one attempt more: what kept them from leaving is over, as it seems.
+///
+/// # Errors
+/// The database's.
+pub async fn revive(db: &mut impl Connected, kind: Kind, now: Timestamp) -> Result<u64, sqlx::Error> {
+    sql!(execute db, "UPDATE outbox SET dead_at = NULL, attempts = $2, due_at = $3 WHERE kind = $1 AND dead_at IS NOT NULL", kind.name(), ATTEMPTS - 1, now)
 }
 
 /// The pause after the n-th attempt: 5 seconds, doubled each time, at most 6 hours.

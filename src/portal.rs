@@ -17,7 +17,7 @@ use crate::{
     passwords::Hasher,
     secrets::{self, Random},
     sql, webhook,
-    words::{OrganizationId, Timestamp},
+    words::{OrganizationId, TicketId, Timestamp},
 };
 
 /// What every use case needs. Cheap to clone.
@@ -354,6 +354,19 @@ impl Unit {
         let payload = serde_json::to_string(mail).map_err(|e| Failure::Fault(e.to_string()))?;
         outbox::put(&mut self.tx, random, now, outbox::Kind::Mail, &payload).await?;
         self.rings.push(outbox::Kind::Mail);
+        Ok(())
+    }
+
+    /// Brings what is new of a ticket to the desk elsewhere, after the commit; nothing where there is none.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn to_desk(&mut self, ticket: TicketId) -> Result<(), Failure> {
+        if self.portal.config.has_desk() {
+            let (random, now) = (self.portal.random, self.now);
+            outbox::put(&mut self.tx, random, now, outbox::Kind::Desk, &ticket.to_string()).await?;
+            self.rings.push(outbox::Kind::Desk);
+        }
         Ok(())
     }
 

@@ -23,10 +23,12 @@ use crate::{
     actor::{ActorKind, Caller, Origin},
     config::Config,
     connections::Capped,
+    desk::mirror::Messenger,
     form::{Drawn, Refusal},
     live,
     mail::Transport,
     outbox,
+    outgoing::Patience,
     portal::Portal,
     routes::Routes,
     sessions::actions as sessions,
@@ -93,6 +95,9 @@ pub async fn start(portal: Portal, transport: Transport) -> Result<Running, Stri
     portal.tasks.spawn(crate::maintenance::run(portal.clone(), stop.clone()));
     if let Some(webhook) = Webhook::open(&portal.config)? {
         portal.tasks.spawn(outbox::run(portal.clone(), webhook, stop.clone()));
+    }
+    if let Some(courier) = Messenger::open(&portal, Patience { tries: 1, ..Patience::default() })? {
+        portal.tasks.spawn(outbox::run(portal.clone(), courier, stop.clone()));
     }
     portal.tasks.spawn(crate::desk::sync::run(portal.clone(), stop.clone()));
     portal.tasks.spawn(live::hub::run(portal.clone(), stop.clone()));

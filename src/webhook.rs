@@ -28,6 +28,8 @@ pub fn of(event: &Event, caller: &Caller, now: Timestamp) -> Option<String> {
         Action::RaiseTicket => "ticket.raised",
         Action::ReplyToTicket => "ticket.replied",
         Action::ReopenTicket | Action::ResolveTicket => "ticket.state_changed",
+        Action::MirrorTicket if event.before != event.after => "ticket.state_changed",
+        Action::MirrorTicket => "ticket.replied",
         Action::RecreateOrganization => "organization.recreated",
         _ => return None,
     };

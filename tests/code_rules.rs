@@ -386,6 +386,7 @@ fn every_server_function_is_posted_below_one_prefix() {
 /// Files that one room alone has, and why.
 const MORE_FILES: &[(&str, &str)] = &[
     ("desk/client.rs", "what the instance is asked, and how"),
+    ("desk/mirror.rs", "what comes of cases, and what brings tickets there"),
     ("desk/sync.rs", "a use case that is many units, and the worker that does it"),
 ];
 

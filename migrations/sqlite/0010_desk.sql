@@ -63,3 +63,7 @@ CREATE TABLE webhook_deliveries (
     PRIMARY KEY (event_id, attempt)
 ) STRICT;
 CREATE INDEX webhook_deliveries_at_idx ON webhook_deliveries (at);
+
+-- What the portal called a ticket before the desk gave it its number: links with it still lead there.
+ALTER TABLE tickets ADD COLUMN former_number TEXT;
+CREATE UNIQUE INDEX tickets_former_number_key ON tickets (former_number) WHERE former_number IS NOT NULL;

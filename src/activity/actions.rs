@@ -115,6 +115,7 @@ fn pieces(row: &Row) -> Vec<Piece> {
         Action::RemoveMember => vec![verb("removed", "remove"), member()],
         Action::LeaveOrganization => vec![verb("left the organization", "leave the organization")],
         Action::RaiseTicket => vec![verb("raised the ticket", "raise a ticket"), named("ticket", "")],
+        Action::MirrorTicket => vec![words("brought news from support about the ticket"), named("ticket", "")],
         Action::ReplyToTicket => vec![verb("replied to the ticket", "reply to the ticket"), named("ticket", "")],
         Action::ReopenTicket => vec![verb("reopened the ticket", "reopen the ticket"), named("ticket", "")],
         Action::ResolveTicket => vec![verb("marked as resolved the ticket", "resolve the ticket"), named("ticket", "")],

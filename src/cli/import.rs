@@ -198,12 +198,12 @@ impl<'p> Run<'p> {
                     match (Raw { kind, fields: &fields }).parse() {
                         Err(errors) => {
                             for (n, (field, why)) in errors.0.into_iter().enumerate() {
-                                self.refuse(&name, number, (n == 0).then_some(kind), field, why)?;
+                                self.refuse(&name, number, (n == 0).then_some(kind.name()), field, why)?;
                             }
                         }
                         Ok(record) => match self.twice(&record) {
                             Some(field) => {
-                                self.refuse(&name, number, Some(kind), field.to_owned(), "It stood in an earlier line".to_owned())?
+                                self.refuse(&name, number, Some(kind.name()), field.to_owned(), "It stood in an earlier line".to_owned())?
                             }
                             None => batch.push((number, record)),
                         },
@@ -237,13 +237,13 @@ impl<'p> Run<'p> {
         let kinds: Vec<Kind> = records.iter().map(Record::kind).collect();
         let outcomes = actions::import(self.portal, records).await.map_err(|refusal| refusal.message())?;
         for ((number, kind), outcome) in numbers.into_iter().zip(kinds).zip(outcomes) {
-            self.came(name, number, kind, outcome)?;
+            self.came(name, number, kind.name(), outcome)?;
         }
         Ok(())
     }
 
     /// Counts what came of a record.
-    fn came(&mut self, place: &str, number: u64, kind: Kind, outcome: Outcome) -> Result<(), String> {
+    fn came(&mut self, place: &str, number: u64, kind: &'static str, outcome: Outcome) -> Result<(), String> {
         if let Outcome::Refused(field, why) = outcome {
             return self.refuse(place, number, Some(kind), field, why);
         }
@@ -253,10 +253,10 @@ impl<'p> Run<'p> {
 
     /// Notes what was not taken. A record is counted once, with the first of its fields that is wrong.
     #[expect(clippy::print_stderr, reason = "commands talk to people on a terminal")]
-    fn refuse(&mut self, file: &str, line: u64, kind: Option<Kind>, field: String, reason: String) -> Result<(), String> {
+    fn refuse(&mut self, file: &str, line: u64, kind: Option<&'static str>, field: String, reason: String) -> Result<(), String> {
         let refused = Refused { file: file.to_owned(), line, field, reason };
         if kind.is_some() || refused.field == "line" {
-            *self.counts.refused.entry(kind.map_or("line", Kind::name)).or_default() += 1;
+            *self.counts.refused.entry(kind.unwrap_or("line")).or_default() += 1;
         }
         let text = format!("{}:{}: {}: {}", refused.file, refused.line, refused.field, refused.reason);
         self.refusals += 1;

@@ -378,14 +378,14 @@ pub struct Counts {
 
 impl Counts {
     /// Counts one.
-    pub fn count(&mut self, kind: Kind, outcome: &Outcome) {
+    pub fn count(&mut self, kind: &'static str, outcome: &Outcome) {
         let counts = match outcome {
             Outcome::Added => &mut self.added,
             Outcome::Changed => &mut self.changed,
             Outcome::Unchanged => &mut self.unchanged,
             Outcome::Refused(..) => &mut self.refused,
         };
-        *counts.entry(kind.name()).or_default() += 1;
+        *counts.entry(kind).or_default() += 1;
     }
 }
 

@@ -92,7 +92,7 @@ impl Client {
             ("sysparm_limit", limit.to_string()),
             ("sysparm_offset", offset.to_string()),
             ("sysparm_exclude_reference_link", "true".to_owned()),
-            ("sysparm_display_value", "false".to_owned()),
+            ("sysparm_display_value", if source.words { "all" } else { "false" }.to_owned()),
         ];
         let (value, more) = self.ask(Method::GET, &source.table, &parameters, None).await?;
         let Value::Array(records) = value else { return Err(Error::Away("the answer holds no list of records".to_owned())) };
@@ -109,14 +109,14 @@ impl Client {
     /// # Errors
     /// Where there is no answer, or the instance does not keep to the order, by which records would be missed.
     pub async fn after(&self, source: &Source, position: &Position) -> Result<Vec<Row>, Error> {
-        let mut queries = Vec::new();
+        let (by, mut queries) = (source.order, Vec::new());
         if !position.sys_id.is_empty() {
-            queries.push(format!("sys_updated_on={}^sys_id>{}^ORDERBYsys_id", position.updated_on, position.sys_id));
+            queries.push(format!("{by}={}^sys_id>{}^ORDERBYsys_id", position.updated_on, position.sys_id));
         }
         queries.push(match (position.updated_on.as_str(), position.sys_id.as_str()) {
-            ("", _) => "ORDERBYsys_updated_on^ORDERBYsys_id".to_owned(),
-            (at, "") => format!("sys_updated_on>={at}^ORDERBYsys_updated_on^ORDERBYsys_id"),
-            (at, _) => format!("sys_updated_on>{at}^ORDERBYsys_updated_on^ORDERBYsys_id"),
+            ("", _) => format!("ORDERBY{by}^ORDERBYsys_id"),
+            (at, "") => format!("{by}>={at}^ORDERBY{by}^ORDERBYsys_id"),
+            (at, _) => format!("{by}>{at}^ORDERBY{by}^ORDERBYsys_id"),
         });
         for query in queries {
             let mut offset = 0;
@@ -144,6 +144,42 @@ impl Client {
         Ok(self.page(source, &format!("sys_idIN{}^ORDERBYsys_id", sys_ids.join(",")), 0, PAGE).await?.rows)
     }
 
+    /// All records of a table that a query finds, at most so many.
+    ///
+    /// # Errors
+    /// Where there is no answer.
+    pub async fn all(&self, source: &Source, query: &str, most: usize) -> Result<Vec<Row>, Error> {
+        let mut rows = Vec::new();
+        let mut offset = 0;
+        while offset < most {
+            let page = self.page(source, query, offset, PAGE).await?;
+            rows.extend(page.rows);
+            if !page.more {
+                break;
+            }
+            offset += PAGE;
+        }
+        Ok(rows)
+    }
+
+    /// Makes a record; gives it.
+    ///
+    /// # Errors
+    /// Where there is no answer: it may be made all the same.
+    pub async fn create(&self, table: &str, fields: &Value) -> Result<Row, Error> {
+        let (value, _) = self.ask(Method::POST, table, &[("sysparm_exclude_reference_link", "true".to_owned())], Some(fields)).await?;
+        row(value).ok_or_else(|| Error::Away("the answer holds no record".to_owned()))
+    }
+
+    /// Changes a record.
+    ///
+    /// # Errors
+    /// Where there is no answer: it may be changed all the same.
+    pub async fn change(&self, table: &str, sys_id: &str, fields: &Value) -> Result<(), Error> {
+        let fields_of_answer = [("sysparm_fields", "sys_id".to_owned())];
+        self.ask(Method::PATCH, &format!("{table}/{sys_id}"), &fields_of_answer, Some(fields)).await.map(|_| ())
+    }
+
     /// Sends a request until there is an answer or no more use in it; gives the `result`, and whether there is more.
     async fn ask(
         &self,
@@ -165,7 +201,8 @@ impl Client {
                 Err(Once::Never(error)) => return Err(error),
                 Err(Once::Again(error, wait)) => (error, wait),
             };
-            if tried >= self.patience.tries || wait.is_some_and(|wait| wait > LONGEST) {
+            // Whether a write was done is looked up before it is tried again, by who wants it.
+            if tried >= self.patience.tries || method != Method::GET || wait.is_some_and(|wait| wait > LONGEST) {
                 return Err(Error::Away(error));
             }
             let doubled = self.patience.pause * 2_u32.saturating_pow(tried - 1);
@@ -284,7 +321,15 @@ fn row(value: Value) -> Option<Row> {
         Value::Object(mut object) => object.remove("value").and_then(|value| value.as_str().map(str::to_owned)),
         Value::Array(_) => None,
     };
-    fields.into_iter().map(|(name, value)| text(value).map(|text| (name, text))).collect()
+    let mut read = Row::new();
+    for (name, value) in fields {
+        // The words of a choice stand beside its value.
+        if let Some(words) = value.get("display_value").and_then(Value::as_str) {
+            read.insert(format!("{name} in words"), words.to_owned());
+        }
+        read.insert(name, text(value)?);
+    }
+    Some(read)
 }
 
 /// What an error of the instance's says, cut to what fits a line.
@@ -301,8 +346,8 @@ fn said(error: &Value) -> String {
 fn in_order(source: &Source, position: &Position, rows: &[Row]) -> Result<(), Error> {
     let mut before = position.clone();
     for row in rows {
-        let here = Position::of(row).ok_or_else(|| {
-            Error::Refused(format!("{}: a record has no sys_id or no sys_updated_on: may the user read these fields?", source.table))
+        let here = Position::of(source, row).ok_or_else(|| {
+            Error::Refused(format!("{}: a record has no sys_id or no time: may the user read these fields?", source.table))
         })?;
         if here <= before {
             return Err(Error::Refused(format!("{}: the instance does not keep to the order that was asked for", source.table)));

@@ -3,7 +3,8 @@
 use crate::{
     config::Config,
     customers::Kind,
-    words::{SECOND, Timestamp},
+    tickets::store::OfDesk,
+    words::{MessageId, SECOND, TicketId, Timestamp, is_forbidden_in_names},
 };
 
 /// A record as the instance gives it: its fields, and the texts in them.
@@ -22,8 +23,8 @@ pub struct Position {
 impl Position {
     /// Where a record stands; nothing where it does not say.
     #[must_use]
-    pub fn of(row: &Row) -> Option<Self> {
-        let (updated_on, sys_id) = (row.get("sys_updated_on")?, row.get("sys_id")?);
+    pub fn of(source: &Source, row: &Row) -> Option<Self> {
+        let (updated_on, sys_id) = (row.get(source.order)?, row.get("sys_id")?);
         (moment(updated_on).is_some() && is_sys_id(sys_id)).then(|| Self { updated_on: updated_on.clone(), sys_id: sys_id.clone() })
     }
 
@@ -59,13 +60,40 @@ pub fn written(at: Timestamp) -> String {
     at.rfc3339().replace('T', " ").replace('Z', "")
 }
 
+/// What a table holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// Records of customers.
+    Records(Kind),
+    /// Cases, which are tickets.
+    Cases,
+    /// Entries of journals, which are the messages of tickets.
+    Comments,
+}
+
+impl Holds {
+    /// Its name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Records(kind) => kind.name(),
+            Self::Cases => "ticket",
+            Self::Comments => "message",
+        }
+    }
+}
+
 /// A table that is read, and what it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     /// Its name.
     pub table: String,
     /// What it holds.
-    pub kind: Kind,
+    pub holds: Holds,
+    /// The field by whose time it is read: when a record was changed, or made, where none is ever changed.
+    pub order: &'static str,
+    /// Whether the words for its choices are asked for beside their values.
+    pub words: bool,
     /// The fields that are asked for.
     pub fields: Vec<String>,
     /// A condition on its records, as an encoded query; may be empty.
@@ -86,7 +114,14 @@ pub fn sources(config: &Config) -> Vec<Source> {
                     asked.push(field);
                 }
             }
-            all.push(Source { table: table.clone(), kind, fields: asked, condition });
+            all.push(Source {
+                table: table.clone(),
+                holds: Holds::Records(kind),
+                order: "sys_updated_on",
+                words: false,
+                fields: asked,
+                condition,
+            });
         }
     };
     let own = |fields: &crate::config::Fields, but: &str| fields.all().filter(|field| *field != but).map(str::to_owned).collect::<Vec<_>>();
@@ -102,7 +137,121 @@ pub fn sources(config: &Config) -> Vec<Source> {
         let email = if kind == Kind::Person { fields.get("email") } else { "" };
         add(table, kind, asked, &[account, email]);
     }
+    if let Some(table) = &config.servicenow_cases {
+        let f = &config.servicenow_case_fields;
+        let mut fields: Vec<String> = ["sys_id", "sys_updated_on", "number", "correlation_id"].map(str::to_owned).into();
+        fields.extend(f.all().filter(|field| *field != f.get("account") && *field != f.get("contact")).map(str::to_owned));
+        fields.extend([
+            customer_field(config, f.get("account")),
+            format!("{}.name", f.get("contact")),
+            format!("{}.email", f.get("contact")),
+        ]);
+        let condition = format!("{}ISNOTEMPTY", f.get("account"));
+        all.push(Source { table: table.clone(), holds: Holds::Cases, order: "sys_updated_on", words: true, fields, condition });
+        let fields = ["sys_id", "sys_created_on", "sys_created_by", "element_id", "value"].map(str::to_owned).into();
+        let condition = format!("element=comments^name={table}");
+        all.push(Source {
+            table: "sys_journal_field".to_owned(),
+            holds: Holds::Comments,
+            order: "sys_created_on",
+            words: false,
+            fields,
+            condition,
+        });
+    }
     all
+}
+
+/// A case, and whose it is.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// As a ticket.
+    pub ticket: OfDesk,
+    /// The customer's number.
+    pub customer: String,
+    /// The ticket of the portal's that it was made of, if it was.
+    pub ours: Option<TicketId>,
+    /// When it was opened.
+    pub opened_at: Option<Timestamp>,
+}
+
+/// Reads a case.
+#[must_use]
+pub fn case(config: &Config, row: &Row) -> Case {
+    let f = &config.servicenow_case_fields;
+    let text = |field: &str| row.get(field).map(|text| text.trim().to_owned()).unwrap_or_default();
+    let word =
+        |name: &str| Some(text(&format!("{} in words", f.get(name)))).filter(|word| !word.is_empty()).unwrap_or_else(|| text(f.get(name)));
+    let line = |given: String| {
+        given.split_whitespace().collect::<Vec<_>>().join(" ").chars().filter(|c| !is_forbidden_in_names(*c)).take(255).collect::<String>()
+    };
+    let subject = line(text(f.get("subject")));
+    let (sys_id, contact) = (text("sys_id"), f.get("contact"));
+    let url = config.servicenow_case_url.replace("{sys_id}", &sys_id);
+    let url = match &config.servicenow_url {
+        Some(instance) if url.starts_with('/') => format!("{}{url}", instance.as_str().trim_end_matches('/')),
+        _ => url,
+    };
+    Case {
+        customer: text(&customer_field(config, f.get("account"))),
+        ours: text("correlation_id").parse().ok(),
+        opened_at: moment(&text(f.get("opened"))),
+        ticket: OfDesk {
+            external_id: sys_id,
+            number: line(text("number")).chars().take(40).collect(),
+            requester_name: line(text(&format!("{contact}.name"))),
+            requester_email: line(text(&format!("{contact}.email"))),
+            product: line(text(f.get("product"))),
+            subject: if subject.is_empty() { "(no subject)".to_owned() } else { subject },
+            description: long(&text(f.get("description"))),
+            priority: line(word("priority")),
+            state: line(word("state")),
+            department: line(text(f.get("department"))),
+            category: line(word("category")),
+            url,
+        },
+    }
+}
+
+/// A comment on a case.
+#[derive(Clone, Debug)]
+pub struct Comment {
+    /// The entry.
+    pub external_id: String,
+    /// The case.
+    pub case: String,
+    /// The name of the user who wrote it, which may be an address.
+    pub by: String,
+    /// What was written.
+    pub body: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Reads a comment; nothing where it is none.
+#[must_use]
+pub fn comment(row: &Row) -> Option<Comment> {
+    let text = |field: &str| row.get(field).map(|text| text.trim().to_owned()).unwrap_or_default();
+    let body = long(&text("value"));
+    let at = moment(&text("sys_created_on"))?;
+    (!body.is_empty()).then(|| Comment { external_id: text("sys_id"), case: text("element_id"), by: text("sys_created_by"), body, at })
+}
+
+fn long(text: &str) -> String {
+    let text = text.replace("\r\n", "\n");
+    text.chars().filter(|c| matches!(c, '\n' | '\t') || !is_forbidden_in_names(*c)).take(crate::tickets::MAX_TEXT).collect()
+}
+
+/// By what a message of the portal's is known in the desk: its last line there.
+#[must_use]
+pub fn mark(message: MessageId) -> String {
+    format!("[portal:{message}]")
+}
+
+/// The message of the portal's that a comment is.
+#[must_use]
+pub fn marked(body: &str) -> Option<MessageId> {
+    body.trim_end().strip_suffix(']')?.rsplit_once("[portal:")?.1.parse().ok()
 }
 
 /// The field by which a record names its customer: the number of the account that it refers to.
@@ -219,7 +368,8 @@ mod tests {
         let given = [("servicenow_account_fields", "number=u_nr, domain=u_domain"), ("servicenow_entitlements", "")];
         let config = Config::read(&given.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()).expect("right");
         let all = sources(&config);
-        assert_eq!(all.iter().map(|source| source.table.as_str()).collect::<Vec<_>>(), ["customer_account", "customer_contact"]);
+        let tables = all.iter().map(|source| source.table.as_str()).collect::<Vec<_>>();
+        assert_eq!(tables, ["customer_account", "customer_contact", "sn_customerservice_case", "sys_journal_field"]);
         assert_eq!(all[0].fields, ["sys_id", "sys_updated_on", "primary_contact.email", "u_domain", "name", "u_nr"]);
         assert!(all[1].fields.contains(&"account.u_nr".to_owned()) && !all[1].fields.contains(&"account".to_owned()), "{all:?}");
         assert_eq!(all[1].condition, "accountISNOTEMPTY^emailISNOTEMPTY");

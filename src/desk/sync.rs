@@ -7,17 +7,20 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    client::{Client, Error},
-    model::{self, Position, Row, Source},
+    client::{Client, Error, PAGE},
+    mirror,
+    model::{self, Case, Comment, Holds, Position, Row, Source},
     store,
 };
 use crate::{
     actor::Caller,
     audit::Action,
-    customers::{Counts, Kind, Outcome, Raw, Record, actions},
+    customers::{Counts, Outcome, Raw, Record, actions},
     db::Failure,
+    outbox,
     outgoing::Patience,
     portal::Portal,
+    tickets::store as tickets,
     words::{MINUTE, SECOND, Timestamp},
 };
 
@@ -50,7 +53,7 @@ pub struct Came {
     /// The how manieth of its table it is in this synchronization, from 1.
     pub number: u64,
     /// What it holds.
-    pub kind: Kind,
+    pub kind: &'static str,
     /// What came of it.
     pub outcome: Outcome,
 }
@@ -164,6 +167,10 @@ pub async fn once(portal: &Portal, client: &Client, holder: Uuid, full: bool, te
     let ended = async {
         let mut tx = portal.db.begin().await?;
         store::end(&mut tx, WORK, holder, portal.clock.now(), &error).await?;
+        if outcome.is_ok() {
+            // It answers: what was given up while it was away may leave now.
+            outbox::revive(&mut tx, outbox::Kind::Desk, portal.clock.now()).await?;
+        }
         Ok::<_, Failure>(tx.commit().await?)
     };
     ended.await.map_err(here)?;
@@ -179,10 +186,11 @@ async fn tables(portal: &Portal, client: &Client, holder: Uuid, began: Timestamp
         let mut position = cursor.await.map_err(here)?.unwrap_or_default().back(OVERLAP);
         loop {
             let rows = client.after(source, &position).await?;
-            let Some(last) = rows.last().and_then(Position::of) else { break };
+            let Some(last) = rows.last().and_then(|row| Position::of(source, row)) else { break };
             position = last;
             let number = numbers.entry(&source.table).or_default();
-            put(portal, source, holder, rows, Vec::new(), Some(position.clone()), number, tell).await?;
+            let more = comments(portal, client, &sources, source, &rows).await?;
+            put(portal, source, holder, (rows, more), Vec::new(), Some(position.clone()), number, tell).await?;
         }
     }
     // What was refused before may do now, since what it referred to may have come.
@@ -196,10 +204,35 @@ async fn tables(portal: &Portal, client: &Client, holder: Uuid, began: Timestamp
             let rows = client.named(source, &asked).await?;
             let there = |sys_id: &String| rows.iter().any(|row| row.get("sys_id") == Some(sys_id));
             let gone = asked.iter().filter(|sys_id| !there(sys_id)).cloned().collect();
-            put(portal, source, holder, rows, gone, None, numbers.entry(&source.table).or_default(), tell).await?;
+            let more = comments(portal, client, &sources, source, &rows).await?;
+            put(portal, source, holder, (rows, more), gone, None, numbers.entry(&source.table).or_default(), tell).await?;
         }
     }
     Ok(())
+}
+
+/// The comments on those of a page's cases that are not known here: they may be older than what is read of comments, and
+/// come in one transaction with their case.
+async fn comments(portal: &Portal, client: &Client, sources: &[Source], source: &Source, rows: &[Row]) -> Result<Vec<Row>, Ended> {
+    let (Holds::Cases, Some(journal)) = (source.holds, sources.iter().find(|source| source.holds == Holds::Comments)) else {
+        return Ok(Vec::new());
+    };
+    let here = |failure: Failure| Ended::Here(portal.refuse(failure).message());
+    let new = async {
+        let (mut db, mut new) = (portal.read().await?, Vec::new());
+        for sys_id in rows.iter().filter_map(|row| row.get("sys_id")) {
+            if tickets::by_external(&mut db, sys_id).await?.is_none() {
+                new.push(sys_id.clone());
+            }
+        }
+        Ok(new)
+    };
+    let mut found = Vec::new();
+    for cases in new.await.map_err(here)?.chunks(50) {
+        let query = format!("element_idIN{}^ORDERBYsys_created_on^ORDERBYsys_id", cases.join(","));
+        found.extend(client.all(journal, &query, 100 * PAGE).await?);
+    }
+    Ok(found)
 }
 
 /// What one transaction puts in.
@@ -216,8 +249,14 @@ struct Batch {
 /// A record as it was read: nothing where it is not to be taken, else the record, or the fields that are wrong.
 struct Read {
     sys_id: String,
-    kind: Kind,
-    record: Option<Result<Record, Vec<(String, String)>>>,
+    kind: &'static str,
+    record: Option<Result<Taken, Vec<(String, String)>>>,
+}
+
+enum Taken {
+    Record(Record),
+    Case(Box<Case>),
+    Comment(Comment),
 }
 
 #[expect(clippy::too_many_arguments, reason = "a page, where it came from, and who is told")]
@@ -225,18 +264,26 @@ async fn put(
     portal: &Portal,
     source: &Source,
     holder: Uuid,
-    rows: Vec<Row>,
+    (rows, more): (Vec<Row>, Vec<Row>),
     gone: Vec<String>,
     cursor: Option<Position>,
     number: &mut u64,
     tell: Listener<'_>,
 ) -> Result<(), Ended> {
-    let records = rows.iter().map(|row| {
-        let record = model::fields(&portal.config, source.kind, row)
-            .map(|fields| Raw { kind: source.kind, fields: &fields }.parse().map_err(|errors| errors.0));
-        Read { sys_id: row.get("sys_id").cloned().unwrap_or_default(), kind: source.kind, record }
-    });
-    let batch = Batch { table: source.table.clone(), holder, records: records.collect(), gone, cursor };
+    let config = &portal.config;
+    let read = |holds: Holds, row: &Row| {
+        let record = match holds {
+            Holds::Records(kind) => model::fields(config, kind, row)
+                .map(|fields| Raw { kind, fields: &fields }.parse().map(Taken::Record).map_err(|errors| errors.0)),
+            Holds::Cases => Some(Ok(Taken::Case(Box::new(model::case(config, row))))),
+            Holds::Comments => model::comment(row).map(|comment| Ok(Taken::Comment(comment))),
+        };
+        Read { sys_id: row.get("sys_id").cloned().unwrap_or_default(), kind: holds.name(), record }
+    };
+    let records = rows.iter().map(|row| read(source.holds, row)).chain(more.iter().map(|row| read(Holds::Comments, row)));
+    let records: Vec<Read> = records.collect();
+    let names: Vec<(String, &'static str)> = records.iter().map(|read| (read.sys_id.clone(), read.kind)).collect();
+    let batch = Batch { table: source.table.clone(), holder, records, gone, cursor };
     let caller = Caller::system();
     let outcomes = portal.write(&caller, Action::ImportCustomers, batch, |unit, batch| {
         Box::pin(async move {
@@ -245,10 +292,12 @@ async fn put(
                 return Ok(None);
             }
             let mut came = Vec::with_capacity(batch.records.len());
-            for read in &batch.records {
+            for (n, read) in batch.records.iter().enumerate() {
                 let outcomes = match &read.record {
                     None => Vec::new(),
-                    Some(Ok(record)) => vec![actions::take(unit, record).await?],
+                    Some(Ok(Taken::Record(record))) => vec![actions::take(unit, record).await?],
+                    Some(Ok(Taken::Case(case))) => vec![mirror::take_case(unit, case).await?],
+                    Some(Ok(Taken::Comment(comment))) => mirror::take_comment(unit, comment).await?.into_iter().collect(),
                     Some(Err(errors)) => errors.iter().map(|(field, why)| Outcome::Refused(field.clone(), why.clone())).collect(),
                 };
                 match outcomes
@@ -258,7 +307,7 @@ async fn put(
                     Some(reason) => store::refuse(unit, &batch.table, &read.sys_id, &reason, now).await?,
                     None => store::accept(unit, &batch.table, &read.sys_id).await?,
                 }
-                came.extend(outcomes.into_iter().map(|outcome| (read.sys_id.clone(), read.kind, outcome)));
+                came.extend(outcomes.into_iter().map(|outcome| (n, outcome)));
             }
             for sys_id in &batch.gone {
                 store::accept(unit, &batch.table, sys_id).await?;
@@ -272,14 +321,12 @@ async fn put(
     let came = outcomes.await.map_err(|refusal| Ended::Here(refusal.message()))?;
     // Whoever took the lease goes on from the cursor.
     let Some(came) = came else { return Err(Ended::Busy(None)) };
-    let mut before = String::new();
-    for (sys_id, kind, outcome) in came {
-        // A record with several wrong fields is one record.
-        if sys_id != before {
-            *number += 1;
-        }
-        tell(Came { place: format!("{}/{sys_id}", source.table), number: *number, kind, outcome }).map_err(Ended::Here)?;
-        before = sys_id;
+    let first = *number + 1;
+    *number += names.len() as u64;
+    for (n, outcome) in came {
+        let Some((sys_id, kind)) = names.get(n) else { continue };
+        let table = if *kind == Holds::Comments.name() { "sys_journal_field" } else { &source.table };
+        tell(Came { place: format!("{table}/{sys_id}"), number: first + n as u64, kind, outcome }).map_err(Ended::Here)?;
     }
     Ok(())
 }

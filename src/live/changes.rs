@@ -85,6 +85,7 @@ pub fn of(event: &Event, caller: &Caller, shows_in: Option<OrganizationId>) -> V
         Action::LeaveOrganization => (format!("{members} left"), String::new()),
         // Not all members may see it: only whoever raised it is told in words.
         Action::RaiseTicket | Action::ReopenTicket => (String::new(), String::new()),
+        Action::MirrorTicket => (String::new(), format!("Support answered {tickets}")),
         Action::ReplyToTicket => (String::new(), format!("{who} replied to {tickets}")),
         Action::ResolveTicket => (String::new(), format!("{who} resolved {tickets}")),
     };

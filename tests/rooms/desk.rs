@@ -8,7 +8,8 @@ use std::{
 
 use org_portal::{
     cli::import::{Counts, from_servicenow},
-    desk::client::PAGE,
+    desk::{client::PAGE, mirror::Messenger},
+    outbox,
     outgoing::Patience,
     portal::Portal,
     words::{MINUTE, SECOND},
@@ -117,7 +118,9 @@ on_both! {
         let (counts, _) = take(portal, &joined, false).await.unwrap();
         // Contacts and entitlements are read again from two minutes before the last one.
         assert_eq!((totals(&counts), counts.changed["customer"]), ([0, 1, 3, 0], 1), "{counts:?}");
-        assert!(desk.requests().iter().all(|asked| asked.contains("sys_updated_on")), "nothing is read from the beginning");
+        let asked = desk.requests();
+        let of_customers = asked.iter().filter(|asked| !asked.contains("case") && !asked.contains("journal"));
+        assert!(of_customers.clone().count() >= 6 && of_customers.clone().all(|asked| asked.contains("sys_updated_on>") || asked.contains("sys_updated_on=")), "nothing is read from the beginning: {asked:?}");
         // What the instance wrote with an earlier time than what was read is not missed.
         desk.advance(-60);
         desk.insert("customer_account", &[("number", "LATE"), ("name", "Late")]);
@@ -295,7 +298,7 @@ on_both! {
         let options = || Options::default().with("servicenow_url", &desk.url()).with("servicenow_user", servicenow::USER).with("servicenow_password", servicenow::PASSWORD);
         let second = TestPortal::second_with(portal, options()).await;
         until("it came by itself", || async { portal.count("SELECT count(*) FROM entitlements").await == 1 }).await;
-        assert_eq!(portal.count("SELECT count(*) FROM audit_events WHERE action = 'customer.import'").await, 1);
+        until("it is noted", || async { portal.count("SELECT count(*) FROM audit_events WHERE action = 'customer.import'").await == 1 }).await;
         second.stop().await;
         // With an instance that does not answer the portal serves all the same, and stops at once.
         desk.update("customer_account", &account, &[("name", "Acme SE")]);
@@ -402,4 +405,130 @@ async fn the_tests_instance_is_one_for_servicenows_own_client() {
     let output = output.await.unwrap();
     assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(desk.records("sn_customerservice_case").len(), 1);
+}
+
+/// A case of an account.
+fn case(desk: &ServiceNow, account: &str, subject: &str, more: &[(&str, &str)]) -> String {
+    let fields = [
+        ("account", account),
+        ("short_description", subject),
+        ("description", "It **breaks**"),
+        ("opened_at", "2026-11-01 10:00:00"),
+        ("state", "Open"),
+        ("priority", "2 - High"),
+    ];
+    desk.insert("sn_customerservice_case", &[&fields[..], more].concat())
+}
+
+fn with_desk(desk: &ServiceNow) -> Options {
+    let options = Options::default().with("servicenow_url", &desk.url()).with("servicenow_user", servicenow::USER);
+    options.with("servicenow_password", servicenow::PASSWORD).with("servicenow_minutes", "0")
+}
+
+/// Brings what is due, beside the server's own worker, until nothing is.
+async fn bring(portal: &TestPortal) {
+    let messenger = Messenger::open(&portal.portal, Patience { tries: 1, ..QUICK }).unwrap().unwrap();
+    until("nothing is due", || async {
+        outbox::deliver_due(&portal.portal, &messenger).await.expect("the outbox is read");
+        let now = portal.clock.now().0;
+        portal
+            .count(&format!("SELECT count(*) FROM outbox WHERE kind = 'desk' AND done_at IS NULL AND dead_at IS NULL AND due_at <= {now}"))
+            .await
+            == 0
+    })
+    .await;
+}
+
+/// The comments on cases, without the line by which the portal knows its own.
+fn comments(desk: &ServiceNow) -> Vec<String> {
+    let mut all = desk.records("sys_journal_field");
+    all.sort_by_key(|entry| (entry["sys_created_on"].clone(), entry["value"].clone()));
+    all.into_iter().map(|entry| entry["value"].split("\n\n[portal:").next().unwrap().to_owned()).collect()
+}
+
+on_both! {
+    async fn cases_and_their_comments_come_as_tickets_and_follow_the_desk(portal) {
+        let desk = ServiceNow::start().await;
+        let (account, contact) = acme(&desk);
+        let one = case(&desk, &account, "It does not start", &[("contact", &contact)]);
+        case(&desk, "", "Nobody's", &[]);
+        desk.update("sn_customerservice_case", &one, &[("comments", "We look into it")]);
+        desk.update("sn_customerservice_case", &one, &[("work_notes", "Do not tell")]);
+        let joined = joined(portal, &desk);
+        let (counts, refused) = take(portal, &joined, false).await.unwrap();
+        assert_eq!((counts.added["ticket"], counts.added["message"], refused.len()), (1, 1, 0), "{counts:?} {refused:?}");
+        let before = portal.snapshot(&["audit_events", "desk_leases", "desk_cursors"]).await;
+        for full in [false, true] {
+            let (counts, _) = take(portal, &joined, full).await.unwrap();
+            assert_eq!((totals(&counts)[0], totals(&counts)[1]), (0, 0), "{counts:?}");
+        }
+        assert_eq!(portal.snapshot(&["audit_events", "desk_leases", "desk_cursors"]).await, before);
+        let ada = portal.sign_up("ada").await;
+        let number = portal.text("SELECT number FROM tickets").await;
+        let page = ada.get(&format!("/organization/tickets/{number}")).await.is(200).says("We look into it").says("2 - High").never_says("Do not tell");
+        assert_eq!((page.heading().as_str(), number.starts_with("CS")), ("It does not start", true));
+        assert!(page.has_link(&format!("{}/csm?id=csm_ticket&table=sn_customerservice_case&sys_id={one}", desk.url())));
+        // The state follows, and the thread; whoever is concerned is told.
+        desk.advance(7200);
+        desk.update("sn_customerservice_case", &one, &[("state", "Resolved"), ("comments", "It is mended")]);
+        let (counts, _) = take(portal, &joined, false).await.unwrap();
+        assert_eq!((counts.added["message"], counts.changed["ticket"]), (1, 1), "{counts:?}");
+        ada.get(&format!("/organization/tickets/{number}")).await.is(200).says("It is mended").says("Resolved");
+        assert_eq!(portal.count("SELECT tickets FROM ticket_counts WHERE tickets > 0").await, 1);
+        assert_eq!(portal.text("SELECT stage FROM ticket_counts WHERE tickets > 0").await, "resolved");
+        // A case whose customer comes later comes with its comments.
+        let late = desk.insert("customer_account", &[("number", "ACCT9"), ("name", "")]);
+        let second = case(&desk, &late, "Later", &[]);
+        desk.update("sn_customerservice_case", &second, &[("comments", "The first")]);
+        take(portal, &joined, false).await.unwrap();
+        desk.advance(7200);
+        take(portal, &joined, false).await.unwrap();
+        assert_eq!(portal.count("SELECT count(*) FROM tickets").await, 1);
+        desk.update("customer_account", &late, &[("name", "Late")]);
+        let (counts, _) = take(portal, &joined, false).await.unwrap();
+        assert_eq!((counts.added["ticket"], counts.added["message"]), (1, 1), "{counts:?}");
+    }
+
+    async fn what_is_raised_and_written_here_is_there_once_whatever_happens(portal) {
+        let desk = ServiceNow::start().await;
+        let (account, contact) = acme(&desk);
+        let second = TestPortal::second_with(portal, with_desk(&desk)).await;
+        take(portal, &joined(portal, &desk), false).await.unwrap();
+        let ada = second.sign_up("ada").await;
+        // While it is away the ticket is there, and says that it is on its way.
+        desk.away(true);
+        let fields = [("subject", "It does not start"), ("description", "It **breaks**"), ("priority", "P2 - High")];
+        let page = ada.fill("/organization/tickets/new", "/do/raise_ticket", &fields).await.is(303).location().to_owned();
+        ada.fill(&page, "/do/reply_to_ticket", &[("body", "Still so")]).await.is(303);
+        until("it was tried", || async { second.count("SELECT count(*) FROM outbox WHERE kind = 'desk' AND last_error IS NOT NULL").await > 0 }).await;
+        assert_eq!(second.text("SELECT desk_state FROM tickets").await, "waiting");
+        // It is back: the answer to the new case is lost, and that to the comment.
+        desk.away(false);
+        desk.fail([Fault::Status(503, None), Fault::DoneAndLost, Fault::DoneAndLost, Fault::DoneAndLost, Fault::DoneAndLost, Fault::DoneAndLost]);
+        for _ in 0..12 {
+            second.clock.advance(60 * MINUTE);
+            bring(&second).await;
+        }
+        let cases = desk.records("sn_customerservice_case");
+        assert_eq!((cases.len(), comments(&desk)), (1, vec!["Ada Example: Still so".to_owned()]));
+        let case = &cases[0];
+        assert_eq!((&case["short_description"], &case["account"], &case["contact"], &case["priority"]), (&"It does not start".to_owned(), &account, &contact, &"2".to_owned()));
+        assert!(case["description"].contains("It **breaks**") && case["description"].contains("ada@example.com"));
+        assert_eq!(second.rows("SELECT number, desk_state, external_id FROM tickets").await, [[case["number"].as_str(), "there", case["sys_id"].as_str()]]);
+        // The link with the portal's own number still leads there.
+        ada.get(&page).await.is(200).says(&case["number"]).says("Still so");
+        // What comes back is known as the portal's own; what the desk says is new.
+        desk.update("sn_customerservice_case", &case["sys_id"], &[("comments", "We look into it")]);
+        take(portal, &joined(portal, &desk), false).await.unwrap();
+        take(portal, &joined(portal, &desk), true).await.unwrap();
+        assert_eq!(second.rows("SELECT side, body FROM ticket_messages ORDER BY at, id").await.len(), 2);
+        assert_eq!((second.count("SELECT count(*) FROM tickets").await, second.count("SELECT messages FROM tickets").await), (1, 2));
+        // Solved here: the desk is told, and its state follows.
+        let here = format!("/organization/tickets/{}", case["number"]);
+        ada.fill(&here, "/do/resolve_ticket", &[]).await.is(303);
+        until("the desk knows", || async { desk.records("sn_customerservice_case")[0]["state"] == "6" }).await;
+        until("all is there", || async { second.text("SELECT desk_state FROM tickets").await == "there" }).await;
+        assert_eq!(comments(&desk).len(), 3);
+        second.stop().await;
+    }
 }

@@ -48,6 +48,8 @@ pub enum Fault {
 }
 
 type Record = BTreeMap<String, String>;
+/// What is done between two requests.
+type Work = Box<dyn FnOnce(&ServiceNow) + Send>;
 
 #[derive(Default)]
 struct Inner {
@@ -62,7 +64,7 @@ struct Inner {
     /// Records that the user may not see: the instance leaves them out of pages that it does not fill up.
     hidden: Vec<String>,
     /// Done once before the n-th next list is answered.
-    between: VecDeque<(usize, Box<dyn FnOnce(&ServiceNow) + Send>)>,
+    between: VecDeque<(usize, Work)>,
     tokens: Vec<String>,
     away: bool,
     unordered: bool,
