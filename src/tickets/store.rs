@@ -271,8 +271,7 @@ pub async fn sent(db: &mut impl Connected, ticket: TicketId, message: MessageId,
 /// The database's.
 pub async fn post_of_desk(
     db: &mut impl Connected,
-    id: MessageId,
-    ticket: TicketId,
+    (id, ticket): (MessageId, TicketId),
     side: Side,
     author_name: &str,
     body: &str,
