@@ -132,6 +132,8 @@ actions!(
     ResumeOrganization = "organization.resume",
     /// An operator sent a mail on its way again that could not be delivered.
     RetryMail = "mail.retry",
+    /// A ticket was answered or changed at the desk elsewhere.
+    MirrorTicket = "ticket.mirror",
     /// Housekeeping that belongs to nobody.
     Maintain = "portal.maintain",
 );
@@ -158,6 +160,7 @@ impl Action {
             Self::AnswerTicket,
             Self::ChangeTicket,
             Self::NoteTicket,
+            Self::MirrorTicket,
         ];
         ["organization", "member", "invitation", "ticket"].contains(&self.kind()) && !own.contains(&self)
     }

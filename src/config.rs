@@ -9,7 +9,7 @@ use std::{
 
 use url::Url;
 
-use crate::{limits::Rate, logo::Logo, words::Email};
+use crate::{limits::Rate, logo::Logo, outgoing, words::Email};
 
 /// What an option is called in its three forms, and what it means.
 #[derive(Clone, Copy, Debug)]
@@ -112,6 +112,87 @@ fn colour(text: &str) -> Result<String, String> {
     }
 }
 
+fn instance(text: &str) -> Result<Url, String> {
+    let url = outgoing::address(text)?;
+    if url.path() == "/" && url.query().is_none() { Ok(url) } else { Err("it is an instance's address without a path".to_owned()) }
+}
+fn secret_file(path: &str) -> Result<String, String> {
+    let text = std::fs::read_to_string(path).map_err(|e| format!("{path}: {e}"))?;
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err(format!("{path} is empty")),
+        secret => Ok(secret.to_owned()),
+    }
+}
+fn webhook_secret(text: &str) -> Result<Vec<u8>, String> {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    let key = STANDARD.decode(text.strip_prefix("whsec_").unwrap_or(text)).unwrap_or_default();
+    if (24..=64).contains(&key.len()) {
+        Ok(key)
+    } else {
+        Err("it is whsec_ and 24 to 64 random bytes in Base64: make one with `echo whsec_$(openssl rand -base64 32)`".to_owned())
+    }
+}
+/// A table of ServiceNow's; none where empty.
+fn table(text: &str) -> Result<Option<String>, String> {
+    maybe(text, |name| {
+        if name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_') {
+            Ok(name.to_owned())
+        } else {
+            Err(format!("{name:?} is not a table's name"))
+        }
+    })
+}
+
+/// Which field of a record elsewhere is which of the portal's: pairs such as `domain=u_mail_domain`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fields(BTreeMap<String, String>);
+
+impl Fields {
+    /// Reads pairs separated by commas; what they do not name is as in `default`, which names all there are.
+    ///
+    /// # Errors
+    /// Where a name is none of the portal's, or the other side none of a field.
+    pub fn read(text: &str, default: &str) -> Result<Self, String> {
+        let pairs = |text: &str| -> Result<Vec<(String, String)>, String> {
+            let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
+            pairs
+                .map(|pair| {
+                    pair.split_once('=')
+                        .map(|(k, v)| (k.trim().to_owned(), v.trim().to_owned()))
+                        .ok_or_else(|| format!("{pair:?} is not like name=field"))
+                })
+                .collect()
+        };
+        let mut fields: BTreeMap<String, String> = pairs(default)?.into_iter().collect();
+        for (name, field) in pairs(text)? {
+            if !field.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '.') {
+                return Err(format!("{field:?} is not a field's name"));
+            }
+            let names = fields.keys().cloned().collect::<Vec<_>>().join(", ");
+            *fields.get_mut(&name).ok_or_else(|| format!("{name:?} is none of {names}"))? = field;
+        }
+        Ok(Self(fields))
+    }
+
+    /// The field that stands for one of the portal's; empty where there is none.
+    #[must_use]
+    pub fn get(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+
+    /// All that there are.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        self.0.values().map(String::as_str).filter(|field| !field.is_empty())
+    }
+}
+
+const ACCOUNT_FIELDS: &str = "number=number, name=name, administrator=primary_contact.email, domain=";
+const CONTACT_FIELDS: &str = "email=email, account=account, role=, active=active";
+const ENTITLEMENT_FIELDS: &str = "number=number, account=account, name=name, tier=, products=product.name, support_level=, start=start_date, end=end_date, units_total=total_units, units_left=remaining_units";
+
+const CASE_FIELDS: &str = "account=account, contact=contact, product=product.name, subject=short_description, description=description, priority=priority, state=state, department=assignment_group.name, category=category, opened=opened_at";
+const CASE_STATES: &str = "open=10, waiting=18, resolved=6, closed=3";
+
 options! {
     database_url: String = "DATABASE_URL", "sqlite:org-portal.db", "The database: `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/NAME`.", text, secret;
     listen: SocketAddr = "ORG_PORTAL_LISTEN", "127.0.0.1:3000", "The address and port to listen on.", parsed;
@@ -139,8 +220,28 @@ options! {
     invitation_rate: Rate = "ORG_PORTAL_INVITATION_RATE", "100/20", "Invitations sent by one organization.", parsed;
     invitation_recipient_rate: Rate = "ORG_PORTAL_INVITATION_RECIPIENT_RATE", "5/3600", "Invitations to one address, from whomever.", parsed;
     hashing_threads: usize = "ORG_PORTAL_HASHING_THREADS", "0", "Threads that hash passwords; 0 for one a processor.", |t| range(t, 0, 64).map(|n| usize::try_from(n).unwrap_or(0));
+    servicenow_url: Option<Url> = "ORG_PORTAL_SERVICENOW_URL", "", "The ServiceNow instance from which customers come, like `https://acme.service-now.com` (docs/servicenow.md).", |t| maybe(t, instance);
+    servicenow_user: String = "ORG_PORTAL_SERVICENOW_USER", "", "The user there as whom the portal asks.", text;
+    servicenow_password: String = "ORG_PORTAL_SERVICENOW_PASSWORD", "", "That user's password.", |t| Ok(t.to_owned()), secret;
+    servicenow_password_file: Option<String> = "ORG_PORTAL_SERVICENOW_PASSWORD_FILE", "", "A file that holds the password, in place of it.", |t| maybe(t, secret_file), secret;
+    servicenow_client_id: String = "ORG_PORTAL_SERVICENOW_CLIENT_ID", "", "With it and its secret the portal asks with a token (OAuth, client credentials) in place of user and password.", text;
+    servicenow_client_secret: String = "ORG_PORTAL_SERVICENOW_CLIENT_SECRET", "", "The secret of that client.", |t| Ok(t.to_owned()), secret;
+    servicenow_minutes: i64 = "ORG_PORTAL_SERVICENOW_MINUTES", "5", "So many minutes lie between two synchronizations by `serve`, where there is an instance; 0 for none by itself.", |t| range(t, 0, 10_080);
+    servicenow_accounts: Option<String> = "ORG_PORTAL_SERVICENOW_ACCOUNTS", "customer_account", "The table of accounts, each a customer.", table;
+    servicenow_account_fields: Fields = "ORG_PORTAL_SERVICENOW_ACCOUNT_FIELDS", ACCOUNT_FIELDS, "Which of its fields are which of a customer's; only those that differ need to be named. A field of a record that it refers to is written with a dot.", |t| Fields::read(t, ACCOUNT_FIELDS);
+    servicenow_contacts: Option<String> = "ORG_PORTAL_SERVICENOW_CONTACTS", "customer_contact", "The table of contacts, each one of a customer's people; none where empty.", table;
+    servicenow_contact_fields: Fields = "ORG_PORTAL_SERVICENOW_CONTACT_FIELDS", CONTACT_FIELDS, "Which of its fields are which of a person's.", |t| Fields::read(t, CONTACT_FIELDS);
+    servicenow_entitlements: Option<String> = "ORG_PORTAL_SERVICENOW_ENTITLEMENTS", "service_entitlement", "The table of entitlements; none where empty.", table;
+    servicenow_entitlement_fields: Fields = "ORG_PORTAL_SERVICENOW_ENTITLEMENT_FIELDS", ENTITLEMENT_FIELDS, "Which of its fields are which of an entitlement's.", |t| Fields::read(t, ENTITLEMENT_FIELDS);
     ticket_reopen_days: i64 = "ORG_PORTAL_TICKET_REOPEN_DAYS", "14", "For so many days after it was solved a reply opens a ticket again.", |t| range(t, 0, 3650);
     ticket_rate: Rate = "ORG_PORTAL_TICKET_RATE", "30/60", "Tickets and replies of one account.", parsed;
+    servicenow_cases: Option<String> = "ORG_PORTAL_SERVICENOW_CASES", "sn_customerservice_case", "The table of cases, each a ticket; where empty, tickets stay in the portal.", table;
+    servicenow_case_fields: Fields = "ORG_PORTAL_SERVICENOW_CASE_FIELDS", CASE_FIELDS, "Which of its fields are which of a ticket's.", |t| Fields::read(t, CASE_FIELDS);
+    servicenow_case_states: Fields = "ORG_PORTAL_SERVICENOW_CASE_STATES", CASE_STATES, "What a case's state is set to when its ticket comes to another stage in the portal; nothing where empty.", |t| Fields::read(t, CASE_STATES);
+    servicenow_case_url: String = "ORG_PORTAL_SERVICENOW_CASE_URL", "/csm?id=csm_ticket&table=sn_customerservice_case&sys_id={sys_id}", "Where customers see a case in the instance; empty where they do not.", text;
+    webhook_url: Option<Url> = "ORG_PORTAL_WEBHOOK_URL", "", "Where events are posted to, such as a ticket that was raised (docs/webhooks.md).", |t| maybe(t, outgoing::address);
+    webhook_secret: Option<Vec<u8>> = "ORG_PORTAL_WEBHOOK_SECRET", "", "The secret by which they are signed: `whsec_` and 24 to 64 random bytes in Base64.", |t| maybe(t, webhook_secret), secret;
+    webhook_seconds: i64 = "ORG_PORTAL_WEBHOOK_SECONDS", "15", "So many seconds the receiver may take for an answer.", |t| range(t, 1, 30);
     audit_days: i64 = "ORG_PORTAL_AUDIT_DAYS", "365", "For so many days the audit log is kept.", |t| range(t, 1, 36_500);
 }
 
@@ -198,6 +299,12 @@ impl Config {
         Some(1.05 / (luminance + 0.05))
     }
 
+    /// Whether tickets are answered at a desk elsewhere.
+    #[must_use]
+    pub fn has_desk(&self) -> bool {
+        self.servicenow_url.is_some() && self.servicenow_cases.is_some()
+    }
+
     /// The sender of mails.
     #[must_use]
     pub fn sender(&self) -> Option<lettre::message::Mailbox> {
@@ -218,6 +325,22 @@ impl Config {
             problems.push(
                 "ORG_PORTAL_TLS_CERT and ORG_PORTAL_TLS_KEY belong together: give both, or neither where a proxy does TLS.".to_owned(),
             );
+        }
+        if self.webhook_url.is_some() && self.webhook_secret.is_none() {
+            problems.push(
+                "ORG_PORTAL_WEBHOOK_URL needs ORG_PORTAL_WEBHOOK_SECRET: without a signature the receiver could not tell who posts."
+                    .to_owned(),
+            );
+        }
+        if self.servicenow_url.is_some() {
+            let (basic, token) = (!self.servicenow_user.is_empty(), !self.servicenow_client_id.is_empty());
+            if !basic && !token {
+                problems.push("ORG_PORTAL_SERVICENOW_URL needs a user and a password (ORG_PORTAL_SERVICENOW_USER, ORG_PORTAL_SERVICENOW_PASSWORD), or a client (ORG_PORTAL_SERVICENOW_CLIENT_ID, ORG_PORTAL_SERVICENOW_CLIENT_SECRET).".to_owned());
+            }
+            if self.servicenow_accounts.is_none() {
+                problems
+                    .push("ORG_PORTAL_SERVICENOW_ACCOUNTS names the table of accounts, without which there are no customers.".to_owned());
+            }
         }
         if self.tls_cert.is_some() && !self.secure() {
             problems.push("ORG_PORTAL_PUBLIC_URL must begin with https:// where the portal has a certificate.".to_owned());

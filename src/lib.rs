@@ -24,6 +24,9 @@ pub mod accounts;
 pub mod activity;
 /// Customers of the operator: imported, recreated as organizations, with entitlements and contacts.
 pub mod customers;
+/// The operator's desk elsewhere: ServiceNow, from which customers come.
+#[cfg(feature = "ssr")]
+pub mod desk;
 /// The first page after sign-in.
 pub mod getting_started;
 /// Invitations: sent, sent again, revoked, accepted, declined.
@@ -88,6 +91,9 @@ pub mod maintenance;
 /// What is to be done outside the database.
 #[cfg(feature = "ssr")]
 pub mod outbox;
+/// Requests to servers of others.
+#[cfg(feature = "ssr")]
+pub mod outgoing;
 /// Hashing and judging passwords.
 #[cfg(feature = "ssr")]
 pub mod passwords;
@@ -112,6 +118,9 @@ pub mod tls;
 /// A visit to a page: who, where, with what.
 #[cfg(feature = "ssr")]
 pub mod visit;
+/// Events that are posted to the operator's address, signed.
+#[cfg(feature = "ssr")]
+pub mod webhook;
 
 /// Hydrates the islands of the page.
 #[cfg(feature = "hydrate")]

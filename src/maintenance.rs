@@ -11,7 +11,7 @@ use crate::{
     live::changes,
     operator, outbox,
     portal::Portal,
-    sessions, sql, tickets,
+    sessions, sql, tickets, webhook,
     words::{DAY, MINUTE},
 };
 
@@ -47,6 +47,7 @@ pub async fn once(portal: &Portal) -> Result<(), Failure> {
     let mut tx = portal.db.begin().await?;
     forgotten += sql!(execute &mut tx, "DELETE FROM idempotency_keys WHERE created_at < $1", now.plus(-DAY))?;
     forgotten += outbox::forget(&mut tx, now.plus(-30 * DAY)).await?;
+    forgotten += webhook::forget(&mut tx, now.plus(-30 * DAY)).await?;
     forgotten += changes::forget(&mut tx, now.plus(-DAY)).await?;
     forgotten += operator::store::forget(&mut tx, now.plus(-portal.config.audit_days * DAY)).await?;
     forgotten += audit::forget(&mut tx, now.plus(-portal.config.audit_days * DAY)).await?;

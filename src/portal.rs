@@ -3,7 +3,6 @@
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -14,10 +13,11 @@ use crate::{
     db::{Conn, Connected, Db, Failure, Reader, Tx},
     form::Refusal,
     live::{changes, hub::Hub},
+    outbox,
     passwords::Hasher,
     secrets::{self, Random},
-    sql,
-    words::{OrganizationId, Timestamp},
+    sql, webhook,
+    words::{OrganizationId, TicketId, Timestamp},
 };
 
 /// What every use case needs. Cheap to clone.
@@ -36,8 +36,8 @@ pub struct Inner {
     pub random: Random,
     /// The pool that hashes passwords.
     pub hasher: Hasher,
-    /// Rings when there is something in the outbox.
-    pub outbox_bell: Notify,
+    /// Ring when there is something in the outbox.
+    pub bells: outbox::Bells,
     /// Tells open pages what changes.
     pub live: Hub,
     /// Everything that must end before the program may.
@@ -68,7 +68,7 @@ impl Portal {
             clock,
             random: Random,
             hasher,
-            outbox_bell: Notify::new(),
+            bells: outbox::Bells::default(),
             live: Hub::default(),
             tasks: TaskTracker::new(),
         }))
@@ -148,7 +148,7 @@ impl Portal {
             portal: self.clone(),
             caller: caller.clone(),
             action,
-            rings: false,
+            rings: Vec::new(),
             organization: None,
             shows_in: None,
             changes: Vec::new(),
@@ -171,12 +171,12 @@ impl Portal {
             let text = serde_json::to_string(&outcome).map_err(|e| Failure::Fault(e.to_string()))?;
             sql!(execute &mut unit, "UPDATE idempotency_keys SET outcome = $2 WHERE key_hash = $1", key.as_slice(), text)?;
         }
-        let (rings, changes) = (unit.rings, std::mem::take(&mut unit.changes));
+        let (rings, changes) = (std::mem::take(&mut unit.rings), std::mem::take(&mut unit.changes));
         // The last thing before the commit: others wait for the numbers.
         changes::write(&mut unit, self.random, now, &changes).await?;
         unit.tx.commit().await?;
-        if rings {
-            self.outbox_bell.notify_one();
+        for kind in rings {
+            self.bells.of(kind).notify_one();
         }
         if !changes.is_empty() {
             self.live.ring();
@@ -278,7 +278,7 @@ pub struct Unit {
     /// Who asks.
     pub caller: Caller,
     action: Action,
-    rings: bool,
+    rings: Vec<outbox::Kind>,
     organization: Option<OrganizationId>,
     shows_in: Option<OrganizationId>,
     changes: Vec<changes::New>,
@@ -318,7 +318,7 @@ impl Unit {
         audit::write(&mut self.tx, &caller, random, now, event).await
     }
 
-    /// Writes the unit's audit event, and tells open pages of it at the commit.
+    /// Writes the unit's audit event, and tells open pages and the operator's webhook of it at the commit.
     ///
     /// # Errors
     /// The database's.
@@ -340,6 +340,11 @@ impl Unit {
         let event = Event { action, organization: self.organization, objects, before, after, outcome: audit::SUCCESS };
         self.changes.extend(changes::of(&event, &self.caller, self.shows_in));
         let (caller, random, now) = (self.caller.clone(), self.portal.random, self.now);
+        let told = if self.portal.config.webhook_url.is_some() { webhook::of(&event, &caller, now) } else { Vec::new() };
+        for told in told {
+            outbox::put(&mut self.tx, random, now, outbox::Kind::Webhook, &told).await?;
+            self.rings.push(outbox::Kind::Webhook);
+        }
         audit::write(&mut self.tx, &caller, random, now, event).await
     }
 
@@ -349,14 +354,28 @@ impl Unit {
     /// The database's.
     pub async fn mail(&mut self, mail: &crate::mail::Mail) -> Result<(), Failure> {
         let (random, now) = (self.portal.random, self.now);
-        crate::outbox::put_mail(&mut self.tx, random, now, mail).await?;
-        self.rings = true;
+        let payload = serde_json::to_string(mail).map_err(|e| Failure::Fault(e.to_string()))?;
+        outbox::put(&mut self.tx, random, now, outbox::Kind::Mail, &payload).await?;
+        self.rings.push(outbox::Kind::Mail);
+        Ok(())
+    }
+
+    /// Brings what is new of a ticket to the desk elsewhere, after the commit; nothing where there is none.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn to_desk(&mut self, ticket: TicketId) -> Result<(), Failure> {
+        if self.portal.config.has_desk() {
+            let (random, now) = (self.portal.random, self.now);
+            outbox::put(&mut self.tx, random, now, outbox::Kind::Desk, &ticket.to_string()).await?;
+            self.rings.push(outbox::Kind::Desk);
+        }
         Ok(())
     }
 
     /// Rings for what is to be done outside the database and is due again, at the commit.
-    pub(crate) fn ring(&mut self) {
-        self.rings = true;
+    pub(crate) fn ring(&mut self, kind: outbox::Kind) {
+        self.rings.push(kind);
     }
 
     /// A new identifier.

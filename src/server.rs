@@ -23,13 +23,17 @@ use crate::{
     actor::{ActorKind, Caller, Origin},
     config::Config,
     connections::Capped,
+    desk::mirror::Messenger,
     form::{Drawn, Refusal},
     live,
     mail::Transport,
+    outbox,
+    outgoing::Patience,
     portal::Portal,
     routes::Routes,
     sessions::actions as sessions,
     tls::Tls,
+    webhook::Webhook,
 };
 
 /// How long a request may take from its first byte to its answer.
@@ -89,6 +93,13 @@ pub async fn start(portal: Portal, transport: Transport) -> Result<Running, Stri
     let stop = CancellationToken::new();
     portal.tasks.spawn(crate::mail::run(portal.clone(), transport, stop.clone()));
     portal.tasks.spawn(crate::maintenance::run(portal.clone(), stop.clone()));
+    if let Some(webhook) = Webhook::open(&portal.config)? {
+        portal.tasks.spawn(outbox::run(portal.clone(), webhook, stop.clone()));
+    }
+    if let Some(courier) = Messenger::open(&portal, Patience { tries: 1, ..Patience::default() })? {
+        portal.tasks.spawn(outbox::run(portal.clone(), courier, stop.clone()));
+    }
+    portal.tasks.spawn(crate::desk::sync::run(portal.clone(), stop.clone()));
     portal.tasks.spawn(live::hub::run(portal.clone(), stop.clone()));
     let app = app(&portal)?;
     let handle = axum_server::Handle::new();

@@ -56,6 +56,7 @@ const OWNERS: &[Owner] = &[
             ("credentials", "whether that password is still the one that was printed"),
         ],
     ),
+    ("desk::store", &["desk_cursors", "desk_refused", "desk_leases"], &[]),
     (
         "tickets::store",
         &[
@@ -76,6 +77,7 @@ const OWNERS: &[Owner] = &[
     ),
     ("audit", &["audit_events"], &[]),
     ("outbox", &["outbox"], &[]),
+    ("webhook", &["webhook_deliveries"], &[]),
     ("limits", &["limits"], &[]),
     ("live::changes", &["changes", "change_head"], &[]),
     ("portal", &["idempotency_keys"], &[]),

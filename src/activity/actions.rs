@@ -210,6 +210,12 @@ fn pieces(row: &Row, reader: Reader) -> Vec<Piece> {
         Action::ResumeOrganization => {
             vec![verb("opened the organization again:", "open the organization again:"), named("organization", "one that is not there")]
         }
+        Action::RetryMail if state(&before, "kind") == "webhook" => {
+            vec![verb("sent an event on its way again", "send an event on its way again")]
+        }
+        Action::RetryMail if state(&before, "kind") == "desk" => {
+            vec![verb("sent a ticket on its way again", "send a ticket on its way again")]
+        }
         Action::RetryMail => vec![verb("sent a mail on its way again to", "send a mail on its way again to"), address()],
         Action::Maintain => vec![words("kept house")],
         Action::AddOrganization => vec![verb("added the organization", "add the organization"), named("organization", "")],
@@ -232,6 +238,7 @@ fn pieces(row: &Row, reader: Reader) -> Vec<Piece> {
         Action::RemoveMember => vec![verb("removed", "remove"), member()],
         Action::LeaveOrganization => vec![verb("left the organization", "leave the organization")],
         Action::RaiseTicket => vec![verb("raised the ticket", "raise a ticket"), named("ticket", "")],
+        Action::MirrorTicket => vec![words("brought news from support about the ticket"), named("ticket", "")],
         Action::ReplyToTicket => vec![verb("replied to the ticket", "reply to the ticket"), named("ticket", "")],
         Action::ReopenTicket => vec![verb("reopened the ticket", "reopen the ticket"), named("ticket", "")],
         Action::AnswerTicket => vec![verb("replied to the ticket", "reply to the ticket"), named("ticket", "")],

@@ -2,8 +2,13 @@ use crate::{
     clock::Clock,
     config::Config,
     db::{Db, Pending},
+    desk::{client::Client, model, store as desk, sync},
     mail::Transport,
-    outbox, tls,
+    outbox,
+    outgoing::Patience,
+    secrets::Random,
+    tls,
+    words::Timestamp,
 };
 
 /// Looks at a deployment and says what is wrong and what to do.
@@ -56,11 +61,48 @@ pub async fn run(config: &Config) -> Result<(), String> {
             {
                 say(
                     dead == 0,
-                    &format!("Mails: {waiting} wait, {dead} could not be delivered."),
-                    "Look at Outbox in the operators' console, which can send them again, and at the mail server's log.",
+                    &format!("Mails and events: {waiting} wait, {dead} could not be delivered."),
+                    "Look at Outbox in the operators' console, which can send them again, and at the log of the mail server or the receiver.",
+                );
+            }
+            if config.servicenow_url.is_some()
+                && let Ok(mut reader) = db.read().await
+                && let (Ok(lease), Ok(refused)) = (desk::lease(&mut reader, sync::WORK).await, desk::count_refused(&mut reader).await)
+            {
+                let last = lease.as_ref().and_then(|lease| lease.ended_at).map_or_else(|| "never".to_owned(), Timestamp::date_time);
+                let error = lease.map(|lease| lease.error).unwrap_or_default();
+                say(
+                    error.is_empty(),
+                    &format!("ServiceNow was last read: {last}{}{error}.", if error.is_empty() { "" } else { ", not to its end: " }),
+                    "Look at the instance, at the user's rights there (docs/servicenow.md), and at the log.",
+                );
+                say(
+                    refused == 0,
+                    &format!("{refused} of its records are refused."),
+                    "Look at reason in the table desk_refused, and mend the records in ServiceNow.",
                 );
             }
             db.close().await;
+        }
+    }
+    match Client::open(config, Patience::default(), Clock::system(), Random) {
+        Ok(None) => {}
+        Err(error) => say(false, &format!("ServiceNow cannot be asked: {error}"), "Set ORG_PORTAL_SERVICENOW_URL."),
+        Ok(Some(client)) => {
+            for source in model::sources(config) {
+                match client.page(&source, "ORDERBYsys_updated_on^ORDERBYsys_id", 0, 1).await {
+                    Ok(page) => say(
+                        !page.rows.is_empty(),
+                        &format!("ServiceNow gives {} of {}.", if page.rows.is_empty() { "no record" } else { "records" }, source.table),
+                        "The table is empty, or the user may not read it: ServiceNow does not say which (docs/servicenow.md).",
+                    ),
+                    Err(error) => say(
+                        false,
+                        &format!("ServiceNow does not give {}: {error}", source.table),
+                        "Check ORG_PORTAL_SERVICENOW_URL, the user and the password there, and the user's rights (docs/servicenow.md).",
+                    ),
+                }
+            }
         }
     }
     match Transport::open(config) {

@@ -50,7 +50,7 @@ pub fn run() -> u8 {
             "serve" => serve::run(config).await,
             "migrate" => migrate(&config).await,
             "generate" => generate::run(&config, options).await,
-            "import" => import::run(&config, options).await,
+            "import" => import::run(&config, under, options).await,
             "customer" => customer::run(&config, under, options).await,
             "operator" => operator::run(&config, under, options).await,
             _ => doctor::run(&config).await,

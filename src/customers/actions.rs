@@ -1,5 +1,7 @@
 //! The use cases of customers.
 
+use std::collections::HashSet;
+
 use serde_json::json;
 
 use super::{
@@ -281,13 +283,26 @@ pub async fn contacts_of(db: &mut impl Connected, customer: CustomerId) -> Resul
 /// 503, 500.
 pub async fn import(portal: &Portal, records: Vec<Record>) -> Result<Vec<Outcome>, Refusal> {
     portal
-        .write(&Caller::system(), Action::ImportCustomers, records, |unit, records| {
-            Box::pin(async move {
-                let (random, now) = (unit.portal.random, unit.now);
-                Plan::make(unit, records, None, random, now).await?.write(unit).await
-            })
-        })
+        .write(&Caller::system(), Action::ImportCustomers, records, |unit, records| Box::pin(async move { put(unit, records).await }))
         .await
+}
+
+/// Puts records in, in a unit of the portal's own that does more than that. Gives what came of each. A key may be there more
+/// than once: what is said of it later is a change.
+///
+/// # Errors
+/// 403 for whoever comes from elsewhere; the database's.
+pub async fn put(unit: &mut Unit, records: &[Record]) -> Result<Vec<Outcome>, Failure> {
+    let (random, now) = (unit.portal.random, unit.now);
+    let (mut outcomes, mut rest) = (Vec::with_capacity(records.len()), records);
+    while !rest.is_empty() {
+        let mut seen = HashSet::new();
+        let first = rest.iter().take_while(|record| seen.insert((record.kind(), record.key()))).count();
+        let (first, later) = rest.split_at(first);
+        outcomes.extend(Plan::make(unit, first, None, random, now).await?.write(unit).await?);
+        rest = later;
+    }
+    Ok(outcomes)
 }
 
 /// Says what an import of these records would come to, behind the records that were rehearsed before, and writes nothing.

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -524,6 +526,38 @@ pub enum Outcome {
     Unchanged,
     /// It was not taken: which field, and why.
     Refused(String, String),
+}
+
+/// What came of the records of an import, by kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// New ones.
+    pub added: BTreeMap<&'static str, u64>,
+    /// Those that are otherwise than before.
+    pub changed: BTreeMap<&'static str, u64>,
+    /// Those that are as before.
+    pub unchanged: BTreeMap<&'static str, u64>,
+    /// Those that were not taken.
+    pub refused: BTreeMap<&'static str, u64>,
+}
+
+impl Counts {
+    /// Each of them with its title.
+    #[must_use]
+    pub const fn each(&self) -> [(&'static str, &BTreeMap<&'static str, u64>); 4] {
+        [("added", &self.added), ("changed", &self.changed), ("unchanged", &self.unchanged), ("refused", &self.refused)]
+    }
+
+    /// Counts one.
+    pub fn count(&mut self, kind: &'static str, outcome: &Outcome) {
+        let counts = match outcome {
+            Outcome::Added => &mut self.added,
+            Outcome::Changed => &mut self.changed,
+            Outcome::Unchanged => &mut self.unchanged,
+            Outcome::Refused(..) => &mut self.refused,
+        };
+        *counts.entry(kind).or_default() += 1;
+    }
 }
 
 /// How an account stands to the customer that its address belongs to, where it has no organization.

@@ -161,7 +161,7 @@ impl Notice {
         (Self::AccountUnlocked, "account-unlocked", "The account is unlocked."),
         (Self::OrganizationSuspended, "organization-suspended", "The organization is suspended."),
         (Self::OrganizationResumed, "organization-resumed", "The organization is open again."),
-        (Self::MailRetried, "mail-retried", "The mail is on its way again."),
+        (Self::MailRetried, "mail-retried", "It is on its way again."),
         (Self::ThemeChosen, "theme", "The theme is set."),
     ];
 

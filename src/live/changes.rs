@@ -94,6 +94,7 @@ pub fn of(event: &Event, caller: &Caller, shows_in: Option<OrganizationId>) -> V
         Action::LeaveOrganization => (format!("{members} left"), String::new()),
         // Not all members may see it: only whoever raised it is told in words.
         Action::RaiseTicket | Action::ReopenTicket => (String::new(), String::new()),
+        Action::MirrorTicket => (String::new(), format!("Support answered {tickets}")),
         // The staff's pages alone show it.
         Action::NoteTicket => (String::new(), String::new()),
         Action::ChangeTicket => match after("state") {

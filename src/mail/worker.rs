@@ -5,35 +5,18 @@ use tokio_util::sync::CancellationToken;
 use super::{Mail, Rendered, Transport, TransportError};
 use crate::{
     db::{Connected, Failure},
-    outbox::{self, Claimed},
+    outbox::{self, Claimed, Courier, Failed, Kind},
     portal::Portal,
     sql,
-    words::{SECOND, Timestamp},
+    words::Timestamp,
 };
 
 /// How long one mail may take to leave.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// Delivers mails until it is told to stop: when the outbox rings, and when a row falls due.
+/// Delivers mails until it is told to stop.
 pub async fn run(portal: Portal, transport: Transport, stop: CancellationToken) {
-    loop {
-        let pause = match deliver_due(&portal, &transport).await {
-            Ok(Some(due)) => {
-                let micros = (due.0 - portal.clock.now().0).clamp(0, 30 * SECOND);
-                Duration::from_micros(u64::try_from(micros).unwrap_or(0)).max(Duration::from_millis(50))
-            }
-            Ok(None) => Duration::from_secs(30),
-            Err(error) => {
-                tracing::warn!(?error, "the outbox cannot be read");
-                Duration::from_secs(2)
-            }
-        };
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = portal.outbox_bell.notified() => {}
-            () = tokio::time::sleep(pause) => {}
-        }
-    }
+    outbox::run(portal, transport, stop).await;
 }
 
 /// Delivers every mail that is due now; tells when the next one is.
@@ -41,23 +24,14 @@ pub async fn run(portal: Portal, transport: Transport, stop: CancellationToken) 
 /// # Errors
 /// The database's.
 pub async fn deliver_due(portal: &Portal, transport: &Transport) -> Result<Option<Timestamp>, Failure> {
-    loop {
-        let now = portal.clock.now();
-        // Looking costs no write; only what is due is claimed.
-        match outbox::next_due(&mut portal.read().await?).await? {
-            Some(due) if due <= now => {}
-            next => return Ok(next),
-        }
-        let mut tx = portal.db.begin().await?;
-        let rows = outbox::claim(&mut tx, now).await?;
-        tx.commit().await?;
-        if rows.is_empty() {
-            // Somebody else holds what is due; look again when the lease may have ended.
-            return Ok(Some(now.plus(SECOND)));
-        }
-        for row in rows {
-            deliver(portal, transport, &row).await?;
-        }
+    outbox::deliver_due(portal, transport).await
+}
+
+impl Courier for Transport {
+    const KIND: Kind = Kind::Mail;
+
+    async fn deliver(&self, portal: &Portal, row: &Claimed) -> Result<(), Failure> {
+        deliver(portal, self, row).await
     }
 }
 
@@ -87,7 +61,8 @@ async fn deliver(portal: &Portal, transport: &Transport, row: &Claimed) -> Resul
             metrics::counter!("org_portal_mails_total", "outcome" => "sent").increment(1);
         }
         Err(error) => {
-            let dead = outbox::failed(&mut tx, row, now, &error.to_string(), matches!(error, TransportError::Hopeless(_))).await?;
+            let hopeless = matches!(error, TransportError::Hopeless(_));
+            let dead = outbox::failed(&mut tx, row, now, &Failed { error: error.to_string(), hopeless, wait: None }).await?;
             metrics::counter!("org_portal_mails_total", "outcome" => if dead { "dead" } else { "failed" }).increment(1);
             tracing::warn!(%error, id = %row.id, attempt = row.attempts, dead, "a mail did not leave");
         }

@@ -13,7 +13,7 @@ use crate::{
     guard,
     mail::Mail,
     organizations::store as organizations,
-    outbox,
+    outbox::{self, Kind},
     portal::{Portal, Unit},
     sessions::actions as sessions,
     words::{AccountId, DAY, Email, FirstName, LastName, OrganizationId, Timestamp},
@@ -246,7 +246,7 @@ async fn close(
         .await
 }
 
-/// Sends a mail on its way again that was given up: it is tried as often as a new one.
+/// Sends a mail, an event or a ticket on its way again that was given up: it is tried as often as a new one.
 ///
 /// # Errors
 /// 401, 404 where it is not given up, 422, 429.
@@ -262,9 +262,13 @@ pub async fn retry(portal: &Portal, caller: &Caller, form: ActForm) -> Result<()
                 if !outbox::retry(unit, &operator, mail, now).await? {
                     return Err(Refusal::NotFound.into());
                 }
-                unit.ring();
-                unit.audit(vec![Object::new("address", "", recipient(&row.payload))], json!({ "error": row.last_error }), json!(null))
-                    .await?;
+                let kind = row.kind();
+                unit.ring(kind);
+                let objects = match kind {
+                    Kind::Mail => vec![Object::new("address", "", recipient(&row.payload))],
+                    Kind::Webhook | Kind::Desk => Vec::new(),
+                };
+                unit.audit(objects, json!({ "kind": kind.name(), "error": row.last_error }), json!(null)).await?;
                 Ok(())
             })
         })
@@ -330,15 +334,17 @@ pub async fn organization(db: &mut impl Connected, id: &str) -> Result<organizat
     Ok(organizations::listed(db, id).await?.ok_or(Refusal::NotFound)?)
 }
 
-/// A mail that was given up, as operators see it: of what it says, the subject alone, because the rest may hold the secret
-/// of a link.
+/// What was given up of what was to leave, as operators see it: of what a mail says, the subject alone, because the rest may
+/// hold the secret of a link.
 #[derive(Clone, Debug)]
 pub struct Letter {
     /// Its row.
     pub id: Uuid,
-    /// To whom.
+    /// What it is.
+    pub kind: Kind,
+    /// A mail's recipient; else empty.
     pub to: String,
-    /// The subject.
+    /// A mail's subject; else empty.
     pub subject: String,
     /// When it was to be sent first.
     pub created_at: Timestamp,
@@ -353,10 +359,12 @@ pub struct Letter {
 /// A row of the outbox as a letter.
 #[must_use]
 pub fn letter(portal: &Portal, row: outbox::Dead) -> Letter {
-    let mail = serde_json::from_str::<Mail>(&row.payload).ok();
+    let kind = row.kind();
+    let mail = (kind == Kind::Mail).then(|| serde_json::from_str::<Mail>(&row.payload).ok()).flatten();
     let subject = mail.as_ref().and_then(|mail| mail.message.render(&portal.config).ok()).map(|rendered| rendered.subject);
     Letter {
         id: row.id,
+        kind,
         to: mail.map(|mail| mail.to.to_string()).unwrap_or_default(),
         subject: subject.unwrap_or_default(),
         created_at: row.created_at,

@@ -16,6 +16,7 @@ use crate::{
     list::{ListQuery, Listed, MAX_SEARCH, thousands},
     members::store::Row as Member,
     organizations::store::Listed as Organization,
+    outbox::Kind,
     ui::{Ago, Checked, Date, ErrorSummary, Hidden, Icon, LocalTimes, Moment, TextField, icons, list},
     words::{Email, Timestamp},
 };
@@ -206,8 +207,8 @@ pub fn overview(waiting: i64, dead: i64, last: Option<Import>) -> AnyView {
             <h2 id="state">"How things stand"</h2>
             <div class="card">
                 <dl class="facts" data-region="facts">
-                    <div><dt>"Mails that did not leave"</dt><dd>{mails}</dd></div>
-                    <div><dt>"Mails that wait"</dt><dd>{thousands(waiting)}</dd></div>
+                    <div><dt>"Mails and events that did not leave"</dt><dd>{mails}</dd></div>
+                    <div><dt>"Mails and events that wait"</dt><dd>{thousands(waiting)}</dd></div>
                     <div><dt>"Last import"</dt><dd>{import}</dd></div>
                     <div><dt>"Locked accounts"</dt><dd><a href=format!("{ACCOUNTS}?state=locked")>"Show them"</a></dd></div>
                     <div><dt>"Suspended organizations"</dt><dd><a href=format!("{ORGANIZATIONS}?state=suspended")>"Show them"</a></dd></div>
@@ -838,15 +839,15 @@ pub fn import(import: Import, refusals: &str) -> AnyView {
 #[must_use]
 pub fn outbox(page: Listed<Letter>, query: &ListQuery, waiting: i64) -> AnyView {
     let content = if page.rows.is_empty() {
-        empty(icons::MAIL, "Every mail left", "Nothing was given up within the last 30 days.", None)
+        empty(icons::MAIL, "Everything left", "Nothing was given up within the last 30 days.", None)
     } else {
         let since = list::heads(OUTBOX, &page, query, &[("since", "Given up")]);
-        let heads = view! { {column("Recipient")}{column("Subject")}{column("Attempts")}{column("Last error")}{since} }.into_any();
-        let pager = list::pager(OUTBOX, &page, query, "Pages of mails");
+        let heads = view! { {column("What")}{column("Subject")}{column("Attempts")}{column("Last error")}{since} }.into_any();
+        let pager = list::pager(OUTBOX, &page, query, "Pages of what did not leave");
         let rows = page.rows.into_iter().map(|row| {
             view! {
                 <tr role="row" data-key=row.id.to_string()>
-                    <th scope="row" role="rowheader" class="break"><a href=format!("{OUTBOX}/{}", row.id)><bdi>{known(row.to)}</bdi></a></th>
+                    <th scope="row" role="rowheader" class="break"><a href=format!("{OUTBOX}/{}", row.id)>{headed(row.kind, row.to)}</a></th>
                     <td role="cell" class="break" data-label="Subject"><bdi>{row.subject}</bdi></td>
                     <td role="cell" data-label="Attempts">{thousands(row.attempts)}</td>
                     <td role="cell" class="break" data-label="Last error"><bdi>{row.error}</bdi></td>
@@ -855,30 +856,37 @@ pub fn outbox(page: Listed<Letter>, query: &ListQuery, waiting: i64) -> AnyView 
             }
             .into_any()
         });
-        table("Mails that did not leave", heads, rows.collect(), pager)
+        table("What did not leave", heads, rows.collect(), pager)
     };
     view! {
         {top(OUTBOX, "Outbox")}
-        <p class="hint">{format!("Mails that could not be delivered. {} wait for their turn.", thousands(waiting))}</p>
+        <p class="hint">{format!("What could not be delivered: mails, events for the webhook, tickets for the desk. {} wait for their turn.", thousands(waiting))}</p>
         <div class="section" data-region="rows">{content}</div>
         <LocalTimes/>
     }
     .into_any()
 }
 
-fn known(to: String) -> String {
-    if to.is_empty() { "Unknown".to_owned() } else { to }
+/// What something is that was to leave.
+fn headed(kind: Kind, to: String) -> AnyView {
+    match kind {
+        Kind::Mail if to.is_empty() => "Mail to Unknown".into_any(),
+        Kind::Mail => view! { "Mail to " <bdi>{to}</bdi> }.into_any(),
+        Kind::Webhook => "Event to the webhook".into_any(),
+        Kind::Desk => "Ticket to the desk".into_any(),
+    }
 }
 
-/// A mail that did not leave.
+/// A mail, an event or a ticket that did not leave.
 #[must_use]
 pub fn letter(letter: Letter, forms: Forms) -> AnyView {
+    let subject = (letter.kind == Kind::Mail).then(|| view! { <div><dt>"Subject"</dt><dd><bdi>{letter.subject}</bdi></dd></div> });
     let retry = act("/do/retry_mail", letter.id.to_string(), "Send again", "button primary", &forms);
     view! {
-        <header class="page-head"><div><p class="kicker"><a href=OUTBOX>"Outbox"</a></p><h1>"Mail to " <bdi>{known(letter.to)}</bdi></h1></div></header>
+        <header class="page-head"><div><p class="kicker"><a href=OUTBOX>"Outbox"</a></p><h1>{headed(letter.kind, letter.to)}</h1></div></header>
         <div class="card">
             <dl class="facts">
-                <div><dt>"Subject"</dt><dd><bdi>{letter.subject}</bdi></dd></div>
+                {subject}
                 <div><dt>"Written"</dt><dd><Moment at=letter.created_at/></dd></div>
                 <div><dt>"Given up"</dt><dd><Moment at=letter.dead_at/></dd></div>
                 <div><dt>"Attempts"</dt><dd>{thousands(letter.attempts)}</dd></div>

@@ -259,5 +259,5 @@ pub async fn letter(visit: &Visit) -> Result<Answer, Failure> {
     let id = id(visit).parse().map_err(|_| Refusal::NotFound)?;
     let row = letters::dead(&mut visit.portal.read().await?, id).await?.ok_or(Refusal::NotFound)?;
     let (letter, forms) = (actions::letter(&visit.portal, row), forms(visit, "retry_mail").await?);
-    Ok(Page::narrow("Mail", move || pages::letter(letter, forms)).with_islands().into())
+    Ok(Page::narrow("Outbox", move || pages::letter(letter, forms)).with_islands().into())
 }

@@ -136,7 +136,13 @@ fn sum(counted: &[Counted]) -> Summary {
 
 /// A ticket that a member may see.
 async fn find(db: &mut impl Connected, membership: &Membership, actor: &Actor, number: &str) -> Result<Ticket, Failure> {
-    let ticket = store::by_number(db, number).await?.ok_or(Refusal::NotFound)?;
+    let ticket = match store::by_number(db, number).await? {
+        Some(ticket) => ticket,
+        None => {
+            let (number,) = store::number_of_former(db, number).await?.ok_or(Refusal::NotFound)?;
+            store::by_number(db, &number).await?.ok_or(Refusal::NotFound)?
+        }
+    };
     let seen = match own(membership, actor) {
         Some(key) => ticket.requester_key == key,
         None => true,
@@ -278,12 +284,14 @@ pub async fn raise(portal: &Portal, caller: &Caller, form: TicketForm) -> Result
                     subject: &new.subject,
                     description: &new.description,
                     priority: new.priority,
+                    waits: unit.portal.config.has_desk(),
                 };
                 store::insert(unit, &grant, &ticket, now).await?;
                 attach(unit, &grant, &new.attachments, actor.account, id, None).await?;
                 let told = Told { number: &number, subject: &new.subject, body: &new.description };
                 told.staff(unit, &grant.membership, None, format!("{} raised a ticket", actor.name())).await?;
                 told.person(unit, &actor.email, "We have your ticket".to_owned()).await?;
+                unit.to_desk(id).await?;
                 unit.audit(about(id, &number, &new.subject, None), json!(null), json!({ "priority": new.priority })).await?;
                 Ok(number)
             })
@@ -390,6 +398,10 @@ pub async fn post(
     let name = actor.name();
     let message = NewMessage { id, ticket: ticket.row.id, event, side, author: actor.account, author_name: &name, body };
     store::post(unit, authority, message, now).await?;
+    if unit.portal.config.has_desk() {
+        store::set_desk_state(unit, ticket.row.id, "waiting").await?;
+        unit.to_desk(ticket.row.id).await?;
+    }
     Ok(id)
 }
 

@@ -224,6 +224,188 @@ pub async fn by_number(db: &mut impl Connected, number: &str) -> Result<Option<T
         FROM tickets WHERE number = $1", number)
 }
 
+/// A ticket by the number that the portal gave it, before the desk gave it another.
+///
+/// # Errors
+/// The database's.
+pub async fn number_of_former(db: &mut impl Connected, former: &str) -> Result<Option<(String,)>, sqlx::Error> {
+    sql!(optional as (String,), db, "SELECT number FROM tickets WHERE former_number = $1", former)
+}
+
+/// How a ticket stands to the desk elsewhere.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct AtDesk {
+    /// The ticket.
+    pub id: TicketId,
+    /// Its number.
+    pub number: String,
+    /// Its identifier there; none before it is there.
+    pub external_id: Option<String>,
+    /// When it was raised.
+    pub created_at: Timestamp,
+}
+
+/// How a ticket stands to the desk.
+///
+/// # Errors
+/// The database's.
+pub async fn at_desk(db: &mut impl Connected, id: TicketId) -> Result<Option<AtDesk>, sqlx::Error> {
+    sql!(optional as AtDesk, db, "SELECT id, number, external_id, created_at FROM tickets WHERE id = $1", id)
+}
+
+/// The ticket that a case of the desk is.
+///
+/// # Errors
+/// The database's.
+pub async fn by_external(db: &mut impl Connected, external_id: &str) -> Result<Option<AtDesk>, sqlx::Error> {
+    sql!(optional as AtDesk, db, "SELECT id, number, external_id, created_at FROM tickets WHERE external_id = $1", external_id)
+}
+
+/// Notes that a ticket of the portal's is at the desk, under the desk's number. Links with the portal's still lead to it.
+///
+/// # Errors
+/// The database's; a unique violation where another ticket has the number.
+pub async fn arrive(db: &mut impl Connected, id: TicketId, external_id: &str, number: &str, url: &str) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE tickets SET external_id = $2, former_number = number, number = $3, search_key = $4 || search_key, url = $5 WHERE id = $1 AND external_id IS NULL",
+        id, external_id, number, format!("{}\n", fold(number)), url)?;
+    Ok(())
+}
+
+/// Notes that something of a ticket is on its way to the desk, or that everything is there.
+///
+/// # Errors
+/// The database's.
+pub async fn set_desk_state(db: &mut impl Connected, id: TicketId, state: &str) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE tickets SET desk_state = $2 WHERE id = $1 AND desk_state <> $2", id, state)?;
+    Ok(())
+}
+
+/// What was written here and is not at the desk, the oldest first, so many as are brought at once.
+///
+/// # Errors
+/// The database's.
+pub async fn unsent(db: &mut impl Connected, ticket: TicketId) -> Result<Vec<Message>, sqlx::Error> {
+    sql!(
+        all as Message,
+        db,
+        "SELECT id, kind, side, author_name, body, at FROM ticket_messages WHERE ticket_id = $1 AND external_id IS NULL AND author_id IS NOT NULL ORDER BY at, id LIMIT 20",
+        ticket
+    )
+}
+
+/// Notes under what a message of the portal's is at the desk.
+///
+/// # Errors
+/// The database's.
+pub async fn sent(db: &mut impl Connected, ticket: TicketId, message: MessageId, external_id: &str) -> Result<u64, sqlx::Error> {
+    sql!(execute db, "UPDATE ticket_messages SET external_id = $3 WHERE ticket_id = $1 AND id = $2 AND external_id IS NULL", ticket, message, external_id)
+}
+
+/// Posts a message of the desk's; whether it is new.
+///
+/// # Errors
+/// The database's.
+pub async fn post_of_desk(
+    db: &mut impl Connected,
+    (id, ticket): (MessageId, TicketId),
+    side: Side,
+    author_name: &str,
+    body: &str,
+    at: Timestamp,
+    external_id: &str,
+) -> Result<bool, sqlx::Error> {
+    let new = sql!(execute db, "INSERT INTO ticket_messages (id, ticket_id, kind, side, author_name, body, at, external_id) VALUES ($1, $2, 'reply', $3, $4, $5, $6, $7) ON CONFLICT (ticket_id, external_id) DO NOTHING",
+        id, ticket, side.name(), author_name, body, at, external_id)?;
+    if new == 1 {
+        sql!(execute db, "UPDATE tickets SET messages = messages + 1, updated_at = CASE WHEN updated_at < $2 THEN $2 ELSE updated_at END WHERE id = $1", ticket, at)?;
+    }
+    Ok(new == 1)
+}
+
+/// A case of the desk as a ticket.
+#[derive(Clone, Debug, Default)]
+pub struct OfDesk {
+    /// Its identifier there.
+    pub external_id: String,
+    /// Its number there.
+    pub number: String,
+    /// Who asks, by name; may be empty.
+    pub requester_name: String,
+    /// By address; may be empty.
+    pub requester_email: String,
+    /// What it is about.
+    pub product: String,
+    /// In one line.
+    pub subject: String,
+    /// Markdown.
+    pub description: String,
+    /// In the desk's words.
+    pub priority: String,
+    /// In the desk's words.
+    pub state: String,
+    /// May be empty.
+    pub department: String,
+    /// May be empty.
+    pub category: String,
+    /// Where it stands there; may be empty.
+    pub url: String,
+}
+
+/// Writes a case of the desk as a ticket of a customer's, and counts it.
+///
+/// # Errors
+/// The database's.
+pub async fn insert_of_desk(
+    db: &mut impl Connected,
+    id: TicketId,
+    customer: CustomerId,
+    new: &OfDesk,
+    created_at: Timestamp,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let (rank, stage) = (super::rank(&new.priority), Stage::of_state(&new.state));
+    sql!(execute db, "INSERT INTO tickets (id, number, customer_id, owner_id, requester_name, requester_name_key, requester_email, requester_key,
+        product, subject, subject_key, search_key, description, priority, priority_rank, state, stage, department, category, url, source, external_id, desk_state, messages, created_at, updated_at, resolved_at, imported_at)
+        VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, 'desk', $20, 'there', 0, $21, $22, $23, $22)",
+        id, new.number.as_str(), customer, new.requester_name.as_str(), fold(&new.requester_name), new.requester_email.as_str(), new.requester_email.to_lowercase(),
+        new.product.as_str(), new.subject.as_str(), fold(&new.subject), search_key(&new.number, &new.subject, &new.product), new.description.as_str(), new.priority.as_str(), rank,
+        new.state.as_str(), stage.name(), new.department.as_str(), new.category.as_str(), new.url.as_str(), new.external_id.as_str(), created_at, now, stage.is_over().then_some(now))?;
+    count(db, customer.0, stage.name(), &new.department, rank, 1).await
+}
+
+/// Whether a ticket is otherwise than the desk says of its case; with `state`, its state counts too.
+#[must_use]
+pub fn differs(ticket: &Ticket, new: &OfDesk, state: bool) -> bool {
+    let row = &ticket.row;
+    let said = [&new.priority, &new.department, &new.subject, &new.category, &new.url, &new.product];
+    let is = [&row.priority, &row.department, &row.subject, &ticket.category, &ticket.url, &row.product];
+    said != is || (state && new.state != row.state)
+}
+
+/// Changes a ticket to what the desk says of its case, in a unit that holds the ticket's lock, and keeps the counts; with
+/// `state`, its state too.
+///
+/// # Errors
+/// The database's.
+pub async fn change_of_desk(
+    db: &mut impl Connected,
+    ticket: &Ticket,
+    new: &OfDesk,
+    state: bool,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let row = &ticket.row;
+    let rank = super::rank(&new.priority);
+    let (state, stage) = if state { (new.state.as_str(), Stage::of_state(&new.state)) } else { (row.state.as_str(), row.stage()) };
+    let resolved_at = stage.is_over().then(|| ticket.resolved_at.unwrap_or(now));
+    sql!(execute db, "UPDATE tickets SET state = $2, stage = $3, priority = $4, priority_rank = $5, department = $6, category = $7, subject = $8, subject_key = $9, search_key = $10, url = $11, resolved_at = $12, updated_at = $13, product = $14 WHERE id = $1",
+        row.id, state, stage.name(), new.priority.as_str(), rank, new.department.as_str(), new.category.as_str(), new.subject.as_str(), fold(&new.subject),
+        search_key(&row.number, &new.subject, &new.product), new.url.as_str(), resolved_at, now, new.product.as_str())?;
+    let owner = row.owner().id();
+    count(db, owner, row.stage.as_str(), row.department.as_str(), row.priority_rank, -1).await?;
+    count(db, owner, stage.name(), &new.department, rank, 1).await
+}
+
 /// Takes a ticket's lock.
 ///
 /// # Errors
@@ -269,6 +451,8 @@ pub struct New<'a> {
     pub description: &'a str,
     /// In the desk's words.
     pub priority: &'a str,
+    /// Whether it is on its way to a desk elsewhere.
+    pub waits: bool,
 }
 
 /// Writes a ticket that is raised here, and counts it.
@@ -280,9 +464,9 @@ pub async fn insert(db: &mut impl Connected, _: &impl Handling, new: &New<'_>, n
     let (email, stage) = (&new.requester.email, Stage::Open);
     sql!(execute db, "INSERT INTO tickets (id, number, customer_id, organization_id, owner_id, requester_id, requester_name, requester_name_key, requester_email, requester_key,
         product, subject, subject_key, search_key, description, priority, priority_rank, state, stage, department, category, url, source, desk_state, messages, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, '', '', '', 'portal', 'none', 0, $20, $20)",
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, '', '', '', 'portal', $21, 0, $20, $20)",
         new.id, new.number, new.owner.customer(), new.owner.organization(), new.owner.id(), new.requester.account, name.as_str(), fold(&name), email.as_str(), email.key(),
-        new.product, new.subject, fold(new.subject), search_key(new.number, new.subject, new.product), new.description, new.priority, rank, stage.title(), stage.name(), now)?;
+        new.product, new.subject, fold(new.subject), search_key(new.number, new.subject, new.product), new.description, new.priority, rank, stage.title(), stage.name(), now, if new.waits { "waiting" } else { "none" })?;
     count(db, new.owner.id(), stage.name(), "", rank, 1).await
 }
 

@@ -14,6 +14,7 @@ mod accounts;
 mod activity;
 mod connections;
 mod customers;
+mod desk;
 mod generate;
 mod getting_started;
 mod house;
@@ -27,3 +28,4 @@ mod sessions;
 #[path = "../support/mod.rs"]
 mod support;
 mod tickets;
+mod webhooks;

@@ -435,7 +435,7 @@ on_both! {
 
     async fn a_mail_that_did_not_leave_is_seen_without_its_secrets_and_sent_again(portal) {
         let olga = portal.operator("olga").await;
-        olga.get("/operator/outbox").await.is(200).says("Every mail left");
+        olga.get("/operator/outbox").await.is(200).says("Everything left");
         let browser = portal.browser();
         browser.fill("/forgot-password", "/do/forgot_password", &[("email", "olga@example.com")]).await.is(303);
         let newest = "id = (SELECT id FROM outbox ORDER BY created_at DESC LIMIT 1)";

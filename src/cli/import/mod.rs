@@ -1,9 +1,11 @@
 //! `org-portal import customers FILE`: the operator's customers from a file of JSON Lines or from CSV files, as
-//! `docs/import.md` describes them. It streams: memory does not grow with the file but for some ten bytes a record, by
+//! `docs/import.md` describes them; `org-portal import servicenow`: the same from a ServiceNow instance, as
+//! `docs/servicenow.md` does. It streams: memory does not grow with the file but for some ten bytes a record, by
 //! which duplicates are found, and in a rehearsal for what the records would have left behind.
 
 mod read;
 mod report;
+mod servicenow;
 
 use std::{
     collections::HashSet,
@@ -15,15 +17,19 @@ use std::{
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use read::{LINE, Source, Unreadable};
+pub use report::Refused;
 use report::Report;
-pub use report::{Counts, Refused};
+pub use servicenow::from_servicenow;
+use uuid::Uuid;
 
+pub use crate::customers::Counts;
 use crate::{
     clock::Clock,
     config::Config,
     customers::{Kind, Outcome, Record, actions, import::Ahead},
     db::Pending,
     operator::actions as operator,
+    outgoing::Patience,
     portal::Portal,
     words::{SECOND, Timestamp},
 };
@@ -35,11 +41,23 @@ pub(super) fn command(with_options: impl Fn(Command) -> Command) -> Command {
     let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
     let customers = with_options(Command::new("customers").about("Import customers, their people, contacts and entitlements from a file"))
         .arg(Arg::new("file").value_name("FILE").required(true).help("A .jsonl file, a .csv file of one kind, or a folder with such files"))
-        .arg(flag("dry-run", "Say what would come of it, and write nothing"))
-        .arg(flag("strict", "Stop at the first record that is refused"))
-        .arg(flag("progress", "Say how far it is, also where nobody looks at a terminal"))
-        .arg(Arg::new("report").long("report").value_name("FILE").help("Write what came of the records into this file, as JSON"));
-    Command::new("import").about("Import what the operator's own systems know").subcommand_required(true).subcommand(customers)
+        .arg(flag("dry-run", "Say what would come of it, and write nothing"));
+    let servicenow = with_options(
+        Command::new("servicenow")
+            .about("Import customers, their people and entitlements from ServiceNow: what changed since the last time"),
+    )
+    .arg(flag("full", "Begin anew: everything that is there"));
+    let with_report = |command: Command| {
+        command
+            .arg(flag("strict", "Stop at the first record that is refused"))
+            .arg(flag("progress", "Say how far it is, also where nobody looks at a terminal"))
+            .arg(Arg::new("report").long("report").value_name("FILE").help("Write what came of the records into this file, as JSON"))
+    };
+    Command::new("import")
+        .about("Import what the operator's own systems know")
+        .subcommand_required(true)
+        .subcommand(with_report(customers))
+        .subcommand(with_report(servicenow))
 }
 
 /// How an import goes about it.
@@ -58,21 +76,25 @@ pub struct How {
 }
 
 #[expect(clippy::print_stdout, reason = "commands talk to people on a terminal")]
-pub(super) async fn run(config: &Config, matches: &ArgMatches) -> Result<(), String> {
-    let Some(file) = matches.get_one::<String>("file").map(PathBuf::from) else { return Err("no file is named".to_owned()) };
+pub(super) async fn run(config: &Config, name: &str, matches: &ArgMatches) -> Result<(), String> {
     let db = super::open(config).await?;
     if !matches!(db.pending().await, Ok(Pending(0))) {
         return Err("the database is not at this program's version: run `org-portal migrate` first".to_owned());
     }
     let portal = Portal::new(db.clone(), config.clone(), Clock::system());
     let how = How {
-        rehearses: matches.get_flag("dry-run"),
+        rehearses: name == "customers" && matches.get_flag("dry-run"),
         is_strict: matches.get_flag("strict"),
         report: matches.get_one::<String>("report").map(PathBuf::from),
         talks: true,
         says_progress: matches.get_flag("progress") || std::io::stderr().is_terminal(),
     };
-    let done = import(&portal, &file, &how).await;
+    let done = if name == "servicenow" {
+        from_servicenow(&portal, matches.get_flag("full"), &how, Patience::default()).await
+    } else {
+        let file = matches.get_one::<String>("file").map(PathBuf::from).unwrap_or_default();
+        import(&portal, &file, &how).await
+    };
     db.close().await;
     let counts = done?;
     let would = if how.rehearses { "would be " } else { "" };
@@ -93,12 +115,22 @@ pub async fn import(portal: &Portal, path: &Path, how: &How) -> Result<Counts, S
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let noted = match how.rehearses {
         true => None,
-        false => Some(operator::begin_import(portal, &name).await.map_err(|refusal| refusal.message())?),
+        false => Some(begin(portal, &name).await?),
     };
     let mut run = Run { portal, how, report, seen: HashSet::new(), ahead: Ahead::default(), told: portal.clock.now() };
     let done = run.sources(path).await;
-    let (kept, refusals) = run.report.kept();
-    let counts = run.report.close(done.as_ref().err().map(String::as_str))?;
+    end(portal, run.report, name, noted, done).await
+}
+
+/// Notes for the console that an import begins.
+async fn begin(portal: &Portal, name: &str) -> Result<Uuid, String> {
+    operator::begin_import(portal, name).await.map_err(|refusal| refusal.message())
+}
+
+/// Writes the report's end, and notes in the console and in the audit log what came of an import that was gone through.
+async fn end(portal: &Portal, mut report: Report, name: String, noted: Option<Uuid>, done: Result<(), String>) -> Result<Counts, String> {
+    let (kept, refusals) = report.kept();
+    let counts = report.close(done.as_ref().err().map(String::as_str))?;
     done?;
     if let Some(noted) = noted {
         let counts = serde_json::to_value(&counts).map_err(|error| error.to_string())?;
@@ -220,7 +252,7 @@ impl Run<'_> {
                 Ok(kind) => match outcomes.next() {
                     Some(Outcome::Refused(field, why)) => (Some(kind), vec![(field, why)]),
                     Some(outcome) => {
-                        self.report.count(&outcome, kind);
+                        self.report.count(&outcome, kind.name());
                         continue;
                     }
                     None => return Err("not all records have an outcome".to_owned()),
@@ -230,7 +262,7 @@ impl Run<'_> {
             for (n, (field, why)) in wrong.into_iter().enumerate() {
                 // A record is counted once, with the first of its fields that is wrong.
                 if n == 0 {
-                    self.report.refuse(name, number, kind, field, why)?;
+                    self.report.refuse(name, number, kind.map(Kind::name), field, why)?;
                 } else {
                     self.report.add(name, number, field, why)?;
                 }

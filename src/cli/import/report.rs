@@ -1,7 +1,6 @@
 //! What came of an import: counted, printed, and written down.
 
 use std::{
-    collections::BTreeMap,
     fs::File,
     io::{BufWriter, Write as _},
     path::Path,
@@ -10,33 +9,12 @@ use std::{
 use serde::Serialize;
 
 use super::read::LINE;
-use crate::customers::{Kind, Outcome};
+use crate::customers::{Counts, Outcome};
 
 /// How many refusals are printed; a report has all.
 const PRINTED: u64 = 20;
 /// How many are kept for the console.
 const KEPT: usize = 1000;
-
-/// What came of the records of an import, by kind.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    /// New ones.
-    pub added: BTreeMap<&'static str, u64>,
-    /// Those that are otherwise than before.
-    pub changed: BTreeMap<&'static str, u64>,
-    /// Those that are as before.
-    pub unchanged: BTreeMap<&'static str, u64>,
-    /// Those that were not taken.
-    pub refused: BTreeMap<&'static str, u64>,
-}
-
-impl Counts {
-    /// Each of them with its title.
-    #[must_use]
-    pub const fn each(&self) -> [(&'static str, &BTreeMap<&'static str, u64>); 4] {
-        [("added", &self.added), ("changed", &self.changed), ("unchanged", &self.unchanged), ("refused", &self.refused)]
-    }
-}
 
 /// A record that was not taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -75,19 +53,20 @@ impl Report {
         Ok(Self { counts: Counts::default(), refusals: 0, kept: Vec::new(), file, talks })
     }
 
-    pub(super) fn count(&mut self, outcome: &Outcome, kind: Kind) {
-        let counts = match outcome {
-            Outcome::Added => &mut self.counts.added,
-            Outcome::Changed => &mut self.counts.changed,
-            Outcome::Unchanged => &mut self.counts.unchanged,
-            Outcome::Refused(..) => &mut self.counts.refused,
-        };
-        *counts.entry(kind.name()).or_default() += 1;
+    pub(super) fn count(&mut self, outcome: &Outcome, kind: &'static str) {
+        self.counts.count(kind, outcome);
     }
 
     /// Counts a record that was not taken, and notes why.
-    pub(super) fn refuse(&mut self, file: &str, line: u64, kind: Option<Kind>, field: String, reason: String) -> Result<(), String> {
-        *self.counts.refused.entry(kind.map_or(LINE, Kind::name)).or_default() += 1;
+    pub(super) fn refuse(
+        &mut self,
+        file: &str,
+        line: u64,
+        kind: Option<&'static str>,
+        field: String,
+        reason: String,
+    ) -> Result<(), String> {
+        *self.counts.refused.entry(kind.unwrap_or(LINE)).or_default() += 1;
         self.add(file, line, field, reason)
     }
 
