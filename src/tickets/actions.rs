@@ -134,15 +134,18 @@ fn sum(counted: &[Counted]) -> Summary {
     }
 }
 
+/// A ticket by its number, or by the one that it had before the desk elsewhere gave it another.
+async fn known(db: &mut impl Connected, number: &str) -> Result<Ticket, Failure> {
+    if let Some(ticket) = store::by_number(db, number).await? {
+        return Ok(ticket);
+    }
+    let (number,) = store::number_of_former(db, number).await?.ok_or(Refusal::NotFound)?;
+    Ok(store::by_number(db, &number).await?.ok_or(Refusal::NotFound)?)
+}
+
 /// A ticket that a member may see.
 async fn find(db: &mut impl Connected, membership: &Membership, actor: &Actor, number: &str) -> Result<Ticket, Failure> {
-    let ticket = match store::by_number(db, number).await? {
-        Some(ticket) => ticket,
-        None => {
-            let (number,) = store::number_of_former(db, number).await?.ok_or(Refusal::NotFound)?;
-            store::by_number(db, &number).await?.ok_or(Refusal::NotFound)?
-        }
-    };
+    let ticket = known(db, number).await?;
     let seen = match own(membership, actor) {
         Some(key) => ticket.requester_key == key,
         None => true,
@@ -637,7 +640,7 @@ pub async fn desk_ticket(
     before: Option<MessageId>,
     (now, reopen_days): (Timestamp, i64),
 ) -> Result<DeskTicket, Failure> {
-    let ticket = store::by_number(db, number).await?.ok_or(Refusal::NotFound)?;
+    let ticket = known(db, number).await?;
     let (organization, owner) = owner_named(db, ticket.row.owner()).await?;
     let notes = store::notes(db, ticket.row.id).await?.into_iter().rev();
     let notes = notes.map(|note| NoteView { id: note.id.to_string(), author: note.author_name, body: note.body, at: note.at }).collect();
@@ -653,7 +656,7 @@ pub async fn desk_ticket(
 /// # Errors
 /// 404 where there is none.
 pub async fn desk_file(db: &mut impl Connected, number: &str, id: &str) -> Result<store::Attachment, Failure> {
-    let ticket = store::by_number(db, number).await?.ok_or(Refusal::NotFound)?;
+    let ticket = known(db, number).await?;
     let id: AttachmentId = id.parse().map_err(|_| Refusal::NotFound)?;
     Ok(store::attachment(db, ticket.row.id, id).await?.ok_or(Refusal::NotFound)?)
 }
@@ -661,9 +664,9 @@ pub async fn desk_file(db: &mut impl Connected, number: &str, id: &str) -> Resul
 /// The staff's right to act on a ticket, and the ticket, of which the lock is taken, with its organization.
 async fn take_as_staff(unit: &mut Unit, number: &str) -> Result<(Staff, Ticket, Option<OrganizationId>), Failure> {
     let staff = unit.staff().await?;
-    let id = store::by_number(unit, number).await?.ok_or(Refusal::NotFound)?.row.id;
+    let id = known(unit, number).await?.row.id;
     store::lock(unit, id).await?;
-    let ticket = store::by_number(unit, number).await?.ok_or(Refusal::NotFound)?;
+    let ticket = known(unit, number).await?;
     let (organization, _) = owner_named(unit, ticket.row.owner()).await?;
     Ok((staff, ticket, organization))
 }

@@ -86,12 +86,12 @@ on_both! {
         assert_eq!((totals(&counts), refused.len()), ([3, 0, 1, 0], 0), "{counts:?}");
         let asked = desk.requests();
         assert!(asked[0].starts_with("GET customer_account ORDERBYsys_updated_on"), "{asked:?}");
-        let before = portal.snapshot(&["audit_events", "desk_leases"]).await;
+        let before = portal.snapshot(&["audit_events", "imports", "desk_leases"]).await;
         for full in [false, true] {
             let (counts, _) = take(portal, &joined, full).await.unwrap();
             assert_eq!(totals(&counts), [0, 0, 4, 0], "{counts:?}");
         }
-        let mut after = portal.snapshot(&["audit_events", "desk_leases"]).await;
+        let mut after = portal.snapshot(&["audit_events", "imports", "desk_leases"]).await;
         for cursor in after.get_mut("desk_cursors").unwrap() {
             let was = before["desk_cursors"].iter().find(|was| was[0] == cursor[0]).unwrap();
             assert_eq!(was[..3], cursor[..3], "only when it was read is another");
@@ -171,7 +171,7 @@ on_both! {
         acme(&desk);
         let joined = joined(portal, &desk);
         take(portal, &joined, false).await.unwrap();
-        let before = portal.snapshot(&["audit_events", "desk_leases", "desk_cursors"]).await;
+        let before = portal.snapshot(&["audit_events", "imports", "desk_leases", "desk_cursors"]).await;
         for fault in [
             Fault::Status(503, None),
             Fault::Status(500, None),
@@ -186,7 +186,7 @@ on_both! {
             let (counts, refused) = take(portal, &joined, true).await.unwrap_or_else(|error| panic!("{fault:?}: {error}"));
             assert_eq!((totals(&counts), refused.len()), ([0, 0, 4, 0], 0), "{fault:?}");
         }
-        assert_eq!(portal.snapshot(&["audit_events", "desk_leases", "desk_cursors"]).await, before);
+        assert_eq!(portal.snapshot(&["audit_events", "imports", "desk_leases", "desk_cursors"]).await, before);
     }
 
     async fn what_will_not_do_is_said_and_the_next_time_goes_on_where_it_stopped(portal) {
@@ -457,12 +457,12 @@ on_both! {
         let joined = joined(portal, &desk);
         let (counts, refused) = take(portal, &joined, false).await.unwrap();
         assert_eq!((counts.added["ticket"], counts.added["message"], refused.len()), (1, 1, 0), "{counts:?} {refused:?}");
-        let before = portal.snapshot(&["audit_events", "desk_leases", "desk_cursors"]).await;
+        let before = portal.snapshot(&["audit_events", "imports", "desk_leases", "desk_cursors"]).await;
         for full in [false, true] {
             let (counts, _) = take(portal, &joined, full).await.unwrap();
             assert_eq!((totals(&counts)[0], totals(&counts)[1]), (0, 0), "{counts:?}");
         }
-        assert_eq!(portal.snapshot(&["audit_events", "desk_leases", "desk_cursors"]).await, before);
+        assert_eq!(portal.snapshot(&["audit_events", "imports", "desk_leases", "desk_cursors"]).await, before);
         let ada = portal.sign_up("ada").await;
         let number = portal.text("SELECT number FROM tickets").await;
         let page = ada.get(&format!("/organization/tickets/{number}")).await.is(200).says("We look into it").says("2 - High").never_says("Do not tell");
@@ -529,6 +529,60 @@ on_both! {
         until("the desk knows", || async { desk.records("sn_customerservice_case")[0]["state"] == "6" }).await;
         until("all is there", || async { second.text("SELECT desk_state FROM tickets").await == "there" }).await;
         assert_eq!(comments(&desk).len(), 3);
+        second.stop().await;
+    }
+
+    async fn what_support_answers_and_changes_in_the_console_is_there_and_no_note(portal) {
+        let desk = ServiceNow::start().await;
+        acme(&desk);
+        let second = TestPortal::second_with(portal, with_desk(&desk)).await;
+        take(portal, &joined(portal, &desk), false).await.unwrap();
+        let (ada, staff) = (second.sign_up("ada").await, second.operator("sam").await);
+        let fields = [("subject", "It does not start"), ("description", "It breaks"), ("priority", "P2 - High")];
+        let page = ada.fill("/organization/tickets/new", "/do/raise_ticket", &fields).await.is(303).location().to_owned();
+        until("the case is made", || async { second.text("SELECT desk_state FROM tickets").await == "there" }).await;
+        // The number is the desk's by now: the console's links with the portal's own lead there, too.
+        let here = format!("/operator/tickets/{}", page.rsplit('/').next().unwrap());
+        staff.fill(&here, "/do/note_ticket", &[("body", "Do not tell")]).await.is(303);
+        staff.fill(&here, "/do/answer_ticket", &[("body", "Which version?"), ("stage", "waiting")]).await.is(303);
+        let case = || desk.records("sn_customerservice_case").remove(0);
+        until("the desk knows", || async { case()["state"] == "18" }).await;
+        until("all is there", || async { second.text("SELECT desk_state FROM tickets").await == "there" }).await;
+        let form = staff.get(&here).await.form("/do/change_ticket");
+        staff.submit(&form.with("stage", "closed")).await.is(303);
+        until("the desk knows", || async { case()["state"] == "3" }).await;
+        until("all is there", || async { second.text("SELECT desk_state FROM tickets").await == "there" }).await;
+        let said = ["changed the state to Awaiting customer", "Which version?", "changed the state to Closed"];
+        let mut there = comments(&desk);
+        there.sort();
+        let mut said = said.map(|said| format!("Sam Example: {said}"));
+        said.sort();
+        assert_eq!(there, said);
+        // Once, and known as the portal's own when it comes back.
+        take(portal, &joined(portal, &desk), true).await.unwrap();
+        assert_eq!((comments(&desk).len(), second.count("SELECT count(*) FROM ticket_messages").await), (3, 3));
+        second.stop().await;
+    }
+
+    async fn what_did_not_reach_the_desk_is_in_the_console_and_sent_again(portal) {
+        let desk = ServiceNow::start().await;
+        acme(&desk);
+        let second = TestPortal::second_with(portal, with_desk(&desk)).await;
+        take(portal, &joined(portal, &desk), false).await.unwrap();
+        let (ada, olga) = (second.sign_up("ada").await, second.operator("olga").await);
+        desk.away(true);
+        let fields = [("subject", "It does not start"), ("description", "It breaks"), ("priority", "P2 - High")];
+        ada.fill("/organization/tickets/new", "/do/raise_ticket", &fields).await.is(303);
+        until("it was tried", || async { second.count("SELECT count(*) FROM outbox WHERE kind = 'desk' AND last_error IS NOT NULL").await > 0 }).await;
+        second.execute(&format!("UPDATE outbox SET dead_at = {}, lease_until = NULL WHERE kind = 'desk'", second.clock.now().0)).await;
+        let page = olga.get("/operator/outbox").await.is(200);
+        assert!(page.text("tbody tr").contains("Ticket to the desk"), "{}", page.sketch());
+        let detail = page.attributes("tbody tr th a", "href").remove(0);
+        olga.get(&detail).await.is(200).says("Ticket to the desk").never_says("Subject");
+        desk.away(false);
+        olga.fill(&detail, "/do/retry_mail", &[]).await.leads_to("/operator/outbox");
+        until("it is there", || async { second.text("SELECT desk_state FROM tickets").await == "there" }).await;
+        olga.get("/operator/audit?kind=mail").await.is(200).says("sent a ticket on its way again");
         second.stop().await;
     }
 }

@@ -164,6 +164,31 @@ on_both! {
         second.stop().await;
     }
 
+    async fn what_support_answers_and_changes_is_posted_and_no_note(portal) {
+        let receiver = Receiver::start().await;
+        let second = TestPortal::second_with(portal, receiver.options()).await;
+        let [ada] = second.organization_with("Acme", [("ada", Role::Admin)]).await;
+        let staff = second.operator("sam").await;
+        raise(&ada, "It does not start").await;
+        let here = format!("/operator/tickets/{}", second.text("SELECT number FROM tickets").await);
+        staff.fill(&here, "/do/note_ticket", &[("body", "Do not tell")]).await.is(303);
+        staff.fill(&here, "/do/answer_ticket", &[("body", "Which version?"), ("stage", "waiting")]).await.is(303);
+        let form = staff.get(&here).await.form("/do/change_ticket");
+        staff.submit(&form.with("priority", "P1 - Critical")).await.is(303);
+        let form = staff.get(&here).await.form("/do/change_ticket");
+        staff.submit(&form.with("stage", "closed")).await.is(303);
+        until("all came", || async { receiver.seen().len() == 5 }).await;
+        let mut seen: Vec<String> = receiver.seen().into_iter().map(|(.., body)| format!("{} {} {}", body["type"].as_str().unwrap(), body["data"]["by"]["name"], body["data"]["after"])).collect();
+        seen.sort();
+        assert_eq!(seen[0], r#"ticket.changed "Sam Example" {"priority":"P1 - Critical"}"#);
+        assert!(seen[1].starts_with(r#"ticket.raised "Ada Example""#), "{seen:?}");
+        assert_eq!(seen[2], r#"ticket.replied "Sam Example" null"#);
+        assert_eq!(seen[3], r#"ticket.state_changed "Sam Example" {"priority":"P1 - Critical","state":"Closed"}"#);
+        assert_eq!(seen[4], r#"ticket.state_changed "Sam Example" {"state":"Awaiting customer"}"#);
+        until("it is noted", || async { states(&second).await == (5, 0, 0) }).await;
+        second.stop().await;
+    }
+
     async fn a_receiver_that_fails_hangs_or_closes_gets_it_later_under_the_same_identifier(portal) {
         let receiver = Receiver::start().await;
         let second = TestPortal::second_with(portal, receiver.options()).await;

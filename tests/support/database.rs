@@ -228,9 +228,9 @@ impl TestPortal {
         tables
     }
 
-    /// What people did, without what is noted about it: limits, the audit log, keys of forms, and what pages were told.
+    /// What people did, without what is noted about it: limits, the audit log, runs of imports, keys of forms, and what pages were told.
     pub async fn state(&self) -> BTreeMap<String, Vec<Vec<String>>> {
-        self.snapshot(&["audit_events", "limits", "idempotency_keys", "changes", "change_head"]).await
+        self.snapshot(&["audit_events", "imports", "limits", "idempotency_keys", "changes", "change_head"]).await
     }
 }
 
