@@ -49,7 +49,7 @@ test('an account is locked and unlocked', async ({ page, newBrowser, newAdmin, n
   await page.getByRole('searchbox', { name: /^Search accounts/ }).fill(grace.person.email);
   await page.getByRole('searchbox', { name: /^Search accounts/ }).press('Enter');
   await expect(page).toHaveURL(/\/operator\/accounts\?q=/);
-  await page.getByRole('table', { name: 'Accounts' }).getByRole('link').click();
+  await page.getByRole('table', { name: 'Accounts' }).locator('tbody').getByRole('link').click();
   await page.getByRole('link', { name: 'Lock account' }).click();
   await axe(page);
   await page.getByRole('button', { name: 'Lock account' }).click();
@@ -96,7 +96,7 @@ test('an organization is suspended and opened again', async ({ page, newBrowser,
   await members.goto('/organization');
   await operator.takeOver(page);
   await page.goto('/operator/organizations?q=jacquard');
-  await page.getByRole('table', { name: 'Organizations' }).getByRole('link').first().click();
+  await page.getByRole('table', { name: 'Organizations' }).locator('tbody').getByRole('link').first().click();
   await expect(page.getByRole('table', { name: 'Members' })).toContainText('Ada');
   await page.getByRole('link', { name: 'Suspend organization' }).click();
   await page.getByLabel('Reason').fill('The bills of May are open');

@@ -34,10 +34,10 @@ test('a ticket is raised with a file, answered by the support and solved', async
   await desk.goto('/operator/tickets');
   await desk.getByRole('link', { name: 'Replication lags behind' }).click();
   await axe(desk);
-  await desk.getByLabel('Internal note').fill('Looks like the old disk.');
+  await desk.getByRole('textbox', { name: 'Internal note' }).fill('Looks like the old disk.');
   await desk.getByRole('button', { name: 'Write note' }).click();
   await expect(desk.locator('.said.note')).toContainText('old disk');
-  await desk.getByLabel('Reply to the customer').fill('Which version is it?');
+  await desk.getByRole('textbox', { name: 'Reply to the customer' }).fill('Which version is it?');
   await desk.getByRole('button', { name: 'Reply', exact: true }).click();
   await expect(desk.locator('.said.staff')).toContainText('Which version');
   await shot(desk, 'ticket-desk');
@@ -46,7 +46,7 @@ test('a ticket is raised with a file, answered by the support and solved', async
   await expect(page.locator('.said')).toHaveCount(2);
 
   // And the other way.
-  await page.getByLabel('Reply').fill('8.0.36');
+  await page.getByRole('textbox', { name: 'Reply' }).fill('8.0.36');
   await page.getByRole('button', { name: 'Reply', exact: true }).click();
   await expect(page.locator('.said')).toHaveCount(3);
   await shot(page, 'ticket');
