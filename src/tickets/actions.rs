@@ -400,7 +400,9 @@ pub async fn post(
     let (actor, now, id) = (unit.caller.actor()?.clone(), unit.now, MessageId(unit.new_id()));
     let name = actor.name();
     let message = NewMessage { id, ticket: ticket.row.id, event, side, author: actor.account, author_name: &name, body };
-    store::post(unit, authority, message, now).await?;
+    // What came of a reply stands behind it.
+    let at = if event { now.plus(1) } else { now };
+    store::post(unit, authority, message, at).await?;
     if unit.portal.config.has_desk() {
         store::set_desk_state(unit, ticket.row.id, "waiting").await?;
         unit.to_desk(ticket.row.id).await?;

@@ -319,7 +319,7 @@ pub fn facts(ticket: &TicketView) -> AnyView {
     });
     view! {
         <div class="card" data-region="facts">
-            <dl class="facts columns">
+            <dl class="facts">
                 <div><dt>"Number"</dt><dd>{row.number.clone()}</dd></div>
                 <div><dt>"State"</dt><dd>{state(row)}</dd></div>
                 {fact("Priority", &row.priority)}
@@ -523,7 +523,7 @@ pub fn desk_ticket(shown: DeskTicket, forms: DeskForms) -> AnyView {
         {console::head(TICKETS, title)}
         {facts(&ticket)}
         <div class="card">
-            <dl class="facts columns"><div><dt>"Organization"</dt><dd>{owner}</dd></div><div><dt>"Assigned to"</dt><dd><bdi>{has}</bdi></dd></div></dl>
+            <dl class="facts"><div><dt>"Organization"</dt><dd>{owner}</dd></div><div><dt>"Assigned to"</dt><dd><bdi>{has}</bdi></dd></div></dl>
             <form class="form-body" method="post" action="/do/change_ticket" novalidate aria-label="Change the ticket">
                 <Hidden drawn=changing/>
                 <input type="hidden" name="ticket" value=number.clone()/>
