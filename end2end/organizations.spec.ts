@@ -98,7 +98,7 @@ test('a second organization is refused, also from a page that was left open', as
   await client.addOrganization('The first');
   const [response] = await Promise.all([tab.waitForResponse('**/do/add_organization'), tab.getByRole('button', { name: 'Save' }).click()]);
   expect(response.status()).toBe(409);
-  await expect(tab.getByRole('alert')).toContainText('You belong to an organization already.');
+  await expect(tab.getByRole('alert')).toContainText('You belong to The first already.');
   await tab.getByRole('link', { name: 'View Organization' }).click();
   await expect(tab.getByRole('heading', { level: 1, name: 'The first' })).toBeVisible();
   await page.goto('/organization/add');
