@@ -68,6 +68,7 @@ fn import(url: &str, data: &Path) -> (f64, Vec<f64>) {
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }
+        // How often the memory of the other process is looked at.
         std::thread::sleep(Duration::from_millis(20));
     };
     assert!(status.success());

@@ -533,15 +533,20 @@ impl Told<'_> {
 /// day where it never is.
 ///
 /// # Errors
-/// 422 beside the field where it is too large or breaks off, 429 where there were too many.
+/// 404 for who is no member and no operator, 422 beside the field where it is too large or breaks off, 429 where there were too many.
 pub async fn keep(portal: &Portal, caller: &Caller, file: &mut Incoming) -> Result<Kept, Refusal> {
     keep_one(portal, caller, file).await.map_err(|failure| portal.refuse(failure))
 }
 
 async fn keep_one(portal: &Portal, caller: &Caller, file: &mut Incoming) -> Result<Kept, Failure> {
-    let account = caller.actor()?.account;
+    let actor = caller.actor()?;
+    let (account, now) = (actor.account, portal.clock.now());
+    // Whoever could not send the form keeps nothing here, either.
+    if !actor.operator && guard::membership(&mut portal.read().await?, account, now).await?.is_none() {
+        return Err(Refusal::NotFound.into());
+    }
     limits::count(portal, "attachment", &account.to_string(), RATE).await?;
-    let (name, now) = (file_name(file.file_name().unwrap_or_default()), portal.clock.now());
+    let name = file_name(file.file_name().unwrap_or_default());
     let id = AttachmentId(portal.random.id(now));
     let mut tx = portal.db.begin().await?;
     store::stage_attachment(&mut tx, id, account, &name, now).await?;

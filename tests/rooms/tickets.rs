@@ -234,9 +234,10 @@ on_both! {
         let exact = vec![7; 10 * 1024 * 1024];
         ada.submit_with(&form, &[("exact.bin", &exact)]).await.is(303);
         assert_eq!(portal.count("SELECT count(*) FROM tickets").await, 1);
-        // Who is not signed in leaves nothing.
+        // Who is not signed in, or in no organization, leaves nothing.
         let before = portal.count("SELECT count(*) FROM ticket_attachments").await;
         portal.browser().submit_with(&form, &[("a.txt", b"1")]).await.is(401);
+        portal.sign_up("nowhere").await.submit_with(&form, &[("a.txt", b"1")]).await.is(404);
         assert_eq!(portal.count("SELECT count(*) FROM ticket_attachments").await, before);
     }
 
