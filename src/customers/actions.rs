@@ -65,18 +65,10 @@ pub async fn belonging(db: &mut impl Connected, actor: &Actor, now: Timestamp) -
         // The administrator's own sign-in was before the import.
         None if person.administrator => Ok(Some(Belonging::Joins(customer.name))),
         None => {
-            let administrator = store::administrator(db, customer.id).await?.map(|email| masked(email.as_str()));
+            let administrator = store::administrator(db, customer.id).await?.map(|email| email.masked());
             let reminded = customer.reminded_at.is_some_and(|at| at.plus(DAY) > now);
             Ok(Some(Belonging::Waits(Waiting { customer: customer.name, administrator, reminded })))
         }
-    }
-}
-
-/// An address of which only who knows it sees which it is: `g•••@example.com`.
-fn masked(email: &str) -> String {
-    match email.rsplit_once('@') {
-        Some((local, domain)) => format!("{}•••@{domain}", local.chars().next().unwrap_or('•')),
-        None => "•••".to_owned(),
     }
 }
 

@@ -305,7 +305,7 @@ pub fn other_address(invited: Email, email: String) -> AnyView {
         <div class="card">
             <div class="card-head">
                 <h1>"This invitation is for another address"</h1>
-                <p>"It was sent to " <bdi>{masked(invited.as_str())}</bdi> "; you are signed in as " <bdi>{email.clone()}</bdi> "."</p>
+                <p>"It was sent to " <bdi>{invited.masked()}</bdi> "; you are signed in as " <bdi>{email.clone()}</bdi> "."</p>
             </div>
             <p>"Sign out and open the link again with the account of that address, or ask for an invitation to this one."</p>
             <form method="post" action="/do/sign_out"><button class="button primary wide">"Sign out"</button></form>
@@ -349,12 +349,4 @@ pub fn over(signed_in: bool) -> AnyView {
         </div>
     }
     .into_any()
-}
-
-/// An address of which only its owner sees which it is: `g•••@example.com`.
-fn masked(email: &str) -> String {
-    match email.rsplit_once('@') {
-        Some((local, domain)) => format!("{}•••@{domain}", local.chars().next().unwrap_or('•')),
-        None => "•••".to_owned(),
-    }
 }

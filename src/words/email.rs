@@ -16,6 +16,16 @@ impl Email {
     /// The longest address that a mail server must take, in characters (RFC 5321 §4.5.3.1.3).
     pub const MAX: usize = 254;
 
+    /// The address so that only who knows it sees which it is: `g•••@example.com`.
+    #[cfg(feature = "ssr")]
+    #[must_use]
+    pub fn masked(&self) -> String {
+        match self.as_str().rsplit_once('@') {
+            Some((local, domain)) => format!("{}•••@{domain}", local.chars().next().unwrap_or('•')),
+            None => "•••".to_owned(),
+        }
+    }
+
     /// Reads an address.
     ///
     /// # Errors
