@@ -49,7 +49,11 @@ async fn main() {
         let output = Command::new(portal_command(&url, 0).get_program()).args(arguments).env("DATABASE_URL", &url).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
-    println!("{} cores, SQLite: {rows} rows imported in {:.0} s\n", std::thread::available_parallelism().unwrap(), began.elapsed().as_secs_f64());
+    println!(
+        "{} cores, SQLite: {rows} rows imported in {:.0} s\n",
+        std::thread::available_parallelism().unwrap(),
+        began.elapsed().as_secs_f64()
+    );
     let sessions = accounts(&url).await;
     let portal = Process::portal(&url, PORT).await;
 
@@ -60,7 +64,11 @@ async fn main() {
         again.push(sign_in(&format!("admin{n}@new{n}.example")).await);
     }
     let (first, again) = (median(first), median(again));
-    println!("       a first sign-in with {PEOPLE} people and {TICKETS} tickets in the record: {:.1} ms; an ordinary one: {:.1} ms", first * 1000.0, again * 1000.0);
+    println!(
+        "       a first sign-in with {PEOPLE} people and {TICKETS} tickets in the record: {:.1} ms; an ordinary one: {:.1} ms",
+        first * 1000.0,
+        again * 1000.0
+    );
     figure("administrator's first sign-in ÷ an ordinary one", first / again, "", "≤ 2", first / again <= 2.0);
 
     for email in ["many@many.example", "few@few.example"] {
@@ -90,7 +98,9 @@ fn write(file: &Path, many: usize) -> usize {
         rows += 1;
     };
     let mut customer = |number: &str, domain: &str, administrator: String, people: usize, tickets: usize| {
-        line(serde_json::json!({ "kind": "customer", "number": number, "name": format!("Company {number}"), "domain": domain, "administrator": administrator }));
+        line(
+            serde_json::json!({ "kind": "customer", "number": number, "name": format!("Company {number}"), "domain": domain, "administrator": administrator }),
+        );
         for n in 0..people {
             line(serde_json::json!({ "kind": "person", "customer": number, "email": format!("person{n}@{domain}") }));
         }
@@ -132,14 +142,16 @@ async fn accounts(url: &str) -> (String, String) {
             .execute(&mut *tx)
             .await
             .unwrap();
-        sqlx::query("INSERT INTO credentials (id, account_id, kind, secret, created_at, changed_at) VALUES ($1, $2, 'password', $3, $4, $4)")
-            .bind(random.id(now))
-            .bind(account)
-            .bind(&hash)
-            .bind(now)
-            .execute(&mut *tx)
-            .await
-            .unwrap();
+        sqlx::query(
+            "INSERT INTO credentials (id, account_id, kind, secret, created_at, changed_at) VALUES ($1, $2, 'password', $3, $4, $4)",
+        )
+        .bind(random.id(now))
+        .bind(account)
+        .bind(&hash)
+        .bind(now)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
         if at < 2 {
             let secret = random.secret();
             sqlx::query("INSERT INTO sessions (token_hash, id, account_id, created_at, last_seen_at, idle_expires_at, absolute_expires_at, authenticated_at, methods, user_agent, address) VALUES ($1, $2, $3, $4, $4, $5, $5, $4, 'password', '', '')").bind(secret.hash()).bind(SessionId(random.id(now))).bind(account).bind(now).bind(now.plus(DAY)).execute(&mut *tx).await.unwrap();
@@ -155,7 +167,10 @@ async fn accounts(url: &str) -> (String, String) {
 async fn sign_in(email: &str) -> f64 {
     let mut client = Client::open(PORT, "").await.unwrap();
     let body = format!(r#"{{"form":{{"email":"{email}","password":"{PASSWORD}"}},"drawn":{{}}}}"#);
-    let request = format!("POST /do/sign_in HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: application/json\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let request = format!(
+        "POST /do/sign_in HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: application/json\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
     let began = Instant::now();
     let (status, answer) = client.send(&request).await;
     assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));

@@ -135,7 +135,9 @@ impl Actor {
     #[must_use]
     pub const fn credential_id(&self) -> Uuid {
         match &self.credential {
-            Credential::Session { id: SessionId(id), .. } | Credential::Token(TokenId(id)) | Credential::Grant { id: GrantId(id), .. } => *id,
+            Credential::Session { id: SessionId(id), .. } | Credential::Token(TokenId(id)) | Credential::Grant { id: GrantId(id), .. } => {
+                *id
+            }
         }
     }
 }
