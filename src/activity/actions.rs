@@ -249,18 +249,6 @@ fn pieces(row: &Row, reader: Reader) -> Vec<Piece> {
             _ => vec![verb("changed the ticket", "change the ticket"), named("ticket", "")],
         },
         Action::NoteTicket => vec![verb("wrote a note on the ticket", "write a note on the ticket"), named("ticket", "")],
-        Action::MakeToken => vec![verb("made the token", "make a token"), named("token", "")],
-        Action::RevokeToken => vec![verb("revoked the token", "revoke the token"), named("token", "")],
-        Action::ConnectServer => vec![verb("connected the PMM server", "connect the PMM server"), named("server", "")],
-        Action::DisconnectServer => vec![verb("disconnected the PMM server", "disconnect the PMM server"), named("server", "")],
-        Action::AllowServer => {
-            vec![words("let"), named("server", "a PMM server"), words("know who they are")]
-        }
-        Action::SignInToServer => vec![verb("signed in to the PMM server", "sign in to the PMM server"), named("server", "")],
-        Action::ReuseServerToken => {
-            vec![words("was signed out of the PMM server"), named("server", ""), words("because a token came a second time")]
-        }
-        Action::RotateKeys => vec![words("rotated the keys by which the portal signs")],
         Action::ResolveTicket => vec![verb("marked as resolved the ticket", "resolve the ticket"), named("ticket", "")],
     }
 }

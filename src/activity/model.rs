@@ -61,17 +61,15 @@ impl EventView {
 }
 
 /// The kinds by which an organization's list is filtered: the name in the URL, and the one on pages.
-pub const KINDS: [(&str, &str); 7] = [
+pub const KINDS: [(&str, &str); 5] = [
     ("member", "Members"),
     ("invitation", "Invitations"),
     ("ticket", "Tickets"),
-    ("server", "PMM servers"),
-    ("token", "Tokens"),
     ("organization", "Organization"),
     (crate::audit::REFUSED, "Refused"),
 ];
 /// The kinds by which the list of everything is filtered.
-pub const ALL_KINDS: [(&str, &str); 13] = [
+pub const ALL_KINDS: [(&str, &str); 11] = [
     ("account", "Accounts"),
     ("session", "Sessions"),
     ("password", "Passwords"),
@@ -79,8 +77,6 @@ pub const ALL_KINDS: [(&str, &str); 13] = [
     ("member", "Members"),
     ("invitation", "Invitations"),
     ("ticket", "Tickets"),
-    ("server", "PMM servers"),
-    ("token", "Tokens"),
     ("customer", "Customers"),
     (crate::audit::OPERATOR, "Operators"),
     ("mail", "Mails"),

@@ -127,10 +127,7 @@ enum Checked {
 /// 401 where a password is needed and none came, 422 where it is wrong, 429.
 pub async fn prove(portal: &Portal, caller: &Caller, password: &str) -> Result<(), Refusal> {
     let actor = caller.actor()?.clone();
-    let session = actor.session()?;
-    let Credential::Session { authenticated_at, .. } = actor.credential else {
-        return Err(Refusal::Unauthenticated(Unauthenticated::SignInRequired));
-    };
+    let Credential::Session { authenticated_at, .. } = actor.credential;
     if guard::is_proven(authenticated_at, portal.clock.now()) {
         return Ok(());
     }
@@ -148,10 +145,10 @@ pub async fn prove(portal: &Portal, caller: &Caller, password: &str) -> Result<(
     // The form's key is for what is asked for, not for this.
     let caller = Caller { drawn: crate::form::Drawn::default(), ..caller.clone() };
     portal
-        .write(&caller, Action::Prove, (actor, session), |unit, (actor, session)| {
+        .write(&caller, Action::Prove, actor, |unit, actor| {
             Box::pin(async move {
                 let now = unit.now;
-                if !store::prove(unit, actor.account, *session, now).await? {
+                if !store::prove(unit, actor.account, actor.session(), now).await? {
                     return Err(Refusal::Unauthenticated(Unauthenticated::SignInRequired).into());
                 }
                 unit.audit(vec![Object::new("account", actor.account, actor.name())], json!(null), json!(null)).await?;
@@ -215,7 +212,7 @@ async fn note_failure(portal: &Portal, caller: &Caller, email: Email) -> Result<
 pub async fn open_in_browser(portal: &Portal, caller: &Caller, account: AccountId, method: Method) -> Result<(), Refusal> {
     let secret = portal.random.secret();
     let browser = browser_cookie(portal, KNOWN_BROWSER).unwrap_or_else(|| portal.random.secret().expose().to_owned());
-    let old = caller.actor.as_ref().and_then(|actor| Some((actor.account, actor.session().ok()?)));
+    let old = caller.actor.as_ref().map(|actor| (actor.account, actor.session()));
     // The secret must not be kept, so this unit has no idempotency key: two sign-ins are two sessions.
     let caller = Caller { drawn: crate::form::Drawn::default(), ..caller.clone() };
     let session: SessionId = portal
@@ -271,7 +268,7 @@ pub async fn open_in_browser(portal: &Portal, caller: &Caller, account: AccountI
 pub async fn sign_out(portal: &Portal, caller: &Caller) -> Result<(), Refusal> {
     if let Ok(actor) = caller.actor() {
         portal
-            .write(caller, Action::SignOut, (actor.account, actor.session()?, actor.name()), |unit, (account, session, name)| {
+            .write(caller, Action::SignOut, (actor.account, actor.session(), actor.name()), |unit, (account, session, name)| {
                 Box::pin(async move {
                     store::delete(unit, *account, *session).await?;
                     unit.audit(
@@ -303,7 +300,7 @@ pub async fn list(portal: &Portal, actor: &Actor, here: &str) -> Result<Vec<Sess
             place: place(&row.address, here),
             created_at: row.created_at,
             last_seen_at: row.last_seen_at,
-            own: row.id.0 == actor.credential_id(),
+            own: row.id == actor.session(),
         })
         .collect();
     sessions.sort_by_key(|session| !session.own);
@@ -344,7 +341,7 @@ pub async fn end(portal: &Portal, caller: &Caller, session: SessionId) -> Result
 pub async fn end_all_others(portal: &Portal, caller: &Caller) -> Result<(), Refusal> {
     let actor = caller.actor()?;
     portal
-        .write(caller, Action::EndOtherSessions, (actor.account, actor.session()?), |unit, (account, session)| {
+        .write(caller, Action::EndOtherSessions, (actor.account, actor.session()), |unit, (account, session)| {
             Box::pin(async move {
                 let ended = end_others(unit, *account, *session).await?;
                 unit.audit(vec![Object::new("account", account, "")], json!(null), json!({ "ended": ended })).await?;
