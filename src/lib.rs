@@ -20,6 +20,9 @@ pub mod words;
 // The rooms
 /// Accounts: sign-up, verification, names, passwords.
 pub mod accounts;
+/// `/v1`: what programs call.
+#[cfg(feature = "ssr")]
+pub mod api;
 /// The Activity tab: an organization's audit log.
 pub mod activity;
 /// Customers of the operator: imported, recreated as organizations, with entitlements and contacts.

@@ -12,6 +12,7 @@ use crate::{
     config::Config,
     db::{Conn, Connected, Db, Failure, Reader, Tx},
     form::Refusal,
+    limits,
     live::{changes, hub::Hub},
     outbox,
     passwords::Hasher,
@@ -38,6 +39,8 @@ pub struct Inner {
     pub hasher: Hasher,
     /// Ring when there is something in the outbox.
     pub bells: outbox::Bells,
+    /// Limits of this process alone.
+    pub limits: limits::Local,
     /// Tells open pages what changes.
     pub live: Hub,
     /// Everything that must end before the program may.
@@ -69,6 +72,7 @@ impl Portal {
             random: Random,
             hasher,
             bells: outbox::Bells::default(),
+            limits: limits::Local::default(),
             live: Hub::default(),
             tasks: TaskTracker::new(),
         }))

@@ -8,9 +8,10 @@ use std::{
 };
 
 /// The rooms. Every other module is the house.
-const ROOMS: [&str; 11] = [
+const ROOMS: [&str; 12] = [
     "accounts",
     "activity",
+    "api",
     "customers",
     "desk",
     "getting_started",
@@ -396,6 +397,10 @@ fn every_server_function_is_posted_below_one_prefix() {
 
 /// Files that one room alone has, and why.
 const MORE_FILES: &[(&str, &str)] = &[
+    ("api/calls.rs", "the calls, each a thin door over an action or a store"),
+    ("api/door.rs", "what every call passes: who calls, with which right, what was sent"),
+    ("api/openapi.rs", "the document of all calls, made from their table and types"),
+    ("api/problem.rs", "refusals as programs read them"),
     ("desk/client.rs", "what the instance is asked, and how"),
     ("desk/mirror.rs", "what comes of cases, and what brings tickets there"),
     ("desk/sync.rs", "a use case that is many units, and the worker that does it"),
