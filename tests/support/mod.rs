@@ -11,6 +11,7 @@
 //! ```
 #![allow(dead_code, unused_imports, reason = "each test program uses its part")]
 
+mod api;
 mod browser;
 mod database;
 mod page;
@@ -26,6 +27,7 @@ use std::{
     time::Duration,
 };
 
+pub use api::{Api, Reply};
 pub use browser::{Browser, Call, Live, Told, encode};
 pub use database::{Engine, TABLES};
 use org_portal::{
