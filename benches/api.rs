@@ -53,8 +53,17 @@ async fn main() {
     let file = folder.join("portal.db");
     let url = format!("sqlite:{}", file.display());
     let organization = seed(&url, &folder, servers).await;
-    println!("{} cores, SQLite: a customer with {TICKETS} tickets and {ENTITLEMENTS} entitlements, {servers} others\n", std::thread::available_parallelism().unwrap());
-    let portal = Process { child: portal_command(&url, PORT).env("ORG_PORTAL_API_RATE", "1000000/1").spawn().expect("the release executable: run `make run` or scripts/build.sh first"), port: PORT };
+    println!(
+        "{} cores, SQLite: a customer with {TICKETS} tickets and {ENTITLEMENTS} entitlements, {servers} others\n",
+        std::thread::available_parallelism().unwrap()
+    );
+    let portal = Process {
+        child: portal_command(&url, PORT)
+            .env("ORG_PORTAL_API_RATE", "1000000/1")
+            .spawn()
+            .expect("the release executable: run `make run` or scripts/build.sh first"),
+        port: PORT,
+    };
     portal.ready("/healthz", "").await;
     for (method, what) in [("POST", "/tickets:search"), ("POST", "/entitlements:search"), ("GET", "")] {
         against_bare(&url, &folder, method, &format!("/v1/orgs/{organization}{what}")).await;
@@ -71,12 +80,18 @@ async fn seed(url: &str, folder: &Path, servers: usize) -> OrganizationId {
     let mut out = std::io::BufWriter::new(std::fs::File::create(&records).unwrap());
     let mut line = |value: serde_json::Value| writeln!(out, "{value}").unwrap();
     line(serde_json::json!({ "kind": "customer", "number": "C1", "name": "Acme" }));
-    line(serde_json::json!({ "kind": "contact", "customer": "C1", "email": "csm@vendor.example", "name": "Maria Manager", "title": "Customer success manager" }));
+    line(
+        serde_json::json!({ "kind": "contact", "customer": "C1", "email": "csm@vendor.example", "name": "Maria Manager", "title": "Customer success manager" }),
+    );
     for n in 0..ENTITLEMENTS {
-        line(serde_json::json!({ "kind": "entitlement", "customer": "C1", "number": format!("E{n}"), "name": "Premium support", "tier": "Premium", "products": ["MySQL", "PostgreSQL"], "support_level": "24/7", "start": "2026-01-01", "end": "2030-12-31", "units_total": 10, "units_used": 4 }));
+        line(
+            serde_json::json!({ "kind": "entitlement", "customer": "C1", "number": format!("E{n}"), "name": "Premium support", "tier": "Premium", "products": ["MySQL", "PostgreSQL"], "support_level": "24/7", "start": "2026-01-01", "end": "2030-12-31", "units_total": 10, "units_used": 4 }),
+        );
     }
     for n in 0..TICKETS {
-        line(serde_json::json!({ "kind": "ticket", "customer": "C1", "number": format!("CS{n:07}"), "subject": format!("Replica {n} falls behind its source"), "priority": "P3 - Normal", "state": "Open", "created": format!("2026-10-01T{:02}:{:02}:00Z", n / 60, n % 60), "department": "Customer Success", "requester_name": "Jane Doe", "requester_email": "jane@acme.example", "category": "Case" }));
+        line(
+            serde_json::json!({ "kind": "ticket", "customer": "C1", "number": format!("CS{n:07}"), "subject": format!("Replica {n} falls behind its source"), "priority": "P3 - Normal", "state": "Open", "created": format!("2026-10-01T{:02}:{:02}:00Z", n / 60, n % 60), "department": "Customer Success", "requester_name": "Jane Doe", "requester_email": "jane@acme.example", "category": "Case" }),
+        );
     }
     out.flush().unwrap();
     drop(out);
@@ -93,13 +108,24 @@ async fn seed(url: &str, folder: &Path, servers: usize) -> OrganizationId {
         let (organization, account) = (OrganizationId(random.id(now)), AccountId(random.id(now)));
         let (email, name) = (format!("person{n}@example.com"), format!("Organization {n}"));
         let secret = if n == 0 { SECRET.to_owned() } else { secret_of(n - 1) };
-        sqlx::query("INSERT INTO accounts (id, email, email_key, first_name, last_name, created_at) VALUES ($1, $2, $2, 'Ada', '', $3)").bind(account).bind(&email).bind(now).execute(&mut *tx).await.unwrap();
+        sqlx::query("INSERT INTO accounts (id, email, email_key, first_name, last_name, created_at) VALUES ($1, $2, $2, 'Ada', '', $3)")
+            .bind(account)
+            .bind(&email)
+            .bind(now)
+            .execute(&mut *tx)
+            .await
+            .unwrap();
         sqlx::query("INSERT INTO organizations (id, name, created_at, created_by, created_by_name, members_count, invitations_count, revision, admin_account_id) VALUES ($1, $2, $3, $4, 'Ada', 1, 0, 0, $4)").bind(organization).bind(&name).bind(now).bind(account).execute(&mut *tx).await.unwrap();
         sqlx::query("INSERT INTO members (id, organization_id, account_id, role, source, joined_at, name, name_key, email, email_key, last_active_at) VALUES ($1, $2, $3, 'Admin', 'creation', $4, 'Ada', 'ada', $5, $5, $4)").bind(MemberId(random.id(now))).bind(organization).bind(account).bind(now).bind(&email).execute(&mut *tx).await.unwrap();
         sqlx::query("INSERT INTO sessions (token_hash, id, account_id, created_at, last_seen_at, idle_expires_at, absolute_expires_at, authenticated_at, methods, user_agent, address) VALUES ($1, $2, $3, $4, $4, $5, $5, $4, 'password', '', '')").bind(secrets::hash(&secret)).bind(SessionId(random.id(now))).bind(account).bind(now).bind(now.plus(DAY)).execute(&mut *tx).await.unwrap();
         first.get_or_insert(organization);
     }
-    sqlx::query("UPDATE customers SET organization_id = $1, recreated_at = $2").bind(first.unwrap()).bind(now).execute(&mut *tx).await.unwrap();
+    sqlx::query("UPDATE customers SET organization_id = $1, recreated_at = $2")
+        .bind(first.unwrap())
+        .bind(now)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     db.close().await;
     first.unwrap()
@@ -110,7 +136,9 @@ fn secret_of(server: usize) -> String {
 }
 
 fn request(method: &str, path: &str, secret: &str) -> String {
-    format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: Go-http-client/1.1\r\nContent-Length: 0\r\nAuthorization: Bearer {secret}\r\nContent-Type: application/json\r\n\r\n")
+    format!(
+        "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: Go-http-client/1.1\r\nContent-Length: 0\r\nAuthorization: Bearer {secret}\r\nContent-Type: application/json\r\n\r\n"
+    )
 }
 
 /// Calls over so many connections for a while: how often a second.
@@ -143,7 +171,10 @@ async fn against_bare(url: &str, folder: &Path, method: &str, path: &str) {
     let bytes = folder.join("answer.json");
     std::fs::write(&bytes, &body).unwrap();
     let port = PORT + 1;
-    let child = Command::new(std::env::current_exe().unwrap()).args(["--baseline", url, &port.to_string(), bytes.to_str().unwrap()]).spawn().unwrap();
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--baseline", url, &port.to_string(), bytes.to_str().unwrap()])
+        .spawn()
+        .unwrap();
     let bare = Process { child, port };
     bare.ready("/healthz", "").await;
     let (mut ours, mut theirs) = (0.0_f64, 0.0_f64);
@@ -198,7 +229,12 @@ async fn crowd(file: &Path, servers: usize, seconds: usize) {
     reader.close().await;
     times.sort_by(f64::total_cmp);
     let p99 = times[times.len() * 99 / 100] * 1000.0;
-    println!("       {} calls in {elapsed:.1} s: {:.0} a second, median {:.2} ms", times.len(), times.len() as f64 / elapsed, times[times.len() / 2] * 1000.0);
+    println!(
+        "       {} calls in {elapsed:.1} s: {:.0} a second, median {:.2} ms",
+        times.len(),
+        times.len() as f64 / elapsed,
+        times[times.len() / 2] * 1000.0
+    );
     figure(&format!("p99 of {servers} servers asking every minute"), p99, "ms", "≤ 50", p99 <= 50.0);
     figure("writes a second meanwhile", writes, "", "≤ 200", writes <= 200.0);
 }
@@ -223,7 +259,8 @@ async fn baseline(url: &str, port: &str, bytes: &str) {
     async fn handle(State(bare): State<Bare>, headers: HeaderMap, uri: axum::http::Uri) -> impl axum::response::IntoResponse {
         let now: Timestamp = bare.clock.now();
         let secret = headers.get("authorization").and_then(|value| value.to_str().ok()?.strip_prefix("Bearer ")).unwrap_or_default();
-        let live = sessions::store::live(&mut bare.db.read().await.unwrap(), &secrets::hash(secret), now).await.unwrap().expect("signed in");
+        let live =
+            sessions::store::live(&mut bare.db.read().await.unwrap(), &secrets::hash(secret), now).await.unwrap().expect("signed in");
         let membership = guard::membership(&mut bare.db.read().await.unwrap(), live.account_id, now).await.unwrap().unwrap();
         let mut db = bare.db.read().await.unwrap();
         if uri.path().ends_with("tickets:search") {
@@ -242,7 +279,8 @@ async fn baseline(url: &str, port: &str, bytes: &str) {
         }
         ([("content-type", "application/json")], bare.bytes)
     }
-    let bare = Bare { db: Db::open(url).await.unwrap(), bytes: std::fs::read(bytes).unwrap().into(), clock: org_portal::clock::Clock::system() };
+    let bare =
+        Bare { db: Db::open(url).await.unwrap(), bytes: std::fs::read(bytes).unwrap().into(), clock: org_portal::clock::Clock::system() };
     let app = Router::new().route("/healthz", any(|| async { "ok" })).fallback(handle).with_state(bare);
     let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await.unwrap();
     axum::serve(listener, app).await.unwrap();

@@ -20,11 +20,11 @@ pub mod words;
 // The rooms
 /// Accounts: sign-up, verification, names, passwords.
 pub mod accounts;
+/// The Activity tab: an organization's audit log.
+pub mod activity;
 /// `/v1`: what programs call.
 #[cfg(feature = "ssr")]
 pub mod api;
-/// The Activity tab: an organization's audit log.
-pub mod activity;
 /// Customers of the operator: imported, recreated as organizations, with entitlements and contacts.
 pub mod customers;
 /// The operator's desk elsewhere: ServiceNow, from which customers come.

@@ -20,8 +20,8 @@ use tower_http::{compression::CompressionLayer, csrf::CsrfLayer, timeout::Deadli
 use tracing::Instrument as _;
 
 use crate::{
-    api,
     actor::{ActorKind, Caller, Origin},
+    api,
     config::Config,
     connections::Capped,
     desk::mirror::Messenger,

@@ -402,7 +402,9 @@ async fn walk_api(engine: Engine) {
             cells += 1;
             let statuses = match route.path {
                 // An Admin's, but for the invitations that one has sent.
-                "/v1/orgs/{org_id}/members/{member_id}" if route.method == "DELETE" && actor.role == Some(Role::TechnicalUser) => &[403][..],
+                "/v1/orgs/{org_id}/members/{member_id}" if route.method == "DELETE" && actor.role == Some(Role::TechnicalUser) => {
+                    &[403][..]
+                }
                 _ => api_status_of(route, actor),
             };
             check(actor, route, statuses, &mut wrong).await;

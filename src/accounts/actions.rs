@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::{
-    ActivateForm, ChangeEmailForm, ChangePasswordForm, ConfirmEmailForm, DeleteAccountForm, ForgotPasswordForm, NameForm, ResetPasswordForm, SignUp,
-    SignUpForm, VerifyEmailForm,
+    ActivateForm, ChangeEmailForm, ChangePasswordForm, ConfirmEmailForm, DeleteAccountForm, ForgotPasswordForm, NameForm,
+    ResetPasswordForm, SignUp, SignUpForm, VerifyEmailForm,
     store::{self, EmailChange, Waiting},
 };
 use crate::{

@@ -198,7 +198,8 @@ fn role(sent: &str) -> String {
 
 async fn invite_one(call: &Call, sent: InviteRequest) -> Result<(), Problem> {
     // The form takes many addresses in one field.
-    let email = Email::parse(&sent.username).map_err(|why| Problem::field("username", if sent.username.is_empty() { EMPTY } else { why }))?;
+    let email =
+        Email::parse(&sent.username).map_err(|why| Problem::field("username", if sent.username.is_empty() { EMPTY } else { why }))?;
     let form = InviteForm { email: email.to_string(), role: role(&sent.role) };
     let invited = invitations::invite(&call.portal, &call.caller, form).await;
     invited.map(|_| ()).map_err(|refusal| Problem::from(refusal).renamed("email", "username"))
@@ -427,7 +428,10 @@ pub async fn search_events(call: &Call, sent: SearchEventsRequest) -> Result<Eve
             action_status: ActionStatus { code: if noted.refused.is_some() { 2 } else { 1 }, message: noted.refused.unwrap_or_default() },
         }
     });
-    Ok(Events { events: events.collect(), page_totals: PageTotals { total_items, total_pages: total_items.div_euclid(size) + i64::from(total_items % size > 0) } })
+    Ok(Events {
+        events: events.collect(),
+        page_totals: PageTotals { total_items, total_pages: total_items.div_euclid(size) + i64::from(total_items % size > 0) },
+    })
 }
 
 /// What the wire calls a kind of thing.

@@ -256,9 +256,7 @@ async fn membership(portal: &Portal, caller: &Caller, permission: Permission) ->
         return Ok(membership);
     }
     Err(match permission {
-        Permission::ViewCustomerData => {
-            Problem::new(Code::PermissionDenied, "Only an Admin of the organization may see its entitlements.")
-        }
+        Permission::ViewCustomerData => Problem::new(Code::PermissionDenied, "Only an Admin of the organization may see its entitlements."),
         _ => Refusal::Forbidden.into(),
     })
 }
@@ -346,11 +344,7 @@ mod tests {
             ("POST", "/v1/orgs/company:search", "/v1/orgs/company:search"),
             ("GET", "/v1/orgs/O1", "/v1/orgs/{org_id} org_id=O1"),
             ("HEAD", "/v1/orgs/O1", "/v1/orgs/{org_id} org_id=O1"),
-            (
-                "POST",
-                "/v1/orgs/O1/members/M1:reactivate",
-                "/v1/orgs/{org_id}/members/{member_id}:reactivate org_id=O1 member_id=M1",
-            ),
+            ("POST", "/v1/orgs/O1/members/M1:reactivate", "/v1/orgs/{org_id}/members/{member_id}:reactivate org_id=O1 member_id=M1"),
             ("PUT", "/v1/orgs/O1/members/M1", "/v1/orgs/{org_id}/members/{member_id} org_id=O1 member_id=M1"),
             ("POST", "/v1/orgs/O1/members/:reactivate", "There is no call POST /v1/orgs/O1/members/:reactivate."),
             ("POST", "/v1/orgs/O1", "There is no call POST /v1/orgs/O1."),

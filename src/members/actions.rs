@@ -202,7 +202,8 @@ pub async fn people(
     };
     let accounts: Vec<AccountId> = rows.iter().map(|row| row.account_id).collect();
     let names = accounts::names(db, &accounts).await?;
-    let names: std::collections::HashMap<AccountId, (String, String)> = names.into_iter().map(|(id, first, last)| (id, (first, last))).collect();
+    let names: std::collections::HashMap<AccountId, (String, String)> =
+        names.into_iter().map(|(id, first, last)| (id, (first, last))).collect();
     let mut people: Vec<(Timestamp, Person)> = rows
         .into_iter()
         .map(|row| {
@@ -211,7 +212,8 @@ pub async fn people(
         })
         .collect();
     people.extend(invitations::pending(db, organization, email, now, most).await?.into_iter().map(|row| {
-        let person = Person { id: row.id.0, email: row.email, first_name: String::new(), last_name: String::new(), role: row.role, joined: false };
+        let person =
+            Person { id: row.id.0, email: row.email, first_name: String::new(), last_name: String::new(), role: row.role, joined: false };
         (row.sent_at, person)
     }));
     people.sort_by_key(|(since, _)| std::cmp::Reverse(*since));

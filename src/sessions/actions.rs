@@ -194,13 +194,7 @@ pub async fn prove(portal: &Portal, caller: &Caller, password: &str) -> Result<(
 /// Looks at a pair. Attempts are counted before the password is looked at: from an address, and to an
 /// account; browsers in which the account has signed in before are counted apart, so that a stranger cannot lock the
 /// owner out.
-async fn check(
-    portal: &Portal,
-    caller: &Caller,
-    email: &Email,
-    password: &str,
-    browser: Option<&str>,
-) -> Result<Checked, Failure> {
+async fn check(portal: &Portal, caller: &Caller, email: &Email, password: &str, browser: Option<&str>) -> Result<Checked, Failure> {
     limits::count(portal, "sign-in address", &caller.origin.address, portal.config.sign_in_address_rate).await?;
     let browser = browser.map(secrets::hash);
     let now = portal.clock.now();
@@ -330,8 +324,7 @@ pub async fn refresh(portal: &Portal, actor: &Actor) -> Result<Timestamp, Failur
     let (session, now) = (actor.session()?, portal.clock.now());
     let mut tx = portal.db.begin().await?;
     store::touch(&mut tx, session, now, now.plus(portal.config.session_idle_minutes * MINUTE)).await?;
-    let (idle, absolute) =
-        store::ends(&mut tx, session).await?.ok_or(Refusal::Unauthenticated(Unauthenticated::SignInRequired))?;
+    let (idle, absolute) = store::ends(&mut tx, session).await?.ok_or(Refusal::Unauthenticated(Unauthenticated::SignInRequired))?;
     tx.commit().await?;
     Ok(idle.min(absolute))
 }

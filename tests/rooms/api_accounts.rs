@@ -198,7 +198,7 @@ on_both! {
             ada.call("/v1/orgs:search").await.ok();
         }
         let limited = ada.call("/v1/orgs:search").await.fails(429, 8);
-        assert_eq!(limited.headers["retry-after"], "11");
+        assert_eq!(limited.headers["retry-after"], "10");
         bob.call("/v1/orgs:search").await.ok();
         portal.clock.advance(10 * org_portal::words::SECOND);
         ada.call("/v1/orgs:search").await.ok();

@@ -11,10 +11,15 @@ const ROLE: &str = "Your role does not allow this. An Admin of your organization
 /// The members as `username role status`.
 async fn members(api: &Api, organization: &str) -> Vec<String> {
     let answer = api.post(&format!("/v1/orgs/{organization}/members:search"), json!({})).await.ok();
-    let mut members: Vec<String> = answer["members"].as_array().unwrap().iter().map(|member| {
-        assert!(member["member_id"].is_string() && member["first_name"].is_string() && member["last_name"].is_string(), "{member}");
-        format!("{} {} {}", member["username"].as_str().unwrap(), member["role"].as_str().unwrap(), member["status"].as_str().unwrap())
-    }).collect();
+    let mut members: Vec<String> = answer["members"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|member| {
+            assert!(member["member_id"].is_string() && member["first_name"].is_string() && member["last_name"].is_string(), "{member}");
+            format!("{} {} {}", member["username"].as_str().unwrap(), member["role"].as_str().unwrap(), member["status"].as_str().unwrap())
+        })
+        .collect();
     members.sort();
     members
 }
@@ -101,7 +106,7 @@ on_both! {
         bob.call(&at("/entitlements:search")).await.refused(403, 7, "Only an Admin of the organization may see its entitlements.");
         // What was refused is noted.
         let refused = portal.rows("SELECT action FROM audit_events WHERE outcome = 'forbidden' ORDER BY at, id").await.concat();
-        assert_eq!(refused, ["member.invite", "organization.rename", "organization.delete", "member.role", "member.remove"]);
+        assert_eq!(refused, ["invitation.send", "organization.rename", "organization.delete", "member.change_role", "member.remove"]);
         // Their own invitation is theirs to revoke.
         let carol = id_of(&bob, &id, "carol@example.com").await;
         bob.delete(&at(&format!("/members/{carol}"))).await.ok();
@@ -224,7 +229,7 @@ on_both! {
         portal.clock.advance(DAY / 2);
         ada.put(&format!("/v1/orgs/{id}/members/{}", portal.member_of("ada").await), json!({ "role": "Technical" })).await.fails(403, 7);
         let (types, answer) = search(json!({})).await;
-        assert_eq!(types, ["member.role", "member.role", "invitation.accept", "member.invite", "organization.add"], "{answer}");
+        assert_eq!(types, ["member.change_role", "member.change_role", "invitation.accept", "invitation.send", "organization.add"], "{answer}");
         assert_eq!(answer["page_totals"], json!({ "total_items": 5, "total_pages": 1 }));
         let [refused, changed] = [&answer["events"][0], &answer["events"][1]];
         assert_eq!(refused["action_status"], json!({ "code": 2, "message": "Nobody changes their own role" }));
@@ -240,20 +245,20 @@ on_both! {
             let (types, answer) = search(json!({ "filters": [filter("timestamp", at, kind)] })).await;
             assert_eq!((types.len(), answer["page_totals"]["total_items"].as_u64()), (n, Some(n as u64)), "{kind}: {answer}");
         }
-        let role = json!("member.role");
+        let role = json!("member.change_role");
         assert_eq!(search(json!({ "filters": [filter("action_type", &role, 0)] })).await.0.len(), 2);
-        assert_eq!(search(json!({ "filters": [filter("action_type", &role, 1), filter("timestamp", at, 5)] })).await.0, ["invitation.accept", "member.invite", "organization.add"]);
-        assert_eq!(search(json!({ "filters": [filter("action_type", &role, 0), filter("action_type", &json!("member.invite"), 0)] })).await.0, [""; 0]);
+        assert_eq!(search(json!({ "filters": [filter("action_type", &role, 1), filter("timestamp", at, 5)] })).await.0, ["invitation.accept", "invitation.send", "organization.add"]);
+        assert_eq!(search(json!({ "filters": [filter("action_type", &role, 0), filter("action_type", &json!("invitation.send"), 0)] })).await.0, [""; 0]);
         let me = &changed["okta_user_id"];
         assert_eq!(search(json!({ "filters": [filter("okta_user_id", me, 0)] })).await.0.len(), 4);
         assert_eq!(search(json!({ "filters": [filter("okta_user_id", me, 1)] })).await.0, ["invitation.accept"]);
         let (types, _) = search(json!({ "sortingParams": { "fieldName": "timestamp", "order": 0 } })).await;
-        assert_eq!(types, ["organization.add", "member.invite", "invitation.accept", "member.role", "member.role"]);
+        assert_eq!(types, ["organization.add", "invitation.send", "invitation.accept", "member.change_role", "member.change_role"]);
         let (types, _) = search(json!({ "sorting_params": { "field_name": "action_type", "order": 1 } })).await;
-        assert_eq!(types, ["organization.add", "member.role", "member.role", "member.invite", "invitation.accept"]);
+        assert_eq!(types, ["organization.add", "member.change_role", "member.change_role", "invitation.send", "invitation.accept"]);
         let (types, answer) = search(json!({ "page_params": { "page_size": 2, "index": 1 } })).await;
         assert_eq!((types.len(), &answer["page_totals"]), (2, &json!({ "total_items": 5, "total_pages": 3 })));
-        assert_eq!(types, ["invitation.accept", "member.invite"]);
+        assert_eq!(types, ["invitation.accept", "invitation.send"]);
         let (types, _) = search(json!({ "page_params": { "page_size": 2, "index": 9 } })).await;
         assert!(types.is_empty());
         for (fsp, message) in [

@@ -21,7 +21,9 @@ async fn raw(portal: &TestPortal, request: &str) -> (u16, String, Vec<u8>) {
         let head_ends = bytes.windows(4).position(|window| window == b"\r\n\r\n");
         if let Some(at) = head_ends {
             let head = String::from_utf8(bytes[..at].to_vec()).unwrap();
-            let header = |name: &str| head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix(name).map(|value| value.trim().to_owned()));
+            let header = |name: &str| {
+                head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix(name).map(|value| value.trim().to_owned()))
+            };
             let body = &bytes[at + 4..];
             let whole = match (header("content-length:"), header("transfer-encoding:")) {
                 (Some(length), _) => body.len() >= length.parse::<usize>().unwrap(),
@@ -191,7 +193,13 @@ async fn the_document_is_the_one_in_the_docs_and_its_page_shows_every_call() {
     }
     let n: usize = served["paths"].as_object().unwrap().values().map(|path| path.as_object().unwrap().len()).sum();
     assert_eq!(n, API.len());
-    let ids: std::collections::BTreeSet<&str> = served["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values()).map(|call| call["operationId"].as_str().unwrap()).collect();
+    let ids: std::collections::BTreeSet<&str> = served["paths"]
+        .as_object()
+        .unwrap()
+        .values()
+        .flat_map(|path| path.as_object().unwrap().values())
+        .map(|call| call["operationId"].as_str().unwrap())
+        .collect();
     assert_eq!(ids.len(), API.len());
     let page = portal.browser().get("/docs/api").await.is(200);
     assert_eq!(page.count("script, [onclick]"), 0);

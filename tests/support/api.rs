@@ -1,5 +1,6 @@
 //! A program that calls `/v1`.
 
+use org_portal::clock::Clock;
 use reqwest::{Client, Method, header::HeaderMap};
 use serde_json::{Value, json};
 
@@ -9,6 +10,7 @@ use super::{PASSWORD, TestPortal};
 #[derive(Clone)]
 pub struct Api {
     client: Client,
+    clock: Clock,
     base: String,
     /// The token that it sends.
     pub token: Option<String>,
@@ -98,7 +100,12 @@ impl Api {
     ) -> impl Future<Output = Reply> + 'a {
         let caller = std::panic::Location::caller();
         async move {
-            let mut request = self.client.request(method.clone(), format!("{}{path}", self.base)).header("user-agent", "Go-http-client/1.1");
+            if method != Method::GET {
+                // No two writes come in the same moment; so what they write has an order.
+                self.clock.advance(1000);
+            }
+            let mut request =
+                self.client.request(method.clone(), format!("{}{path}", self.base)).header("user-agent", "Go-http-client/1.1");
             if let Some(token) = &self.token {
                 request = request.header("authorization", format!("Bearer {token}"));
             }
@@ -109,7 +116,11 @@ impl Api {
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
             let text = response.text().await.expect("text");
             let request = format!("{method} {path} (from {caller})");
-            assert_eq!(headers.get("content-type").map(|kind| kind.to_str().unwrap_or_default()), Some("application/json"), "{request}: {text}");
+            assert_eq!(
+                headers.get("content-type").map(|kind| kind.to_str().unwrap_or_default()),
+                Some("application/json"),
+                "{request}: {text}"
+            );
             let value: Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{request}: {e}: {text}"));
             assert!(value.is_object(), "{request}: {text}");
             if status == 200 {
@@ -129,7 +140,7 @@ impl TestPortal {
     /// A program without a token.
     pub fn api(&self) -> Api {
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().pool_max_idle_per_host(0).build();
-        Api { client: client.expect("a client"), base: self.base(), token: None }
+        Api { client: client.expect("a client"), clock: self.clock.clone(), base: self.base(), token: None }
     }
 
     /// A program that has signed in as an account.

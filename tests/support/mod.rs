@@ -112,9 +112,16 @@ impl Options {
         default("public_url", "http://127.0.0.1:3000");
         default("hashing_threads", "1");
         if !self.real_limits {
-            for rate in
-                ["sign_in_rate", "sign_in_address_rate", "mail_rate", "mail_address_rate", "invitation_rate", "invitation_recipient_rate", "api_rate", "api_address_rate"]
-            {
+            for rate in [
+                "sign_in_rate",
+                "sign_in_address_rate",
+                "mail_rate",
+                "mail_address_rate",
+                "invitation_rate",
+                "invitation_recipient_rate",
+                "api_rate",
+                "api_address_rate",
+            ] {
                 default(rate, "100000/1");
             }
         }
