@@ -18,7 +18,6 @@ use crate::{
     activity::actions as activity,
     audit::{Asked, Order},
     customers::actions as customers,
-    db::Connected,
     form::Refusal,
     guard,
     invitations::{InvitationRoleForm, InviteForm, actions as invitations},
