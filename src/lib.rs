@@ -37,6 +37,8 @@ pub mod members;
 pub mod operator;
 /// Organizations.
 pub mod organizations;
+/// PMM servers and the tokens that connect them.
+pub mod pmm;
 /// Sessions: signing in and out.
 pub mod sessions;
 /// Tickets: what people ask the operator's support, and what is answered.

@@ -1,6 +1,12 @@
 //! The portal as one value: what every use case needs, and the one way to write.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use serde::{Serialize, de::DeserializeOwned};
 use tokio_util::task::TaskTracker;
@@ -17,7 +23,7 @@ use crate::{
     passwords::Hasher,
     secrets::{self, Random},
     sql, webhook,
-    words::{OrganizationId, TicketId, Timestamp},
+    words::{OrganizationId, PmmServerId, TicketId, Timestamp},
 };
 
 /// What every use case needs. Cheap to clone.
@@ -40,8 +46,25 @@ pub struct Inner {
     pub bells: outbox::Bells,
     /// Tells open pages what changes.
     pub live: Hub,
+    /// When PMM servers last asked for anything, as far as it is not written yet.
+    pub contacts: Mutex<HashMap<PmmServerId, Contact>>,
     /// Everything that must end before the program may.
     pub tasks: TaskTracker,
+}
+
+/// When a PMM server last asked for anything, and which of these moments was written last.
+#[derive(Clone, Copy, Debug)]
+pub struct Contact {
+    /// The last one.
+    pub at: Timestamp,
+    /// The one that was written.
+    pub written: Timestamp,
+}
+
+impl Default for Contact {
+    fn default() -> Self {
+        Self { at: Timestamp(0), written: Timestamp(0) }
+    }
 }
 
 impl std::ops::Deref for Portal {
@@ -70,6 +93,7 @@ impl Portal {
             hasher,
             bells: outbox::Bells::default(),
             live: Hub::default(),
+            contacts: Mutex::default(),
             tasks: TaskTracker::new(),
         }))
     }

@@ -21,9 +21,10 @@ use crate::{
     form::{Refusal, door},
     getting_started, guard, invitations, live, members, operator, organizations,
     permissions::Permission,
+    pmm,
     portal::Portal,
     sessions, shell, tickets,
-    visit::{Answer, Handler, Visit, sign_in_required},
+    visit::{Answer, Handler, Page, Visit, sign_in_required},
 };
 
 /// Who may call something.
@@ -78,7 +79,7 @@ const fn with_files(endpoint: &'static str, access: Access, page: &'static str, 
 }
 
 use Access::{Anyone, Loopback, Member, Operator, SignedIn};
-use Permission::{ChangeRole, InviteMembers, ManageMembers, RaiseTicket, ViewCustomerData, ViewMembers};
+use Permission::{ChangeRole, ConnectPmmServer, InviteMembers, ManageMembers, RaiseTicket, ViewCustomerData, ViewMembers};
 
 /// Every page.
 pub const PAGES: &[PageRoute] = &[
@@ -111,6 +112,12 @@ pub const PAGES: &[PageRoute] = &[
     page!("/organization/invitations", Member(ViewMembers), invitations::web::invitations),
     page!("/organization/invitations/{invitation}/role", Member(ManageMembers), invitations::web::role),
     page!("/organization/invitations/{invitation}/revoke", Member(InviteMembers), invitations::web::revoke),
+    page!("/organization/servers", Member(ConnectPmmServer), pmm::web::servers),
+    page!("/organization/servers/{server}/disconnect", Member(ConnectPmmServer), pmm::web::disconnect),
+    page!("/organization/servers/tokens/new", Member(ConnectPmmServer), pmm::web::new_token),
+    page!("/organization/servers/tokens/{token}/revoke", Member(ConnectPmmServer), pmm::web::revoke),
+    page!("/profile", SignedIn, pmm::web::profile),
+    page!("/login", Anyone, pmm::web::login),
     page!("/organization/tickets", Member(RaiseTicket), tickets::web::tickets),
     page!("/organization/tickets/new", Member(RaiseTicket), tickets::web::new),
     page!("/organization/tickets/{ticket}", Member(RaiseTicket), tickets::web::ticket),
@@ -177,6 +184,9 @@ pub const FUNCTIONS: &[FunctionRoute] = &[
     function("decline_invitation", SignedIn, "/getting-started"),
     function("remind_administrator", SignedIn, "/getting-started"),
     function("join_organization", SignedIn, "/getting-started"),
+    function("make_token", Member(ConnectPmmServer), "/organization/servers/tokens/new"),
+    function("revoke_token", Member(ConnectPmmServer), "/organization/servers"),
+    function("disconnect_server", Member(ConnectPmmServer), "/organization/servers"),
     with_files("raise_ticket", Member(RaiseTicket), "/organization/tickets/new", |portal, caller, file| {
         Box::pin(tickets::actions::keep(portal, caller, file))
     }),
@@ -317,6 +327,19 @@ impl Routes {
                 Ok((due && visit.path != operator::PASSWORD).then(|| operator::PASSWORD.to_owned()))
             }
         }
+    }
+
+    /// A page that is the answer to a form, as if it stood at the address in the head.
+    pub async fn show(&self, parts: Parts, page: Page) -> Response {
+        let visit = match Visit::from_parts(self.portal.clone(), &parts).await {
+            Ok(visit) => visit,
+            // What it shows is shown once: it is drawn with less around it.
+            Err(_) => {
+                let caller = parts.extensions.get::<Caller>().cloned().unwrap_or_else(Caller::system);
+                Visit::plain(self.portal.clone(), &parts, caller, None)
+            }
+        };
+        shell::answer(visit, parts, Ok(page.into())).await
     }
 
     /// A page that says why there is none.

@@ -29,6 +29,12 @@ impl Random {
         Secret(URL_SAFE_NO_PAD.encode(self.bytes::<32>()))
     }
 
+    /// The same with a word before it, by which programs and people tell what it is.
+    #[must_use]
+    pub fn secret_named(self, prefix: &str) -> Secret {
+        Secret(format!("{prefix}{}", self.secret().0))
+    }
+
     /// An identifier that sorts by the time of its making (UUID version 7, RFC 9562 §5.7). Not a secret.
     #[must_use]
     pub fn id(self, now: Timestamp) -> Uuid {

@@ -29,6 +29,7 @@ use crate::{
     mail::Transport,
     outbox,
     outgoing::Patience,
+    pmm,
     portal::Portal,
     routes::Routes,
     sessions::actions as sessions,
@@ -67,6 +68,9 @@ impl Running {
         self.stop.cancel();
         self.handle.graceful_shutdown(Some(GRACE));
         let ended = self.server.await;
+        if let Err(error) = pmm::contact::flush(&self.portal).await {
+            tracing::debug!(?error, "the last contacts of PMM servers could not be written");
+        }
         self.portal.tasks.close();
         let _ = tokio::time::timeout(GRACE, self.portal.tasks.wait()).await;
         self.portal.db.close().await;
@@ -100,6 +104,7 @@ pub async fn start(portal: Portal, transport: Transport) -> Result<Running, Stri
         portal.tasks.spawn(outbox::run(portal.clone(), courier, stop.clone()));
     }
     portal.tasks.spawn(crate::desk::sync::run(portal.clone(), stop.clone()));
+    portal.tasks.spawn(pmm::contact::run(portal.clone(), stop.clone()));
     portal.tasks.spawn(live::hub::run(portal.clone(), stop.clone()));
     let app = app(&portal)?;
     let handle = axum_server::Handle::new();

@@ -47,6 +47,8 @@ struct Place {
     customer: String,
     import: String,
     letter: String,
+    server: String,
+    token: String,
 }
 
 async fn actors(portal: &TestPortal) -> (Vec<Actor>, Place) {
@@ -68,6 +70,9 @@ async fn actors(portal: &TestPortal) -> (Vec<Actor>, Place) {
     // Of the Technical user: whoever raised it sees it, and the Admin.
     let form = technical.get("/organization/tickets/new").await.is(200).form("/do/raise_ticket");
     technical.submit_with(&form.with("subject", "Help").with("description", "Please"), &[("a.txt", b"a")]).await.is(303);
+    // What the Technical user made and connected, so that it is theirs to end as well as an Admin's.
+    technical.fill("/organization/servers/tokens/new", "/do/make_token", &[]).await.is(200);
+    portal.connect_server(&technical, "a-server", "PMM").await;
     let operator = portal.operator("operator").await;
     // What there is to look at in the console: a customer, the import that brought it, and a mail that did not leave.
     let folder = tempfile::tempdir().unwrap();
@@ -83,6 +88,8 @@ async fn actors(portal: &TestPortal) -> (Vec<Actor>, Place) {
         customer: id_of("customers").await,
         import: id_of("imports").await,
         letter: id_of("outbox WHERE dead_at = 1").await,
+        server: id_of("pmm_servers").await,
+        token: id_of("api_tokens").await,
         organization: portal.organization_of("admin").await,
         member: portal.member_of("bystander").await.to_string(),
         invitation: portal.invitation_of("invited@example.com").await.to_string(),
@@ -124,6 +131,8 @@ fn path_of(path: &str, place: &Place) -> String {
         ("{customer}", &place.customer),
         ("{import}", &place.import),
         ("{letter}", &place.letter),
+        ("{server}", &place.server),
+        ("{token}", &place.token),
         ("{ticket}", &place.ticket),
         ("{file}", &place.file),
     ];
@@ -163,6 +172,9 @@ fn arguments(endpoint: &str, place: &Place) -> Vec<(&'static str, String)> {
         "raise_ticket" => {
             vec![("form[subject]", "Help".into()), ("form[description]", "Please".into()), ("form[attachments][]", nobody)]
         }
+        "make_token" => vec![("form[name]", String::new())],
+        "revoke_token" => vec![("token", nobody)],
+        "disconnect_server" => vec![("server", "no-such-server".into())],
         "reply_to_ticket" => vec![("ticket", "T0".into()), ("form[body]", "Please".into())],
         "resolve_ticket" => vec![("ticket", "T0".into())],
         "answer_ticket" | "note_ticket" => vec![("ticket", "T0".into()), ("form[body]", "Please".into())],

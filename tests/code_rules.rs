@@ -8,7 +8,7 @@ use std::{
 };
 
 /// The rooms. Every other module is the house.
-const ROOMS: [&str; 11] = [
+const ROOMS: [&str; 12] = [
     "accounts",
     "activity",
     "customers",
@@ -18,6 +18,7 @@ const ROOMS: [&str; 11] = [
     "members",
     "operator",
     "organizations",
+    "pmm",
     "sessions",
     "tickets",
 ];
@@ -398,6 +399,8 @@ fn every_server_function_is_posted_below_one_prefix() {
 const MORE_FILES: &[(&str, &str)] = &[
     ("desk/client.rs", "what the instance is asked, and how"),
     ("desk/mirror.rs", "what comes of cases, and what brings tickets there"),
+    ("pmm/contact.rs", "what is noted in memory, and the worker that writes it"),
+    ("pmm/tokens.rs", "the use cases of tokens, beside those of servers"),
     ("desk/sync.rs", "a use case that is many units, and the worker that does it"),
 ];
 

@@ -75,6 +75,14 @@ const OWNERS: &[Owner] = &[
         &["customers", "customer_people", "contacts", "entitlements"],
         &[("customers_search", "the view over the engine's index of trigrams")],
     ),
+    (
+        "pmm::store",
+        &["api_tokens", "pmm_servers"],
+        &[
+            ("accounts", "who a token belongs to, and whether they are locked, is asked with every request: one statement"),
+            ("organizations", "whether that one's organization is suspended, asked in the same statement"),
+        ],
+    ),
     ("audit", &["audit_events"], &[]),
     ("outbox", &["outbox"], &[]),
     ("webhook", &["webhook_deliveries"], &[]),

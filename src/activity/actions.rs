@@ -250,7 +250,13 @@ fn pieces(row: &Row, reader: Reader) -> Vec<Piece> {
         },
         Action::NoteTicket => vec![verb("wrote a note on the ticket", "write a note on the ticket"), named("ticket", "")],
         Action::MakeToken => vec![verb("made the token", "make a token"), named("token", "")],
-        Action::RevokeToken => vec![verb("revoked the token", "revoke the token"), named("token", "")],
+        Action::RevokeToken => {
+            let mut pieces = vec![verb("revoked the token", "revoke the token"), named("token", "")];
+            if let maker @ Piece::Name(_) = named("member", "") {
+                pieces.extend([words("of"), maker]);
+            }
+            pieces
+        }
         Action::ConnectServer => vec![verb("connected the PMM server", "connect the PMM server"), named("server", "")],
         Action::DisconnectServer => vec![verb("disconnected the PMM server", "disconnect the PMM server"), named("server", "")],
         Action::AllowServer => {

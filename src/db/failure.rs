@@ -94,6 +94,9 @@ fn refusal(error: &dyn sqlx::error::DatabaseError) -> Option<Refusal> {
             } else if name == "accounts_email_key" || message.contains("accounts.email_key") {
                 // Two accounts were to get one address by their links: the second link is worth nothing.
                 Some(Refusal::Gone(Gone::Link))
+            } else if name == "pmm_servers_server_key" || message.contains("pmm_servers.server_id") {
+                // Of one organization they wait for each other; whoever comes second here is another one.
+                Some(Conflict::ServerElsewhere.into())
             } else {
                 None
             }

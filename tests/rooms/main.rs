@@ -24,6 +24,7 @@ mod live;
 mod members;
 mod operator;
 mod organizations;
+mod pmm;
 mod sessions;
 #[path = "../support/mod.rs"]
 mod support;

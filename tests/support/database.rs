@@ -267,6 +267,8 @@ pub const TABLES: &[&str] = &[
     "desk_cursors",
     "desk_refused",
     "desk_leases",
+    "api_tokens",
+    "pmm_servers",
     "audit_events",
     "outbox",
     "webhook_deliveries",

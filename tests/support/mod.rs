@@ -29,11 +29,14 @@ use std::{
 pub use browser::{Browser, Call, Live, Told, encode};
 pub use database::{Engine, TABLES};
 use org_portal::{
+    actor::{ActorKind, Caller},
     clock::Clock,
     config::Config,
     db::Db,
+    form::Refusal,
     mail::Transport,
     permissions::Role,
+    pmm::{ConnectForm, actions as pmm},
     portal::Portal,
     server::{self, Running},
     words::{OrganizationId, Timestamp},
@@ -221,6 +224,12 @@ impl TestPortal {
         }
     }
 
+    /// Stops the server and waits for all that ends with it.
+    pub async fn stop_in_good_order(&self) {
+        let running = self.running.lock().expect("not poisoned").take();
+        running.expect("it runs").stop().await.expect("it stops");
+    }
+
     /// Stops the server and drops the database, where no other portal is on it.
     pub async fn close(self) {
         self.stop().await;
@@ -378,6 +387,41 @@ impl TestPortal {
         browser.fill(&format!("/sign-up?invitation={token}"), "/do/sign_up", &fields).await.leads_to(&link);
         browser.fill(&link, "/do/accept_invitation", &[]).await.leads_to("/organization");
         browser
+    }
+
+    /// Makes a token by its form; gives what is shown once.
+    pub async fn token(&self, browser: &Browser, scope: &str, life: &str) -> String {
+        let form = browser.get("/organization/servers/tokens/new").await.is(200).form("/do/make_token");
+        let form = form.forged("form[scope]", scope).with("life", life);
+        browser.submit(&form).await.is(200).text(".secret code")
+    }
+
+    /// A call that comes with a token; nobody's where the token cannot be used.
+    pub async fn caller(&self, secret: &str) -> Caller {
+        let actor = org_portal::pmm::tokens::authenticate(&self.portal, secret).await.expect("the token is looked at");
+        Caller { actor, kind: ActorKind::Browser, ..Caller::system() }
+    }
+
+    /// A PMM server asks to be connected, as it does with a token.
+    pub async fn connect(&self, secret: &str, server_id: &str, name: &str) -> Result<pmm::Connected, Refusal> {
+        let caller = self.caller(secret).await;
+        pmm::connect(&self.portal, &caller, self.server(server_id, name)).await
+    }
+
+    /// What a PMM server says when it connects.
+    pub fn server(&self, server_id: &str, name: &str) -> ConnectForm {
+        ConnectForm {
+            server_id: server_id.to_owned(),
+            name: name.to_owned(),
+            url: format!("https://{server_id}.example.com/graph"),
+            callback_url: format!("https://{server_id}.example.com/graph/login/generic_oauth"),
+        }
+    }
+
+    /// A member makes a token and connects a PMM server with it.
+    pub async fn connect_server(&self, browser: &Browser, server_id: &str, name: &str) {
+        let secret = self.token(browser, "pmm:connect", "30 minutes").await;
+        self.connect(&secret, server_id, name).await.map(drop).expect("it is connected");
     }
 
     /// Makes a step fail, whoever takes it: `DELETE` on `members`, say. Gives what takes the failure away again.
