@@ -383,3 +383,100 @@ pub static ALL: LazyLock<ListSql> = LazyLock::new(|| {
     })
 });
 inventory::submit! { crate::db::Statement { texts: |dialect| ALL.texts(dialect), module: module_path!() } }
+
+/// By what events are ordered that a program asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// By their moment.
+    #[default]
+    Moment,
+    /// By their action, and then by their moment.
+    Action,
+}
+
+/// Which events a program asks for.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// From this moment on, in microseconds.
+    pub from: i64,
+    /// Up to this one.
+    pub to: i64,
+    /// But for this one.
+    pub but_at: i64,
+    /// The first code of an action, and the last.
+    pub actions: (String, String),
+    /// But for this one; no action has an empty code.
+    pub but_action: String,
+    /// The first account, and the last.
+    pub accounts: (Uuid, Uuid),
+    /// But for this one.
+    pub but_account: Uuid,
+    /// In which order.
+    pub order: Order,
+    /// Whether from the greatest.
+    pub descending: bool,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self {
+            from: i64::MIN,
+            to: i64::MAX,
+            but_at: i64::MIN,
+            actions: (String::new(), "\u{10FFFF}".to_owned()),
+            but_action: String::new(),
+            accounts: (Uuid::nil(), Uuid::max()),
+            but_account: Uuid::max(),
+            order: Order::Moment,
+            descending: true,
+        }
+    }
+}
+
+/// The events of an organization that a program asks for: so many from a place on, and how many there are.
+///
+/// One condition for every question: what is not asked for is a range that holds everything. Who an operator is, is
+/// nothing that an organization could ask for; operators, the portal and strangers are the account that nobody has.
+///
+/// # Errors
+/// The database's.
+pub async fn events(
+    db: &mut impl Connected,
+    organization: OrganizationId,
+    asked: &Asked,
+    limit: i64,
+    offset: i64,
+) -> Result<(Vec<Row>, i64), sqlx::Error> {
+    macro_rules! from {
+        ($select:literal, $tail:literal) => {
+            concat!(
+                "SELECT ",
+                $select,
+                " FROM audit_events WHERE organization_id = $1 AND at >= $2 AND at <= $3 AND at <> $4 AND action >= $5 AND action <= $6 AND action <> $7
+        AND CASE WHEN actor_kind = 'operator' OR actor_id IS NULL THEN $8 ELSE actor_id END >= $9
+        AND CASE WHEN actor_kind = 'operator' OR actor_id IS NULL THEN $8 ELSE actor_id END <= $10
+        AND CASE WHEN actor_kind = 'operator' OR actor_id IS NULL THEN $8 ELSE actor_id END <> $11",
+                $tail
+            )
+        };
+    }
+    macro_rules! send {
+        ($method:ident as $as:ty, $text:expr $(, $more:expr)*) => {
+            sql!($method as $as, db, $text, organization, asked.from, asked.to, asked.but_at, asked.actions.0.as_str(), asked.actions.1.as_str(),
+                asked.but_action.as_str(), Uuid::nil(), asked.accounts.0, asked.accounts.1, asked.but_account $(, $more)*)
+        };
+    }
+    macro_rules! page {
+        ($order:literal) => {
+            send!(all as Row, from!("id, at, organization_id, actor_kind, actor_id, actor_name, action, objects, before_state, after_state, outcome, address, user_agent, request_id", $order), limit, offset)
+        };
+    }
+    let rows = match (asked.order, asked.descending) {
+        (Order::Moment, true) => page!(" ORDER BY at DESC, id DESC LIMIT $12 OFFSET $13"),
+        (Order::Moment, false) => page!(" ORDER BY at, id LIMIT $12 OFFSET $13"),
+        (Order::Action, true) => page!(" ORDER BY action DESC, at DESC, id DESC LIMIT $12 OFFSET $13"),
+        (Order::Action, false) => page!(" ORDER BY action, at, id LIMIT $12 OFFSET $13"),
+    }?;
+    let (total,): (i64,) = send!(one as (i64,), from!("count(*)", ""))?;
+    Ok((rows, total))
+}

@@ -219,6 +219,8 @@ options! {
     mail_address_rate: Rate = "ORG_PORTAL_MAIL_ADDRESS_RATE", "20/60", "Such mails caused from one address.", parsed;
     invitation_rate: Rate = "ORG_PORTAL_INVITATION_RATE", "100/20", "Invitations sent by one organization.", parsed;
     invitation_recipient_rate: Rate = "ORG_PORTAL_INVITATION_RECIPIENT_RATE", "5/3600", "Invitations to one address, from whomever.", parsed;
+    api_rate: Rate = "ORG_PORTAL_API_RATE", "1000/1", "Calls of /v1 with one session or token, counted by each process for itself.", parsed;
+    api_address_rate: Rate = "ORG_PORTAL_API_ADDRESS_RATE", "300/1", "Calls of /v1 from one address without a session or token that is good, counted by each process for itself.", parsed;
     hashing_threads: usize = "ORG_PORTAL_HASHING_THREADS", "0", "Threads that hash passwords; 0 for one a processor.", |t| range(t, 0, 64).map(|n| usize::try_from(n).unwrap_or(0));
     servicenow_url: Option<Url> = "ORG_PORTAL_SERVICENOW_URL", "", "The ServiceNow instance from which customers come, like `https://acme.service-now.com` (docs/servicenow.md).", |t| maybe(t, instance);
     servicenow_user: String = "ORG_PORTAL_SERVICENOW_USER", "", "The user there as whom the portal asks.", text;

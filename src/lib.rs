@@ -22,6 +22,9 @@ pub mod words;
 pub mod accounts;
 /// The Activity tab: an organization's audit log.
 pub mod activity;
+/// `/v1`: what programs call.
+#[cfg(feature = "ssr")]
+pub mod api;
 /// Customers of the operator: imported, recreated as organizations, with entitlements and contacts.
 pub mod customers;
 /// The operator's desk elsewhere: ServiceNow, from which customers come.

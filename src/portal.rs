@@ -18,6 +18,7 @@ use crate::{
     config::Config,
     db::{Conn, Connected, Db, Failure, Reader, Tx},
     form::Refusal,
+    limits,
     live::{changes, hub::Hub},
     outbox,
     passwords::Hasher,
@@ -44,6 +45,8 @@ pub struct Inner {
     pub hasher: Hasher,
     /// Ring when there is something in the outbox.
     pub bells: outbox::Bells,
+    /// Limits of this process alone.
+    pub limits: limits::Local,
     /// Tells open pages what changes.
     pub live: Hub,
     /// When PMM servers last asked for anything, as far as it is not written yet.
@@ -92,6 +95,7 @@ impl Portal {
             random: Random,
             hasher,
             bells: outbox::Bells::default(),
+            limits: limits::Local::default(),
             live: Hub::default(),
             contacts: Mutex::default(),
             tasks: TaskTracker::new(),

@@ -1,4 +1,4 @@
-//! THE table: every page and every server function, who may call it, and what handles it. The router is made from it,
+//! THE table: every page, every server function and every call of `/v1`, who may call it, and what handles it. The router is made from it,
 //! and the access-matrix test walks it.
 
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use axum::{
     Router,
     body::Body,
     extract::{Request, State},
-    http::{StatusCode, header, request::Parts},
+    http::{Method, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Response},
     routing::get,
 };
@@ -15,6 +15,17 @@ use axum::{
 use crate::{
     accounts, activity,
     actor::Caller,
+    api::{
+        self, Needs,
+        model::{
+            ActivateProfileRequest, AddressRequest, Company, Document, Entitlements, Events, InviteRequest, InviteSeveralRequest, Members,
+            NotInvited, Nothing, OneOrganization, OrganizationRequest, OrganizationWithContacts, Organizations, Profile, ProfileRequest,
+            Refreshed, RoleRequest, SearchEventsRequest, SearchMembersRequest, SignInRequest, SignUpRequest, SignedIn, StateToken, Tickets,
+            ValidateTokenRequest,
+        },
+        openapi::Shape,
+    },
+    audit::Action,
     customers,
     db::Failure,
     dev_mail,
@@ -76,6 +87,53 @@ const fn function(endpoint: &'static str, access: Access, page: &'static str) ->
 }
 const fn with_files(endpoint: &'static str, access: Access, page: &'static str, files: door::Keep) -> FunctionRoute {
     FunctionRoute { endpoint, access, page, files: Some(files) }
+}
+
+/// A call of `/v1`.
+#[derive(Clone)]
+pub struct ApiRoute {
+    /// Its method.
+    pub method: Method,
+    /// Its path; what stands in braces is a place, and a colon is a colon.
+    pub path: &'static str,
+    /// Who may call it. What is written, the action decides again, in its transaction.
+    pub access: Access,
+    /// What it needs of the credential.
+    pub needs: Needs,
+    /// What answers it.
+    pub handler: api::Handler,
+    /// What is sent.
+    pub input: fn() -> Shape,
+    /// What is answered; none where it is always refused.
+    pub output: Option<fn() -> Shape>,
+    /// Under which heading the document has it.
+    pub tag: &'static str,
+    /// What it does.
+    pub summary: &'static str,
+}
+
+macro_rules! call {
+    (@of $method:ident $path:literal, $access:expr, $needs:expr, $call:ident($input:ty), $output:expr, $tag:literal, $summary:literal) => {
+        ApiRoute {
+            method: Method::$method,
+            path: $path,
+            access: $access,
+            needs: $needs,
+            handler: |call, sent| {
+                Box::pin(async move { api::door::write(api::calls::$call(call, api::door::read::<$input>(sent)?).await) })
+            },
+            input: api::openapi::shape::<$input>,
+            output: $output,
+            tag: $tag,
+            summary: $summary,
+        }
+    };
+    ($method:ident $path:literal, $access:expr, $needs:expr, $call:ident($input:ty) -> !, $tag:literal, $summary:literal) => {
+        call!(@of $method $path, $access, $needs, $call($input), None, $tag, $summary)
+    };
+    ($method:ident $path:literal, $access:expr, $needs:expr, $call:ident($input:ty) -> $output:ty, $tag:literal, $summary:literal) => {
+        call!(@of $method $path, $access, $needs, $call($input), Some(api::openapi::shape::<$output>), $tag, $summary)
+    };
 }
 
 use Access::{Anyone, Loopback, Member, Operator, SignedIn};
@@ -145,6 +203,7 @@ pub const PAGES: &[PageRoute] = &[
     page!("/operator/imports/{import}", Operator, operator::web::import),
     page!("/operator/outbox", Operator, operator::web::outbox),
     page!("/operator/outbox/{letter}", Operator, operator::web::letter),
+    page!("/docs/api", Anyone, api::web::reference),
     page!("/dev/mail", Loopback, dev_mail::mailbox),
     page!("/dev/mail/{mail}", Loopback, dev_mail::mail),
     #[cfg(debug_assertions)]
@@ -204,6 +263,40 @@ pub const FUNCTIONS: &[FunctionRoute] = &[
     function("suspend_organization", Operator, "/operator/organizations"),
     function("resume_organization", Operator, "/operator/organizations"),
     function("retry_mail", Operator, "/operator/outbox"),
+];
+
+/// Every call of `/v1`. Of those that fit a path, the first is meant.
+pub const API: &[ApiRoute] = &[
+    call!(POST "/v1/auth/SignUp", Anyone, Needs::Nothing, sign_up(SignUpRequest) -> Nothing, "auth", "Signs up. A mail leads to where the password is chosen, or says that the address has an account; the answer is the same."),
+    call!(POST "/v1/auth/SignIn", Anyone, Needs::Nothing, sign_in(SignInRequest) -> SignedIn, "auth", "Signs in with address and password."),
+    call!(POST "/v1/auth/SignOut", SignedIn, Needs::Session, sign_out(Nothing) -> Nothing, "auth", "Ends the session."),
+    call!(POST "/v1/auth/RefreshSession", SignedIn, Needs::Session, refresh_session(Nothing) -> Refreshed, "auth", "Uses the session, so that it goes on."),
+    call!(POST "/v1/auth/ResetPassword", Anyone, Needs::Nothing, reset_password(AddressRequest) -> Nothing, "auth", "Sends a link to choose another password. Whether the address has an account is not told."),
+    call!(POST "/v1/auth/GetProfile", SignedIn, Needs::Reading, get_profile(Nothing) -> Profile, "auth", "Gives one's names."),
+    call!(POST "/v1/auth/UpdateProfile", SignedIn, Needs::Writing(Action::ChangeName), update_profile(ProfileRequest) -> Nothing, "auth", "Changes one's names."),
+    call!(POST "/v1/auth/ValidateToken", Anyone, Needs::Nothing, validate_token(ValidateTokenRequest) -> StateToken, "auth", "Says whether the link of a mail works, and by which token the account is activated."),
+    call!(POST "/v1/auth/ActivateProfile", Anyone, Needs::Nothing, activate_profile(ActivateProfileRequest) -> Nothing, "auth", "Chooses the password by the link of a mail: makes the account, or resets its password."),
+    call!(POST "/v1/orgs", SignedIn, Needs::Writing(Action::AddOrganization), add_organization(OrganizationRequest) -> OneOrganization, "orgs", "Adds an organization, whose Admin is who calls."),
+    call!(POST "/v1/orgs:search", SignedIn, Needs::Reading, search_organizations(Nothing) -> Organizations, "orgs", "Lists the organizations of who calls."),
+    call!(POST "/v1/orgs/company:search", SignedIn, Needs::Reading, search_company(Nothing) -> Company, "orgs", "Names the company that who calls belongs to by the operator's records."),
+    call!(GET "/v1/orgs/{org_id}", Member(ViewMembers), Needs::Reading, get_organization(Nothing) -> OrganizationWithContacts, "orgs", "Gives the organization and, to an Admin, its contacts."),
+    call!(PUT "/v1/orgs/{org_id}", Member(ManageMembers), Needs::Writing(Action::RenameOrganization), rename_organization(OrganizationRequest) -> OneOrganization, "orgs", "Gives the organization another name."),
+    call!(DELETE "/v1/orgs/{org_id}", Member(ManageMembers), Needs::Writing(Action::DeleteOrganization), delete_organization(Nothing) -> Nothing, "orgs", "Deletes the organization for all its members."),
+    call!(POST "/v1/orgs/{org_id}/members", Member(InviteMembers), Needs::Writing(Action::InviteMember), invite(InviteRequest) -> Nothing, "members", "Invites an address."),
+    call!(POST "/v1/orgs/{org_id}/members:bulk", Member(InviteMembers), Needs::Writing(Action::InviteMember), invite_several(InviteSeveralRequest) -> NotInvited, "members", "Invites up to ten addresses; who cannot be invited is named, the others are."),
+    call!(POST "/v1/orgs/{org_id}/members:search", Member(ViewMembers), Needs::Reading, search_members(SearchMembersRequest) -> Members, "members", "Lists the members and those who are invited."),
+    call!(POST "/v1/orgs/{org_id}/members/{member_id}:reactivate", Member(InviteMembers), Needs::Writing(Action::ResendInvitation), reactivate_member(Nothing) -> Nothing, "members", "Sends an invitation again; its earlier link is dead."),
+    call!(PUT "/v1/orgs/{org_id}/members/{member_id}", Member(ChangeRole), Needs::Writing(Action::ChangeRole), change_role(RoleRequest) -> Nothing, "members", "Changes the role of a member, or the one that an invitation offers."),
+    call!(DELETE "/v1/orgs/{org_id}/members/{member_id}", Member(InviteMembers), Needs::Writing(Action::RemoveMember), remove_member(Nothing) -> Nothing, "members", "Removes a member, which is an Admin's, or revokes an invitation."),
+    call!(POST "/v1/orgs/{org_id}/tickets:search", Member(RaiseTicket), Needs::Reading, search_tickets(Nothing) -> Tickets, "data", "Lists the tickets: all of them to an Admin, one's own to a Technical user."),
+    call!(POST "/v1/orgs/{org_id}/entitlements:search", Member(ViewCustomerData), Needs::Reading, search_entitlements(Nothing) -> Entitlements, "data", "Lists the entitlements."),
+    call!(POST "/v1/events:search", Member(ManageMembers), Needs::Reading, search_events(SearchEventsRequest) -> Events, "events", "Lists events of the organization's audit log."),
+    call!(POST "/v1/telemetry/GenericReport", Anyone, Needs::Nothing, report_telemetry(Nothing) -> Nothing, "pmm", "Takes a report of how PMM is used, and keeps nothing of it."),
+    call!(POST "/v1/check/GetAllChecks", Anyone, Needs::Nothing, advisors(Nothing) -> !, "pmm", "Advisors are not served."),
+    call!(POST "/v1/check/GetAllAdvisors", Anyone, Needs::Nothing, advisors(Nothing) -> !, "pmm", "Advisors are not served."),
+    call!(POST "/v1/check/GetAllAlertRuleTemplates", Anyone, Needs::Nothing, advisors(Nothing) -> !, "pmm", "Advisors are not served."),
+    call!(GET "/v1/check/advisors", Anyone, Needs::Nothing, advisors(Nothing) -> !, "pmm", "Advisors are not served."),
+    call!(GET "/v1/openapi.json", Anyone, Needs::Nothing, document(Nothing) -> Document, "pmm", "Gives this document."),
 ];
 
 /// Whether a request to this path may bring files, and so may take longer to arrive.

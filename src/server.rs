@@ -21,6 +21,7 @@ use tracing::Instrument as _;
 
 use crate::{
     actor::{ActorKind, Caller, Origin},
+    api,
     config::Config,
     connections::Capped,
     desk::mirror::Messenger,
@@ -143,9 +144,20 @@ fn app(portal: &Portal) -> Result<Router, String> {
         .layer(middleware::from_fn_with_state(routes.clone(), observe))
         .layer(middleware::from_fn_with_state(portal.clone(), headers))
         .layer(CompressionLayer::new().quality(tower_http::CompressionLevel::Fastest))
+        .layer(middleware::from_fn_with_state(portal.clone(), divert))
         .layer(csrf)
         .layer(middleware::from_fn_with_state(routes.clone(), session));
     Ok(routes.router().layer(layers))
+}
+
+/// Calls of `/v1` go their own way: cookies mean nothing there, and where a request comes from tells nothing.
+async fn divert(State(portal): State<Portal>, mut request: Request, next: Next) -> Response {
+    if !api::is_api(request.uri().path()) {
+        return next.run(request).await;
+    }
+    let body = std::mem::take(request.body_mut());
+    *request.body_mut() = Body::new(DeadlineBody::new(BODY_TIMEOUT, body));
+    api::handle(&portal, request).await
 }
 
 /// Gives every request an id and a line in the log, counts it, keeps it from running forever, and turns a panic into
@@ -176,6 +188,7 @@ async fn observe(State(routes): State<Routes>, mut request: Request, next: Next)
             routes.error_for(again, Refusal::CrossSite).instrument(span.clone()).await
         }
         Ok(Ok(response)) => response,
+        Ok(Err(_)) if api::is_api(&path) => api::Problem::timed_out().response(),
         Ok(Err(_)) => (StatusCode::REQUEST_TIMEOUT, "The request took too long.\n").into_response(),
         Err(panic) => {
             let what = panic
@@ -184,7 +197,11 @@ async fn observe(State(routes): State<Routes>, mut request: Request, next: Next)
                 .or_else(|| panic.downcast_ref::<String>().cloned())
                 .unwrap_or_default();
             let refusal = portal.refuse(crate::db::Failure::Fault(format!("panic: {what}")));
-            routes.error_for(again, refusal).instrument(span.clone()).await
+            if api::is_api(&path) {
+                api::Problem::from(refusal).response()
+            } else {
+                routes.error_for(again, refusal).instrument(span.clone()).await
+            }
         }
     };
     let status = response.status();

@@ -1,4 +1,4 @@
-//! The access matrix: every page and every server function × everybody who may come, from the one table
+//! The access matrix: every page, every server function and every call of `/v1` × everybody who may come, from the one table
 //! (`routes.rs`). A path without an entry fails, and so does an entry whose path is not walked.
 #![cfg(feature = "ssr")]
 #![allow(
@@ -17,10 +17,10 @@ use std::collections::BTreeSet;
 
 use org_portal::{
     permissions::Role,
-    routes::{Access, FUNCTIONS, FunctionRoute, LIVE, OTHERS, PAGES},
+    routes::{API, Access, ApiRoute, FUNCTIONS, FunctionRoute, LIVE, OTHERS, PAGES},
     words::OrganizationId,
 };
-use support::{Browser, Engine, Options, TestPortal};
+use support::{Api, Browser, Engine, Options, TestPortal};
 
 /// Who comes.
 struct Actor {
@@ -344,6 +344,89 @@ async fn walk(engine: Engine) {
     portal.close().await;
 }
 
+/// The path of a call of `/v1` for this walk, and a body with which who may call it does little.
+fn call_of(route: &ApiRoute, place: &Place) -> (String, serde_json::Value) {
+    let path = route.path.replace("{org_id}", &place.organization.to_string()).replace("{member_id}", &uuid::Uuid::nil().to_string());
+    let user = serde_json::json!({ "username": "new@example.com", "role": "Technical" });
+    let body = match (route.method.as_str(), path.rsplit('/').next().unwrap_or_default()) {
+        (_, "members") => user,
+        (_, "members:bulk") => serde_json::json!({ "users": [user] }),
+        ("PUT", _) => serde_json::json!({ "name": "Acme", "role": "Admin" }),
+        _ => serde_json::json!({}),
+    };
+    (path, body)
+}
+
+/// What a call may be answered for somebody with a session.
+fn api_status_of(route: &ApiRoute, actor: &Actor) -> &'static [u16] {
+    match route.access {
+        Access::Anyone => &[200, 400, 404],
+        _ if !actor.signed_in => &[401],
+        Access::SignedIn => &[200, 400, 404, 409],
+        Access::Member(permission) => match actor.role {
+            Some(role) if role.may(permission) => &[200, 404, 409],
+            Some(_) => &[403],
+            None => &[404],
+        },
+        Access::Loopback | Access::Operator => panic!("{} has an access that no call has", route.path),
+    }
+}
+
+/// Every call of `/v1` × everybody, with the sessions of their browsers as tokens.
+async fn walk_api(engine: Engine) {
+    let portal = TestPortal::start(engine, Options::default()).await;
+    let (actors, place) = actors(&portal).await;
+    let (mut cells, mut wrong) = (0, Vec::new());
+    let api_of = |actor: &Actor| Api { token: actor.browser.cookie("session"), ..portal.api() };
+    // What ends something comes last.
+    let rank = |route: &ApiRoute| match (route.method.as_str(), route.path) {
+        (_, "/v1/auth/SignOut") => 2,
+        ("DELETE", "/v1/orgs/{org_id}") => 1,
+        _ => 0,
+    };
+    let mut routes: Vec<&ApiRoute> = API.iter().collect();
+    routes.sort_by_key(|route| rank(route));
+    let check = async |actor: &Actor, route: &ApiRoute, statuses: &[u16], wrong: &mut Vec<String>| {
+        let (path, body) = call_of(route, &place);
+        let reply = api_of(actor).send(route.method.clone(), &path, body.to_string()).await;
+        if !statuses.contains(&reply.status) {
+            wrong.push(format!("{} {path} for {}: {} {}", route.method, actor.name, reply.status, reply.text));
+        }
+    };
+    let of = |name: &str| actors.iter().find(|actor| actor.name == name).unwrap();
+    portal.execute("UPDATE organizations SET suspended_at = 1, suspension_reason = 'Unpaid' WHERE name = 'Acme'").await;
+    for route in routes.iter().filter(|route| matches!(route.access, Access::Member(_))) {
+        for name in ["Admin", "Technical user"] {
+            cells += 1;
+            check(of(name), route, &[403], &mut wrong).await;
+        }
+    }
+    portal.execute("UPDATE organizations SET suspended_at = NULL, suspension_reason = NULL").await;
+    portal.execute("UPDATE accounts SET locked_until = 9223372036854775807, lock_reason = 'x' WHERE email_key = 'tech@example.com'").await;
+    for route in routes.iter().filter(|route| route.access != Access::Anyone) {
+        cells += 1;
+        check(of("Technical user"), route, &[401], &mut wrong).await;
+    }
+    portal.execute("UPDATE accounts SET locked_until = NULL, lock_reason = NULL").await;
+    for route in routes {
+        // Strangers first: the one who may end something ends it for all.
+        for actor in actors.iter().rev() {
+            cells += 1;
+            let statuses = match route.path {
+                // An Admin's, but for the invitations that one has sent.
+                "/v1/orgs/{org_id}/members/{member_id}" if route.method == "DELETE" && actor.role == Some(Role::TechnicalUser) => {
+                    &[403][..]
+                }
+                _ => api_status_of(route, actor),
+            };
+            check(actor, route, statuses, &mut wrong).await;
+        }
+    }
+    println!("access matrix of /v1 on {engine:?}: {cells} cells, {} calls, {} actors", API.len(), actors.len());
+    assert!(wrong.is_empty(), "{} of {cells} cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    portal.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_gets_what_the_table_says_on_sqlite() {
     walk(Engine::Sqlite).await;
@@ -352,6 +435,16 @@ async fn everybody_gets_what_the_table_says_on_sqlite() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_gets_what_the_table_says_on_postgres() {
     walk(Engine::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_program_gets_what_the_table_says_on_sqlite() {
+    walk_api(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_program_gets_what_the_table_says_on_postgres() {
+    walk_api(Engine::Postgres).await;
 }
 
 #[test]

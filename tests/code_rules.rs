@@ -11,6 +11,7 @@ use std::{
 const ROOMS: [&str; 12] = [
     "accounts",
     "activity",
+    "api",
     "customers",
     "desk",
     "getting_started",
@@ -397,6 +398,10 @@ fn every_server_function_is_posted_below_one_prefix() {
 
 /// Files that one room alone has, and why.
 const MORE_FILES: &[(&str, &str)] = &[
+    ("api/calls.rs", "the calls, each a thin door over an action or a store"),
+    ("api/door.rs", "what every call passes: who calls, with which right, what was sent"),
+    ("api/openapi.rs", "the document of all calls, made from their table and types"),
+    ("api/problem.rs", "refusals as programs read them"),
     ("desk/client.rs", "what the instance is asked, and how"),
     ("desk/mirror.rs", "what comes of cases, and what brings tickets there"),
     ("pmm/contact.rs", "what is noted in memory, and the worker that writes it"),

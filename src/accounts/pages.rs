@@ -155,24 +155,43 @@ pub fn reset_password_gone() -> AnyView {
     .into_any()
 }
 
-/// Verification of an address: one button, and in another browser than the one that signed up the password too.
+/// What the page to verify an address asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// In the browser that signed up.
+    Nothing,
+    /// The password of the sign-up, in another browser.
+    Password,
+    /// A new one, where the sign-up came without.
+    NewPassword,
+}
+
+/// Verification of an address: one button, and what is asked for.
 #[must_use]
-pub fn verify_email(drawn: Drawn, checked: Checked, token: String, email: Email, same_browser: bool) -> AnyView {
+pub fn verify_email(drawn: Drawn, checked: Checked, token: String, email: Email, asked: Asked) -> AnyView {
+    let field = match asked {
+        Asked::Nothing => None,
+        Asked::Password => Some(view! {
+            {username(&email)}
+            <TextField name="password" label="Password" kind="password" autocomplete="current-password" error=checked.error("password")
+                hint="You signed up in another browser. Enter the password that was chosen there: it shows that the sign-up was yours."/>
+        }.into_any()),
+        Asked::NewPassword => Some(view! {
+            {username(&email)}
+            <TextField name="password" label="New password" kind="password" autocomplete="new-password" error=checked.error("password") hint=PASSWORD_HINT/>
+        }.into_any()),
+    };
     view! {
         <div class="card">
             <div class="card-head">
                 <h1>"Verify your e-mail address"</h1>
-                <p>{if same_browser { "One click, and your account is made for " } else { "Your account is made for " }} <bdi>{email.to_string()}</bdi> "."</p>
+                <p>{if asked == Asked::Nothing { "One click, and your account is made for " } else { "Your account is made for " }} <bdi>{email.to_string()}</bdi> "."</p>
             </div>
             <ErrorSummary refusal=checked.refusal()/>
             <form class="form-body" method="post" action="/do/verify_email" novalidate>
                 <Hidden drawn=drawn/>
                 <input type="hidden" name="form[token]" value=token/>
-                {(!same_browser).then(|| view! {
-                    {username(&email)}
-                    <TextField name="password" label="Password" kind="password" autocomplete="current-password" error=checked.error("password")
-                        hint="You signed up in another browser. Enter the password that was chosen there: it shows that the sign-up was yours."/>
-                })}
+                {field}
                 <button class="button primary wide">"Verify e-mail address"</button>
             </form>
         </div>

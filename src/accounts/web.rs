@@ -89,8 +89,12 @@ pub async fn verify_email(visit: &Visit) -> Result<Answer, Failure> {
     let Some(waiting) = waiting else {
         return Ok(Page::card("This link no longer works", pages::verify_email_gone).with_status(StatusCode::GONE).into());
     };
-    let same_browser = signed_up_here(visit, &waiting);
-    Ok(Page::card("Verify your e-mail address", move || pages::verify_email(drawn, checked, token, waiting.email, same_browser)).into())
+    let asked = match waiting.has_password() {
+        false => pages::Asked::NewPassword,
+        true if signed_up_here(visit, &waiting) => pages::Asked::Nothing,
+        true => pages::Asked::Password,
+    };
+    Ok(Page::card("Verify your e-mail address", move || pages::verify_email(drawn, checked, token, waiting.email, asked)).into())
 }
 
 /// Whether the browser that visits is the one that signed up.

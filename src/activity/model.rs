@@ -60,6 +60,35 @@ impl EventView {
     }
 }
 
+/// An event as programs are told it.
+#[derive(Clone, Debug)]
+pub struct Noted {
+    /// Its id.
+    pub id: Uuid,
+    /// When.
+    pub at: Timestamp,
+    /// Which account did it; nobody where it was no account, or the operator.
+    pub account: Option<AccountId>,
+    /// What kind of actor did it.
+    pub actor_kind: String,
+    /// The action's code.
+    pub action: String,
+    /// What it is about: kind, id and the name of then.
+    pub objects: Vec<(String, String, String)>,
+    /// The state before, where one is known.
+    pub before: serde_json::Value,
+    /// The state after.
+    pub after: serde_json::Value,
+    /// Why it was refused, where it was.
+    pub refused: Option<String>,
+    /// From which address.
+    pub address: String,
+    /// With which program.
+    pub user_agent: String,
+    /// In which request.
+    pub request_id: String,
+}
+
 /// The kinds by which an organization's list is filtered: the name in the URL, and the one on pages.
 pub const KINDS: [(&str, &str); 7] = [
     ("member", "Members"),

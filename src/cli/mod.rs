@@ -1,4 +1,5 @@
-//! The commands: `serve`, `migrate`, `import`, `customer`, `operator`, `doctor`, `generate`, `config`.
+//! The commands: `serve`, `migrate`, `import`, `customer`, `operator`, `doctor`, `generate`, `config`,
+//! `openapi`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to people on a terminal")]
 
 mod customer;
@@ -24,6 +25,10 @@ pub fn run() -> u8 {
     let Some((name, options)) = matches.subcommand() else { return 2 };
     if name == "config" {
         print!("{}", Config::reference());
+        return 0;
+    }
+    if name == "openapi" {
+        print!("{}", crate::api::openapi::text());
         return 0;
     }
     // The options stand behind the last word of the command.
@@ -90,6 +95,7 @@ fn command() -> Command {
         .subcommand(customer::command(with_options))
         .subcommand(operator::command(with_options))
         .subcommand(generate::command(with_options))
+        .subcommand(Command::new("openapi").about("Print the OpenAPI document of /v1"))
         .subcommand(
             Command::new("config")
                 .about("About the configuration")

@@ -12,6 +12,11 @@
 
 mod accounts;
 mod activity;
+mod api_accounts;
+mod api_clients;
+mod api_data;
+mod api_organizations;
+mod api_wire;
 mod connections;
 mod customers;
 mod desk;

@@ -11,6 +11,7 @@
 //! ```
 #![allow(dead_code, unused_imports, reason = "each test program uses its part")]
 
+mod api;
 mod browser;
 mod database;
 mod page;
@@ -26,6 +27,7 @@ use std::{
     time::Duration,
 };
 
+pub use api::{Api, Reply};
 pub use browser::{Browser, Call, Live, Told, encode};
 pub use database::{Engine, TABLES};
 use org_portal::{
@@ -113,9 +115,16 @@ impl Options {
         default("public_url", "http://127.0.0.1:3000");
         default("hashing_threads", "1");
         if !self.real_limits {
-            for rate in
-                ["sign_in_rate", "sign_in_address_rate", "mail_rate", "mail_address_rate", "invitation_rate", "invitation_recipient_rate"]
-            {
+            for rate in [
+                "sign_in_rate",
+                "sign_in_address_rate",
+                "mail_rate",
+                "mail_address_rate",
+                "invitation_rate",
+                "invitation_recipient_rate",
+                "api_rate",
+                "api_address_rate",
+            ] {
                 default(rate, "100000/1");
             }
         }
