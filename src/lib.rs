@@ -35,6 +35,8 @@ pub mod invitations;
 pub mod members;
 /// The operator's side: operators and their console.
 pub mod operator;
+/// Signing in to PMM servers: the OpenID provider.
+pub mod oauth;
 /// Organizations.
 pub mod organizations;
 /// Sessions: signing in and out.
@@ -103,6 +105,9 @@ pub mod portal;
 /// The table of routes.
 #[cfg(feature = "ssr")]
 pub mod routes;
+/// Secrets at rest, and the key file.
+#[cfg(feature = "ssr")]
+pub mod seal;
 /// Randomness and secrets.
 #[cfg(feature = "ssr")]
 pub mod secrets;

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// The rooms. Every other module is the house.
-const ROOMS: [&str; 11] = [
+const ROOMS: [&str; 12] = [
     "accounts",
     "activity",
     "customers",
@@ -16,6 +16,7 @@ const ROOMS: [&str; 11] = [
     "getting_started",
     "invitations",
     "members",
+    "oauth",
     "operator",
     "organizations",
     "sessions",
@@ -398,6 +399,10 @@ fn every_server_function_is_posted_below_one_prefix() {
 const MORE_FILES: &[(&str, &str)] = &[
     ("desk/client.rs", "what the instance is asked, and how"),
     ("desk/mirror.rs", "what comes of cases, and what brings tickets there"),
+    ("oauth/endpoints.rs", "what programs call, in OAuth's own words"),
+    ("oauth/keys.rs", "the keys by which the portal signs, and their rotation"),
+    ("oauth/request.rs", "the authorization request, read as the standards say"),
+    ("oauth/tokens.rs", "bearer tokens, for whoever asks with one"),
     ("desk/sync.rs", "a use case that is many units, and the worker that does it"),
 ];
 

@@ -117,12 +117,14 @@ pub enum Notice {
     OrganizationResumed,
     /// A mail is on its way again.
     MailRetried,
+    /// A PMM server does not know the account any more.
+    ServerForgotten,
     /// The theme was chosen.
     ThemeChosen,
 }
 
 impl Notice {
-    const ALL: [(Self, &'static str, &'static str); 36] = [
+    const ALL: [(Self, &'static str, &'static str); 37] = [
         (Self::SignedOut, "signed-out", "You are signed out."),
         (Self::Verified, "verified", "Your e-mail address is verified. Sign in to go on."),
         (Self::PasswordReset, "password-reset", "Your password is changed and every session was ended. Sign in with the new one."),
@@ -162,6 +164,11 @@ impl Notice {
         (Self::OrganizationSuspended, "organization-suspended", "The organization is suspended."),
         (Self::OrganizationResumed, "organization-resumed", "The organization is open again."),
         (Self::MailRetried, "mail-retried", "It is on its way again."),
+        (
+            Self::ServerForgotten,
+            "server-forgotten",
+            "What you gave the server has ended. It asks you again when you sign in there.",
+        ),
         (Self::ThemeChosen, "theme", "The theme is set."),
     ];
 

@@ -269,6 +269,16 @@ pub async fn open_in_browser(portal: &Portal, caller: &Caller, account: AccountI
 /// # Errors
 /// 503 where the database is away.
 pub async fn sign_out(portal: &Portal, caller: &Caller) -> Result<(), Refusal> {
+    end_own(portal, caller).await?;
+    set_cookie(&cookie(portal, COOKIE, "", 0));
+    Ok(())
+}
+
+/// Ends the session that calls, where there is one.
+///
+/// # Errors
+/// 503 where the database is away.
+pub async fn end_own(portal: &Portal, caller: &Caller) -> Result<(), Refusal> {
     if let Ok(actor) = caller.actor() {
         portal
             .write(caller, Action::SignOut, (actor.account, actor.session()?, actor.name()), |unit, (account, session, name)| {
@@ -285,7 +295,6 @@ pub async fn sign_out(portal: &Portal, caller: &Caller) -> Result<(), Refusal> {
             })
             .await?;
     }
-    set_cookie(&cookie(portal, COOKIE, "", 0));
     Ok(())
 }
 

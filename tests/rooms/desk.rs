@@ -354,36 +354,9 @@ on_both! {
 /// The version of ServiceNow's own client by which the instance of the tests is checked.
 const PYSNC: &str = "1.2.1";
 
-/// A Python with `pysnc`, in the user's cache directory, made where it is missing.
+/// A Python with `pysnc`.
 fn python() -> PathBuf {
-    let cache = std::env::var_os("ORG_PORTAL_CACHE").map(PathBuf::from).unwrap_or_else(|| {
-        let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        base.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("a home directory")).join(".cache")).join("org-portal")
-    });
-    let folder = cache.join(format!("pysnc-{PYSNC}"));
-    let python = folder.join("bin/python");
-    if !python.exists() {
-        // Made beside its place and moved there whole: what was broken off is not taken for it.
-        let new = cache.join(format!("pysnc-{PYSNC}.new{}", std::process::id()));
-        let run = |command: &mut Command, what: &str| {
-            let output = command.output().unwrap_or_else(|error| panic!("{what}: {error}"));
-            assert!(output.status.success(), "{what}: {}", String::from_utf8_lossy(&output.stderr));
-        };
-        std::fs::create_dir_all(&cache).expect("the cache directory");
-        run(
-            Command::new("python3").args(["-m", "venv"]).arg(&new),
-            "Python 3 with venv is needed to check the tests' ServiceNow (Debian: python3-venv)",
-        );
-        run(
-            Command::new(new.join("bin/python")).args(["-m", "pip", "install", "--quiet", &format!("pysnc=={PYSNC}")]),
-            "pysnc, by which the tests' ServiceNow is checked, cannot be installed from PyPI",
-        );
-        if std::fs::rename(&new, &folder).is_err() {
-            // Somebody else was quicker.
-            let _ = std::fs::remove_dir_all(&new);
-        }
-    }
-    python
+    venv(&format!("pysnc-{PYSNC}"), &[&format!("pysnc=={PYSNC}")], "pysnc, by which the tests' ServiceNow is checked,")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
