@@ -38,6 +38,8 @@ pub mod invitations;
 pub mod members;
 /// The operator's side: operators and their console.
 pub mod operator;
+/// Signing in to PMM servers: the OpenID provider.
+pub mod oauth;
 /// Organizations.
 pub mod organizations;
 /// PMM servers and the tokens that connect them.
@@ -108,6 +110,9 @@ pub mod portal;
 /// The table of routes.
 #[cfg(feature = "ssr")]
 pub mod routes;
+/// Secrets at rest, and the key file.
+#[cfg(feature = "ssr")]
+pub mod seal;
 /// Randomness and secrets.
 #[cfg(feature = "ssr")]
 pub mod secrets;

@@ -9,7 +9,7 @@ use crate::{
     db::Failure,
     limits,
     live::changes,
-    operator, outbox, pmm,
+    oauth, operator, outbox, pmm,
     portal::Portal,
     sessions, sql, tickets, webhook,
     words::{DAY, MINUTE},
@@ -53,6 +53,7 @@ pub async fn once(portal: &Portal) -> Result<(), Failure> {
     forgotten += operator::store::forget(&mut tx, now.plus(-portal.config.audit_days * DAY)).await?;
     forgotten += audit::forget(&mut tx, now.plus(-portal.config.audit_days * DAY)).await?;
     tx.commit().await?;
+    forgotten += oauth::actions::keep_house(portal).await?;
     if forgotten > 0 {
         tracing::debug!(forgotten, "forgot what is over");
     }

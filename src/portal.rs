@@ -22,6 +22,7 @@ use crate::{
     live::{changes, hub::Hub},
     outbox,
     passwords::Hasher,
+    seal::Seal,
     secrets::{self, Random},
     sql, webhook,
     words::{OrganizationId, PmmServerId, TicketId, Timestamp},
@@ -41,6 +42,8 @@ pub struct Inner {
     pub clock: Clock,
     /// Randomness.
     pub random: Random,
+    /// What secrets in the database are sealed with.
+    pub seal: Seal,
     /// The pool that hashes passwords.
     pub hasher: Hasher,
     /// Ring when there is something in the outbox.
@@ -88,11 +91,16 @@ impl Portal {
     #[must_use]
     pub fn new(db: Db, config: Config, clock: Clock) -> Self {
         let hasher = Hasher::start(config.hashing_threads);
+        let seal = Seal::open(&config).unwrap_or_else(|error| {
+            tracing::error!(%error, "what is sealed cannot be opened");
+            Seal::default()
+        });
         Self(Arc::new(Inner {
             db,
             config,
             clock,
             random: Random,
+            seal,
             hasher,
             bells: outbox::Bells::default(),
             limits: limits::Local::default(),

@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 
 use org_portal::{
     permissions::Role,
-    routes::{API, Access, ApiRoute, FUNCTIONS, FunctionRoute, LIVE, OTHERS, PAGES},
+    routes::{API, Access, ApiRoute, ENDPOINTS, FUNCTIONS, FunctionRoute, LIVE, OTHERS, PAGES},
     words::OrganizationId,
 };
 use support::{Api, Browser, Engine, Options, TestPortal};
@@ -157,6 +157,8 @@ fn arguments(endpoint: &str, place: &Place) -> Vec<(&'static str, String)> {
         "delete_organization" => vec![("form[name]", "Another".into())],
         "change_name" => vec![("form[first_name]", String::new())],
         "sign_in" => vec![("form[email]", String::new()), ("form[password]", String::new())],
+        "allow_server" => vec![("form[request]", "x".into()), ("form[answer]", "allow".into())],
+        "forget_server" => vec![("server", nobody)],
         "end_session" => vec![("session", place.session.clone())],
         "choose_theme" => vec![("theme", "dark".into())],
         "add_organization" => vec![("form[name]", String::new())],
@@ -223,6 +225,10 @@ async fn walk(engine: Engine) {
     };
     for page in PAGES {
         for (actor, nothing) in actors.iter().zip(&nothing) {
+            // It ends the session: who is signed in does not come along here.
+            if page.path == "/login/signout" && actor.signed_in {
+                continue;
+            }
             cells += 1;
             let path = path_of(page.path, &place);
             let answer = actor.browser.get(&path).await;
@@ -234,7 +240,9 @@ async fn walk(engine: Engine) {
             let right = match page.access {
                 // A link without its secret is over.
                 Access::Anyone => {
-                    seen || (answer.status == 410
+                    // And so is a request of no server.
+                    seen || (answer.status == 400 && page.path == "/oauth2/authorize")
+                        || (answer.status == 410
                         && ["/verify-email", "/reset-password", "/confirm-email", "/invitation"].contains(&page.path))
                 }
                 Access::Loopback => seen,
@@ -259,6 +267,20 @@ async fn walk(engine: Engine) {
             if !right {
                 wrong.push(format!("{path} for {}: {} {} {}", actor.name, answer.status, answer.location(), answer.sketch()));
             }
+        }
+    }
+
+    // What programs call: who is signed in in a browser is nobody there.
+    for endpoint in ENDPOINTS {
+        let mut answers = Vec::new();
+        for actor in &actors {
+            cells += 1;
+            let method = endpoint.methods.last().unwrap().clone();
+            let answer = actor.browser.send(method, endpoint.path, &[], None).await;
+            answers.push((answer.status, answer.html()));
+        }
+        if answers.iter().any(|answer| *answer != answers[0] || ![200, 400, 401].contains(&answer.0)) {
+            wrong.push(format!("{}: {answers:?}", endpoint.path));
         }
     }
 
@@ -463,7 +485,8 @@ fn no_page_stands_twice_and_every_functions_page_is_one() {
     for function in FUNCTIONS {
         assert!(paths.contains(function.page), "{} names {}", function.endpoint, function.page);
     }
-    assert!(OTHERS.iter().chain([&LIVE.0]).all(|other| !paths.contains(other)));
+    let endpoints = ENDPOINTS.iter().map(|endpoint| &endpoint.path);
+    assert!(OTHERS.iter().chain([&LIVE.0]).chain(endpoints).all(|other| !paths.contains(other)));
 }
 
 /// No address answers beside the table: neither the library's own one for server functions nor a file of the server's.

@@ -15,6 +15,7 @@ use crate::{
     limits,
     mail::{Mail, Message},
     members::{Leaving, actions as members},
+    oauth::actions as oauth,
     organizations::actions::check_name,
     passwords,
     pmm::tokens,
@@ -326,6 +327,7 @@ pub async fn reset_password(portal: &Portal, caller: &Caller, form: ResetPasswor
                 store::void_email_changes(unit, account.id, now).await?;
                 sessions::end_all(unit, account.id).await?;
                 tokens::end_all(unit, account.id).await?;
+                oauth::end_all(unit, account.id).await?;
                 let by = sessions::asked_by(unit);
                 let message = Message::PasswordChanged { first_name: account.first_name.clone(), at: now, reset: true, by };
                 unit.mail(&Mail { to: account.email.clone(), message }).await?;

@@ -112,6 +112,12 @@ fn refusal(error: &dyn sqlx::error::DatabaseError) -> Option<Refusal> {
         {
             Some(Refusal::Unauthenticated(Unauthenticated::SignInRequired))
         }
+        // The same of a membership, of a PMM server's connection, or of what was given under them.
+        ErrorKind::ForeignKeyViolation
+            if ["server_consents_", "oauth_grants_", "oauth_tokens_"].iter().any(|table| name.starts_with(table)) =>
+        {
+            Some(Refusal::NotFound)
+        }
         _ => None,
     }
 }

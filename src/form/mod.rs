@@ -123,12 +123,14 @@ pub enum Notice {
     TokenRevoked,
     /// A PMM server was disconnected.
     ServerDisconnected,
+    /// A PMM server does not know the account any more.
+    ServerForgotten,
     /// The theme was chosen.
     ThemeChosen,
 }
 
 impl Notice {
-    const ALL: [(Self, &'static str, &'static str); 39] = [
+    const ALL: [(Self, &'static str, &'static str); 40] = [
         (Self::SignedOut, "signed-out", "You are signed out."),
         (Self::Verified, "verified", "Your e-mail address is verified. Sign in to go on."),
         (Self::PasswordReset, "password-reset", "Your password is changed and every session was ended. Sign in with the new one."),
@@ -175,6 +177,11 @@ impl Notice {
         ),
         (Self::TokenRevoked, "token-revoked", "The token was revoked. What uses it is refused from now on."),
         (Self::ServerDisconnected, "server-disconnected", "The PMM server is disconnected. Disconnect in PMM too, if you can reach it."),
+        (
+            Self::ServerForgotten,
+            "server-forgotten",
+            "What you gave the server has ended. It asks you again when you sign in there.",
+        ),
         (Self::ThemeChosen, "theme", "The theme is set."),
     ];
 

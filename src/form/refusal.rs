@@ -105,6 +105,8 @@ pub enum Conflict {
     TicketOver,
     /// The organization that one would enter is suspended.
     OrganizationSuspended,
+    /// The operator has to name a key file first.
+    NoKeyFile,
     /// It is so already: locked, suspended, open, on its way.
     AlreadySo,
     /// The account is in no organization, and this is done in one.
@@ -206,6 +208,7 @@ impl Refusal {
                 Conflict::NobodyToRemind => "nobody_to_remind",
                 Conflict::TicketOver => "ticket_over",
                 Conflict::OrganizationSuspended => "organization_suspended",
+                Conflict::NoKeyFile => "no_key_file",
                 Conflict::AlreadySo => "already_so",
                 Conflict::NoOrganization => "no_organization",
                 Conflict::TooManyTokens => "too_many_tokens",
@@ -251,6 +254,9 @@ impl Refusal {
                 Conflict::NobodyToRemind => "Nobody is named as your company's administrator. The support of this portal can name one.",
                 Conflict::OrganizationSuspended => {
                     "This organization is suspended, and nothing can be changed in it. Try again when it is open again."
+                }
+                Conflict::NoKeyFile => {
+                    "This portal cannot connect PMM servers or sign people in to them yet: its operator has to name a key file (ORG_PORTAL_KEY_FILE)."
                 }
                 Conflict::AlreadySo => "This has been done already. Open the page again to see how things stand.",
                 Conflict::NoOrganization => "You belong to no organization yet. Add one or accept an invitation first.",

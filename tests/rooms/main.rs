@@ -27,6 +27,7 @@ mod imports;
 mod invitations;
 mod live;
 mod members;
+mod oauth;
 mod operator;
 mod organizations;
 mod pmm;

@@ -15,7 +15,9 @@ mod api;
 mod browser;
 mod database;
 mod page;
+mod pmm;
 mod postgres;
+mod python;
 pub mod servicenow;
 
 use std::{
@@ -44,6 +46,8 @@ use org_portal::{
     words::{OrganizationId, Timestamp},
 };
 pub use page::{Answer, Form};
+pub use pmm::{Flow, Pmm, Tokens, parameter};
+pub use python::venv;
 pub use servicenow::{Fault, ServiceNow};
 
 /// The password of everyone, good enough for the portal.
@@ -111,6 +115,10 @@ impl Options {
             settings.entry(key.to_owned()).or_insert_with(|| value.to_owned());
         };
         default("database_url", database_url);
+        if !database_url.starts_with("sqlite:") {
+            // Beside SQLite's file the portal makes one itself.
+            default("key_file", key_file());
+        }
         default("listen", "127.0.0.1:0");
         default("public_url", "http://127.0.0.1:3000");
         default("hashing_threads", "1");
@@ -122,6 +130,8 @@ impl Options {
                 "mail_address_rate",
                 "invitation_rate",
                 "invitation_recipient_rate",
+                "token_rate",
+                "token_address_rate",
                 "api_rate",
                 "api_address_rate",
             ] {
@@ -130,6 +140,16 @@ impl Options {
         }
         Config::read(&settings).expect("the settings of a test")
     }
+}
+
+/// The key file of the portals on PostgreSQL that this program starts.
+fn key_file() -> &'static str {
+    static FILE: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    FILE.get_or_init(|| {
+        let path = std::env::temp_dir().join(format!("org-portal-test-{}.key", std::process::id()));
+        org_portal::seal::make(&path, org_portal::secrets::Random).expect("a key file");
+        path.to_str().expect("a path").to_owned()
+    })
 }
 
 /// A kept mail.
@@ -206,6 +226,7 @@ impl TestPortal {
             }
         };
         db.migrate().await.expect("the database is migrated");
+        org_portal::seal::Seal::prepare(&config, org_portal::secrets::Random).expect("a key file");
         let portal = Portal::new(db.clone(), config.clone(), clock.clone());
         let running = server::start(portal.clone(), transport.clone()).await.expect("the server starts");
         let address = running.address;
