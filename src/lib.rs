@@ -36,10 +36,10 @@ pub mod getting_started;
 pub mod invitations;
 /// Members of an organization and their roles.
 pub mod members;
-/// The operator's side: operators and their console.
-pub mod operator;
 /// Signing in to PMM servers: the OpenID provider.
 pub mod oauth;
+/// The operator's side: operators and their console.
+pub mod operator;
 /// Organizations.
 pub mod organizations;
 /// PMM servers and the tokens that connect them.

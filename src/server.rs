@@ -257,7 +257,10 @@ async fn headers(State(portal): State<Portal>, request: Request, next: Next) -> 
 /// Finds out who asks. Files and the addresses for machines ask nobody.
 async fn session(State(routes): State<Routes>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    if ["/assets/", "/pkg/"].iter().any(|prefix| path.starts_with(prefix)) || crate::routes::OTHERS.contains(&path) || crate::routes::is_endpoint(path) {
+    if ["/assets/", "/pkg/"].iter().any(|prefix| path.starts_with(prefix))
+        || crate::routes::OTHERS.contains(&path)
+        || crate::routes::is_endpoint(path)
+    {
         return next.run(request).await;
     }
     // Cookies without TLS are for this machine alone. Mails kept here answer for themselves.

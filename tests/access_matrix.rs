@@ -243,7 +243,7 @@ async fn walk(engine: Engine) {
                     // And so is a request of no server.
                     seen || (answer.status == 400 && page.path == "/oauth2/authorize")
                         || (answer.status == 410
-                        && ["/verify-email", "/reset-password", "/confirm-email", "/invitation"].contains(&page.path))
+                            && ["/verify-email", "/reset-password", "/confirm-email", "/invitation"].contains(&page.path))
                 }
                 Access::Loopback => seen,
                 Access::SignedIn => {

@@ -302,7 +302,9 @@ fn pieces(row: &Row, reader: Reader) -> Vec<Piece> {
         Action::AllowServer => {
             vec![words("let"), named("server", "a PMM server"), words("know who they are")]
         }
-        Action::ForgetServer => vec![verb("took back that", "take back that"), named("server", "a PMM server"), words("knows who they are")],
+        Action::ForgetServer => {
+            vec![verb("took back that", "take back that"), named("server", "a PMM server"), words("knows who they are")]
+        }
         Action::SignOutOfServer => vec![verb("signed out of the PMM server", "sign out of the PMM server"), named("server", "")],
         Action::SignInToServer => vec![verb("signed in to the PMM server", "sign in to the PMM server"), named("server", "")],
         Action::ReuseServerToken => {

@@ -42,7 +42,11 @@ pub async fn run(config: &Config) -> Result<(), String> {
         );
     }
     match Seal::open(config) {
-        Err(error) => say(false, &error, "Check ORG_PORTAL_KEY_FILE: the same file for all replicas, readable by the portal's user (docs/operating.md)."),
+        Err(error) => say(
+            false,
+            &error,
+            "Check ORG_PORTAL_KEY_FILE: the same file for all replicas, readable by the portal's user (docs/operating.md).",
+        ),
         Ok(seal) if seal.is_on() => {
             let file = seal::path(config).unwrap_or_default();
             say(

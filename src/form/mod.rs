@@ -177,11 +177,7 @@ impl Notice {
         ),
         (Self::TokenRevoked, "token-revoked", "The token was revoked. What uses it is refused from now on."),
         (Self::ServerDisconnected, "server-disconnected", "The PMM server is disconnected. Disconnect in PMM too, if you can reach it."),
-        (
-            Self::ServerForgotten,
-            "server-forgotten",
-            "What you gave the server has ended. It asks you again when you sign in there.",
-        ),
+        (Self::ServerForgotten, "server-forgotten", "What you gave the server has ended. It asks you again when you sign in there."),
         (Self::ThemeChosen, "theme", "The theme is set."),
     ];
 

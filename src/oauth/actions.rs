@@ -206,7 +206,9 @@ pub async fn answer(portal: &Portal, caller: &Caller, form: AllowForm) -> Result
     let looked = async {
         let asked = match read(portal, &form.request).await? {
             Read::Asked(asked) => asked,
-            Read::Back(_) | Read::Unknown => return Err(Refusal::field("", "This form could not be read. Start at the server again.").into()),
+            Read::Back(_) | Read::Unknown => {
+                return Err(Refusal::field("", "This form could not be read. Start at the server again.").into());
+            }
         };
         match standing(portal, Some(actor), &asked).await? {
             Standing::SignIn => Err(Failure::Refusal(Refusal::Unauthenticated(Unauthenticated::SignInRequired))),
@@ -432,7 +434,9 @@ struct Turn {
 /// What came of it.
 #[derive(Serialize, Deserialize)]
 enum Turned {
-    Done { role: Role },
+    Done {
+        role: Role,
+    },
     /// It was used before: all that the person gave the server ended.
     Reused,
     Over,
@@ -440,8 +444,7 @@ enum Turned {
 
 async fn turn(unit: &mut Unit, turn: &Turn) -> Result<Turned, Failure> {
     let now = unit.now;
-    let found =
-        if turn.by_code { store::by_code(unit, &turn.hash).await? } else { store::by_token(unit, &turn.hash, "refresh").await? };
+    let found = if turn.by_code { store::by_code(unit, &turn.hash).await? } else { store::by_token(unit, &turn.hash, "refresh").await? };
     let Some(grant) = found else { return Ok(Turned::Over) };
     unit.acts_in(grant.organization_id);
     let server = vec![Object::new("server", grant.server_id, grant.server_name.clone())];
@@ -521,14 +524,7 @@ pub async fn give_tokens(portal: &Portal, caller: &Caller, client: &str, shown: 
         Err(refusal) => return Err(NotGiven::Failure(Failure::Refusal(refusal))),
     };
     let id_token = key.map(|key| id_token(portal, &key, &grant, (role, scope), &access_token)).transpose()?;
-    Ok(Given {
-        access_token,
-        token_type: "Bearer",
-        expires_in: ACCESS_LASTS / SECOND,
-        scope: scope.to_string(),
-        refresh_token,
-        id_token,
-    })
+    Ok(Given { access_token, token_type: "Bearer", expires_in: ACCESS_LASTS / SECOND, scope: scope.to_string(), refresh_token, id_token })
 }
 
 /// Whether a text is the original of a challenge (RFC 7636 §4.6).
@@ -558,7 +554,8 @@ pub async fn revoke(portal: &Portal, caller: &Caller, client: &str, token: &str)
             None => Ok(store::by_token(&mut db, &hash, "access").await?),
         }
     };
-    let Some(grant) = found.await.map_err(|failure: Failure| portal.refuse(failure))?.filter(|grant| grant.public_client_id == client) else {
+    let Some(grant) = found.await.map_err(|failure: Failure| portal.refuse(failure))?.filter(|grant| grant.public_client_id == client)
+    else {
         return Ok(());
     };
     let caller = Caller { actor: Some(tokens::actor(&grant)), drawn: Drawn::default(), ..caller.clone() };

@@ -189,10 +189,7 @@ fn metadata(portal: &Portal) -> Result<Metadata, url::ParseError> {
             CoreGrantType::RefreshToken,
             CoreGrantType::ClientCredentials,
         ]))
-        .set_token_endpoint_auth_methods_supported(Some(vec![
-            CoreClientAuthMethod::None,
-            CoreClientAuthMethod::ClientSecretBasic,
-        ]))
+        .set_token_endpoint_auth_methods_supported(Some(vec![CoreClientAuthMethod::None, CoreClientAuthMethod::ClientSecretBasic]))
         .set_claims_supported(Some(claims.iter().map(|claim| CoreClaimName::new((*claim).to_owned())).collect()))
         .set_claims_parameter_supported(Some(false))
         .set_request_parameter_supported(Some(false))
@@ -325,7 +322,9 @@ async fn give_person(portal: &Portal, call: &Call, client: &Client, shown: Shown
         return Err(Error::client("people do not sign in by this client"));
     }
     actions::give_tokens(portal, &caller(call), &client.id, shown).await.map_err(|not_given| match not_given {
-        NotGiven::Grant => Error::new("invalid_grant", "what was shown is worth nothing: it was used, has expired or ended, or is not yours"),
+        NotGiven::Grant => {
+            Error::new("invalid_grant", "what was shown is worth nothing: it was used, has expired or ended, or is not yours")
+        }
         NotGiven::Scope => Error::new("invalid_scope", "this is more than the person agreed to"),
         NotGiven::Failure(failure) => Error::of(portal, failure),
     })

@@ -4,6 +4,10 @@
 use leptos::{prelude::*, server_fn::codec::Json};
 
 use super::AllowForm;
+use crate::{
+    form::{Drawn, Refusal},
+    words::PmmServerId,
+};
 #[cfg(feature = "ssr")]
 use crate::{
     form::{
@@ -11,10 +15,6 @@ use crate::{
         door::{caller, land},
     },
     oauth::actions,
-};
-use crate::{
-    form::{Drawn, Refusal},
-    words::PmmServerId,
 };
 
 /// Lets a PMM server know who one is, or not. Either way it is told.

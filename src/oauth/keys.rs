@@ -47,9 +47,7 @@ impl PrivateSigningKey for SigningKey {
             return Err(SigningError::UnsupportedAlg(format!("{algorithm:?}")));
         }
         let mut signed = vec![0; self.pair.public().modulus_len()];
-        self.pair
-            .sign(&signature::RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signed)
-            .map_err(|_| SigningError::CryptoError)?;
+        self.pair.sign(&signature::RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signed).map_err(|_| SigningError::CryptoError)?;
         Ok(signed)
     }
 

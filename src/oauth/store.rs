@@ -38,8 +38,11 @@ pub async fn keys(db: &mut impl Connected) -> Result<Vec<KeyRow>, sqlx::Error> {
 /// # Errors
 /// The database's.
 pub async fn insert_key(db: &mut impl Connected, key: &KeyRow) -> Result<bool, sqlx::Error> {
-    Ok(sql!(execute db, "INSERT INTO signing_keys (number, kid, created_at, signs_from, modulus, exponent, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (number) DO NOTHING",
-        key.number, key.kid.as_str(), key.created_at, key.signs_from, key.modulus.as_slice(), key.exponent.as_slice(), key.sealed.as_slice())? == 1)
+    Ok(
+        sql!(execute db, "INSERT INTO signing_keys (number, kid, created_at, signs_from, modulus, exponent, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (number) DO NOTHING",
+        key.number, key.kid.as_str(), key.created_at, key.signs_from, key.modulus.as_slice(), key.exponent.as_slice(), key.sealed.as_slice())?
+            == 1,
+    )
 }
 
 /// Takes the keys away whose numbers are below one.
@@ -224,9 +227,12 @@ pub async fn insert_grant(
     server: PmmServerId,
     now: Timestamp,
 ) -> Result<bool, sqlx::Error> {
-    Ok(sql!(execute db, "INSERT INTO oauth_grants (id, consent_id, scope, nonce, authenticated_at, code_hash, code_challenge, code_expires_at, created_at, ends_at)
+    Ok(
+        sql!(execute db, "INSERT INTO oauth_grants (id, consent_id, scope, nonce, authenticated_at, code_hash, code_challenge, code_expires_at, created_at, ends_at)
         SELECT $1, id, $2, $3, $4, $5, $6, $7, $8, $7 FROM server_consents WHERE account_id = $9 AND server_id = $10",
-        new.id, new.scope.as_str(), new.nonce.as_deref(), new.authenticated_at, new.code_hash.as_slice(), new.code_challenge.as_str(), new.code_expires_at, now, account, server)? == 1)
+        new.id, new.scope.as_str(), new.nonce.as_deref(), new.authenticated_at, new.code_hash.as_slice(), new.code_challenge.as_str(), new.code_expires_at, now, account, server)?
+            == 1,
+    )
 }
 
 /// A grant: whose, for which server, and how it stands.

@@ -11,7 +11,14 @@ use crate::{
 /// Sign-in. `to` is where one wanted to go, `email` whom it is said to be; `said` is why a form of another page led here. Who
 /// is locked is told whom to write to.
 #[must_use]
-pub fn sign_in(drawn: Drawn, checked: Checked, to: Option<String>, email: String, said: Option<String>, support: Option<String>) -> AnyView {
+pub fn sign_in(
+    drawn: Drawn,
+    checked: Checked,
+    to: Option<String>,
+    email: String,
+    said: Option<String>,
+    support: Option<String>,
+) -> AnyView {
     let locked = checked.refusal() == Some(Refusal::Unauthenticated(Unauthenticated::Locked));
     view! {
         <div class="card">

@@ -871,7 +871,9 @@ async fn without_a_key_file_nobody_signs_in_anywhere() {
 fn a_key_file_that_is_named_and_missing_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("missing.key");
-    let settings = |file: &std::path::Path| [("database_url".to_owned(), "sqlite:x.db".to_owned()), ("key_file".to_owned(), file.to_str().unwrap().to_owned())].into();
+    let settings = |file: &std::path::Path| {
+        [("database_url".to_owned(), "sqlite:x.db".to_owned()), ("key_file".to_owned(), file.to_str().unwrap().to_owned())].into()
+    };
     let config = org_portal::config::Config::read(&settings(&file)).unwrap();
     assert!(org_portal::seal::Seal::prepare(&config, org_portal::secrets::Random).unwrap_err().contains("missing.key"));
     assert!(!file.exists(), "what is named is not made");
@@ -949,7 +951,12 @@ fn python() -> std::path::PathBuf {
 }
 
 async fn run(script: &'static str, arguments: Vec<String>) -> String {
-    let output = tokio::task::spawn_blocking(move || Command::new(python()).env("AUTHLIB_INSECURE_TRANSPORT", "1").arg("-c").arg(script).args(arguments).output()).await.unwrap().unwrap();
+    let output = tokio::task::spawn_blocking(move || {
+        Command::new(python()).env("AUTHLIB_INSECURE_TRANSPORT", "1").arg("-c").arg(script).args(arguments).output()
+    })
+    .await
+    .unwrap()
+    .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{said}");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()

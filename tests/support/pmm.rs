@@ -1,6 +1,9 @@
 //! PMM servers as they come to the portal: connected, signing people in, asking for tokens.
 
-use base64::{Engine as _, engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD}};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use org_portal::secrets;
 use reqwest::Method;
 use serde_json::Value;
