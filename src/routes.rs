@@ -18,7 +18,7 @@ use crate::{
     api::{
         self, Needs,
         model::{
-            ActivateProfileRequest, AddressRequest, Company, Document, Entitlements, Events, InviteRequest, InviteSeveralRequest, Members,
+            ActivateProfileRequest, AddressRequest, Company, Document, Entitlements, Events, InviteRequest, InviteSeveralRequest, Members, ConnectRequest, ConnectedServer, Inventory,
             NotInvited, Nothing, OneOrganization, OrganizationRequest, OrganizationWithContacts, Organizations, Profile, ProfileRequest,
             Refreshed, RoleRequest, SearchEventsRequest, SearchMembersRequest, SignInRequest, SignUpRequest, SignedIn, StateToken, Tickets,
             ValidateTokenRequest,
@@ -295,6 +295,10 @@ pub const API: &[ApiRoute] = &[
     call!(POST "/v1/orgs/{org_id}/tickets:search", Member(RaiseTicket), Needs::Reading, search_tickets(Nothing) -> Tickets, "data", "Lists the tickets: all of them to an Admin, one's own to a Technical user."),
     call!(POST "/v1/orgs/{org_id}/entitlements:search", Member(ViewCustomerData), Needs::Reading, search_entitlements(Nothing) -> Entitlements, "data", "Lists the entitlements."),
     call!(POST "/v1/events:search", Member(ManageMembers), Needs::Reading, search_events(SearchEventsRequest) -> Events, "events", "Lists events of the organization's audit log."),
+    call!(POST "/v1/orgs/inventory", SignedIn, Needs::Writing(Action::ConnectServer), connect_server(ConnectRequest) -> ConnectedServer, "inventory", "Connects a PMM server to the organization of who calls. One that is connected to it already gets new credentials, and the old ones are dead."),
+    call!(POST "/v1/orgs/inventory:connect", SignedIn, Needs::Writing(Action::ConnectServer), connect_server(ConnectRequest) -> ConnectedServer, "inventory", "Connects a PMM server, as /v1/orgs/inventory does."),
+    call!(POST "/v1/orgs/inventory/{pmm_server_id}:disconnect", SignedIn, Needs::Writing(Action::DisconnectServer), disconnect_server(Nothing) -> Nothing, "inventory", "Disconnects a PMM server, whose credentials are dead from then on."),
+    call!(POST "/v1/orgs/{org_id}/inventory:search", Member(ViewMembers), Needs::Reading, search_inventory(Nothing) -> Inventory, "inventory", "Lists the PMM servers that are connected."),
     call!(POST "/v1/telemetry/GenericReport", Anyone, Needs::Nothing, report_telemetry(Nothing) -> Nothing, "pmm", "Takes a report of how PMM is used, and keeps nothing of it."),
     call!(POST "/v1/check/GetAllChecks", Anyone, Needs::Nothing, advisors(Nothing) -> !, "pmm", "Advisors are not served."),
     call!(POST "/v1/check/GetAllAdvisors", Anyone, Needs::Nothing, advisors(Nothing) -> !, "pmm", "Advisors are not served."),

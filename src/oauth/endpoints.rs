@@ -30,6 +30,7 @@ use crate::{
     db::Failure,
     form::{Refusal, duration},
     limits,
+    pmm::contact,
     portal::Portal,
     visit::Call,
     words::SECOND,
@@ -37,8 +38,8 @@ use crate::{
 
 /// For how many seconds a machine's access token lasts. PMM asks for the next one five minutes before the end.
 const MACHINE_SECONDS: i64 = 3600;
-/// The scopes that a machine may name.
-const MACHINE_SCOPE: &str = "percona";
+/// The scope that a machine has, and may name.
+pub const MACHINE_SCOPE: &str = "percona";
 
 /// Why there is no answer but this.
 #[derive(Debug)]
@@ -341,6 +342,7 @@ async fn give_machine(portal: &Portal, client: &Client, scope: Option<&str>) -> 
     if scope.is_some_and(|scope| scope.split(' ').any(|name| name != MACHINE_SCOPE)) {
         return Err(Error::new("invalid_scope", "a machine's scope is percona"));
     }
+    contact::note(portal, machine.id);
     let until = portal.clock.now().plus(MACHINE_SECONDS * SECOND);
     let access_token = tokens::for_machine(portal, &client.id, until).ok_or_else(Error::off)?;
     Ok(Given {

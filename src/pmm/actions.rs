@@ -13,6 +13,7 @@ use crate::{
     form::{Conflict, Drawn, Refusal},
     guard::{self, Membership},
     list::{ListQuery, Listed},
+    oauth::actions as oauth,
     permissions::{ConnectPmmServer, Permission, Role},
     portal::Portal,
     words::{AccountId, OrganizationId, PmmServerId, Timestamp},
@@ -80,6 +81,7 @@ pub struct Connected {
 /// 422 for the fields, 409 for who is in no organization and for a server of another one, 403.
 pub async fn connect(portal: &Portal, caller: &Caller, form: ConnectForm) -> Result<Connected, Refusal> {
     let actor = caller.actor()?.clone();
+    oauth::ready(portal)?;
     let server = form.parse()?;
     let looked_up = async { guard::membership(&mut portal.read().await?, actor.account, portal.clock.now()).await };
     let membership = looked_up.await.map_err(|failure| portal.refuse(failure))?;
