@@ -18,9 +18,9 @@ use crate::{
     api::{
         self, Needs,
         model::{
-            ActivateProfileRequest, AddressRequest, Company, Document, Entitlements, Events, InviteRequest, InviteSeveralRequest, Members, ConnectRequest, ConnectedServer, Inventory,
+            ActivateProfileRequest, AddressRequest, Company, Document, OpenedSession, Entitlements, Events, InviteRequest, InviteSeveralRequest, Members, ConnectRequest, ConnectedServer, Inventory,
             NotInvited, Nothing, OneOrganization, OrganizationRequest, OrganizationWithContacts, Organizations, Profile, ProfileRequest,
-            Refreshed, RoleRequest, SearchEventsRequest, SearchMembersRequest, SignInRequest, SignUpRequest, SignedIn, StateToken, Tickets,
+            Refreshed, RoleRequest, SearchEventsRequest, SearchMembersRequest, SignInRequest, SignUpRequest, StateToken, Tickets,
             ValidateTokenRequest,
         },
         openapi::Shape,
@@ -272,7 +272,7 @@ pub const FUNCTIONS: &[FunctionRoute] = &[
 /// Every call of `/v1`. Of those that fit a path, the first is meant.
 pub const API: &[ApiRoute] = &[
     call!(POST "/v1/auth/SignUp", Anyone, Needs::Nothing, sign_up(SignUpRequest) -> Nothing, "auth", "Signs up. A mail leads to where the password is chosen, or says that the address has an account; the answer is the same."),
-    call!(POST "/v1/auth/SignIn", Anyone, Needs::Nothing, sign_in(SignInRequest) -> SignedIn, "auth", "Signs in with address and password."),
+    call!(POST "/v1/auth/SignIn", Anyone, Needs::Nothing, sign_in(SignInRequest) -> OpenedSession, "auth", "Signs in with address and password."),
     call!(POST "/v1/auth/SignOut", SignedIn, Needs::Session, sign_out(Nothing) -> Nothing, "auth", "Ends the session."),
     call!(POST "/v1/auth/RefreshSession", SignedIn, Needs::Session, refresh_session(Nothing) -> Refreshed, "auth", "Uses the session, so that it goes on."),
     call!(POST "/v1/auth/ResetPassword", Anyone, Needs::Nothing, reset_password(AddressRequest) -> Nothing, "auth", "Sends a link to choose another password. Whether the address has an account is not told."),

@@ -8,7 +8,7 @@ use super::{
         ActionStatus, ActivateProfileRequest, AddressRequest, Company, Contact, Contacts, Document, Entitlement, Entitlements, Event,
         EventFilter, EventObject, Events, InviteError, InviteRequest, InviteSeveralRequest, Member, Members, NotInvited, Nothing,
         OneOrganization, Organization, OrganizationRequest, OrganizationWithContacts, Organizations, PageTotals, Platform, Profile,
-        ProfileRequest, Refreshed, RoleRequest, SearchEventsRequest, SearchMembersRequest, SignInRequest, SignUpRequest, SignedIn,
+        ProfileRequest, Refreshed, RoleRequest, SearchEventsRequest, SearchMembersRequest, SignInRequest, SignUpRequest, OpenedSession,
         StateToken, Ticket, Tickets, ValidateTokenRequest,
     },
     openapi,
@@ -48,10 +48,10 @@ pub async fn sign_up(call: &Call, sent: SignUpRequest) -> Result<Nothing, Fail> 
 }
 
 /// Signs in.
-pub async fn sign_in(call: &Call, sent: SignInRequest) -> Result<SignedIn, Fail> {
+pub async fn sign_in(call: &Call, sent: SignInRequest) -> Result<OpenedSession, Fail> {
     let form = SignInForm { email: sent.email, password: sent.password, ..SignInForm::default() };
     let opened = sessions::sign_in_program(&call.portal, &call.caller, form).await?;
-    Ok(SignedIn {
+    Ok(OpenedSession {
         session_id: opened.id.to_string(),
         expire_time: opened.ends_at.rfc3339(),
         token_type: "Bearer",

@@ -12,33 +12,36 @@ pub struct Nothing {}
 
 /// Sign-up. The link of the mail that follows leads to where the password is chosen.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
 pub struct SignUpRequest {
     /// The address.
     #[schema(required)]
+    #[serde(default)]
     pub email: String,
     /// The first name.
     #[schema(required)]
+    #[serde(default)]
     pub first_name: String,
     /// The last name; may be empty.
+    #[serde(default)]
     pub last_name: String,
 }
 
 /// Sign-in.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
 pub struct SignInRequest {
     /// The address.
     #[schema(required)]
+    #[serde(default)]
     pub email: String,
     /// The password.
     #[schema(required)]
+    #[serde(default)]
     pub password: String,
 }
 
 /// A session that was opened.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct SignedIn {
+pub struct OpenedSession {
     /// Its id, as the list of one's sessions has it.
     pub session_id: String,
     /// When it ends if it is not used.
@@ -64,10 +67,10 @@ pub struct Refreshed {
 
 /// An address, to which a mail goes.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
 pub struct AddressRequest {
     /// The address.
     #[schema(required)]
+    #[serde(default)]
     pub email: String,
 }
 
@@ -88,21 +91,22 @@ pub struct Profile {
 
 /// Names that are given to an account.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
 pub struct ProfileRequest {
     /// The first name.
     #[schema(required)]
+    #[serde(default)]
     pub first_name: String,
     /// The last name; may be empty.
+    #[serde(default)]
     pub last_name: String,
 }
 
 /// The secret of a mail's link: of a sign-up, or to reset a password.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
 pub struct ValidateTokenRequest {
     /// What stands in the link behind `token=`.
     #[schema(required)]
+    #[serde(default)]
     pub activation_token: String,
 }
 
@@ -115,24 +119,26 @@ pub struct StateToken {
 
 /// Activation: the password is chosen, by the link of a mail.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
 pub struct ActivateProfileRequest {
     /// Other names than at the sign-up. A link that resets a password changes no name.
+    #[serde(default)]
     pub profile: ProfileRequest,
     /// The password.
     #[schema(required)]
+    #[serde(default)]
     pub password: String,
     /// The `state_token`.
     #[schema(required)]
+    #[serde(default)]
     pub token: String,
 }
 
 /// An organization's name.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
 pub struct OrganizationRequest {
     /// The name, 1 to 255 characters.
     #[schema(required)]
+    #[serde(default)]
     pub name: String,
 }
 
@@ -140,7 +146,7 @@ pub struct OrganizationRequest {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Organization {
     /// Its id.
-    #[schema(format = Uuid)]
+    #[schema(format = "uuid")]
     pub id: String,
     /// Its name.
     pub name: String,
@@ -268,22 +274,23 @@ pub struct InventoryItem {
 
 /// Whom to invite.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
 pub struct InviteRequest {
     /// The address.
     #[schema(required)]
+    #[serde(default)]
     pub username: String,
     /// `Admin` or `Technical`.
     #[schema(required)]
+    #[serde(default)]
     pub role: String,
 }
 
 /// Whom to invite: at most ten.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
 pub struct InviteSeveralRequest {
     /// They.
     #[schema(required, min_items = 1, max_items = 10)]
+    #[serde(default)]
     pub users: Vec<InviteRequest>,
 }
 
@@ -305,26 +312,26 @@ pub struct InviteError {
 
 /// A role.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
 pub struct RoleRequest {
     /// `Admin` or `Technical`.
     #[schema(required)]
+    #[serde(default)]
     pub role: String,
 }
 
 /// Which members: all, or the one with an address.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
 pub struct SearchMembersRequest {
     /// Who.
+    #[serde(default)]
     pub user: UserRequest,
 }
 
 /// Somebody by their address.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
 pub struct UserRequest {
     /// The address; empty for everybody.
+    #[serde(default)]
     pub username: String,
 }
 
@@ -339,7 +346,7 @@ pub struct Members {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Member {
     /// By which the member or the invitation is managed.
-    #[schema(format = Uuid)]
+    #[schema(format = "uuid")]
     pub member_id: String,
     /// The address.
     pub username: String,
@@ -433,64 +440,70 @@ pub struct Platform {
 
 /// Which events of the audit log.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
 pub struct SearchEventsRequest {
     /// Filters, order and page.
+    #[serde(default)]
     pub fsp: Fsp,
 }
 
 /// Filters, order and page.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
 pub struct Fsp {
     /// All of them have to hold.
+    #[serde(default)]
     pub filters: Vec<EventFilter>,
     /// The order.
+    #[serde(default)]
     pub sorting_params: Sorting,
     /// The page.
+    #[serde(default)]
     pub page_params: Paging,
 }
 
 /// A condition.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
 pub struct EventFilter {
     /// What is compared, and with what.
+    #[serde(default)]
     pub field: EventField,
     /// 0 equal, 1 unequal, 2 greater, 3 greater or equal, 4 less, 5 less or equal. A `timestamp` is compared in all six ways,
     /// the others in the first two.
     #[schema(minimum = 0, maximum = 5)]
+    #[serde(default)]
     pub filter_type: u8,
 }
 
 /// A field with a value.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
 pub struct EventField {
     /// `timestamp`, `action_type` or `okta_user_id`.
+    #[serde(default)]
     pub name: String,
     /// A moment in RFC 3339, the code of an action, or the id of an account.
+    #[serde(default)]
     pub value: String,
 }
 
 /// An order.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
 pub struct Sorting {
     /// `timestamp` or `action_type`; where empty, the newest come first.
+    #[serde(default)]
     pub field_name: String,
     /// 0 ascending, 1 descending.
     #[schema(minimum = 0, maximum = 1)]
+    #[serde(default)]
     pub order: u8,
 }
 
 /// A page.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
 pub struct Paging {
     /// How many events: 50 where it is 0, at most 1,000.
+    #[serde(default)]
     pub page_size: u32,
     /// Which page, from 0.
+    #[serde(default)]
     pub index: u32,
 }
 
@@ -516,7 +529,7 @@ pub struct PageTotals {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Event {
     /// Its id.
-    #[schema(format = Uuid)]
+    #[schema(format = "uuid")]
     pub id: String,
     /// The account that did it; empty where it was the operator, the portal or a stranger.
     pub okta_user_id: String,
@@ -529,7 +542,7 @@ pub struct Event {
     /// Always empty: the log does not hold which role somebody had.
     pub user_role: String,
     /// In which organization.
-    #[schema(format = Uuid)]
+    #[schema(format = "uuid")]
     pub organization_id: String,
     /// The code of the action, such as `member.remove`.
     pub action_type: String,
