@@ -20,7 +20,7 @@ use org_portal::{
     routes::{API, Access, ApiRoute, ENDPOINTS, FUNCTIONS, FunctionRoute, LIVE, OTHERS, PAGES},
     words::OrganizationId,
 };
-use support::{Api, Browser, Engine, Options, TestPortal};
+use support::{Browser, Engine, Options, TestPortal};
 
 /// Who comes.
 struct Actor {
@@ -399,7 +399,7 @@ async fn walk_api(engine: Engine) {
     let portal = TestPortal::start(engine, Options::default()).await;
     let (actors, place) = actors(&portal).await;
     let (mut cells, mut wrong) = (0, Vec::new());
-    let api_of = |actor: &Actor| Api { token: actor.browser.cookie("session"), ..portal.api() };
+    let api_of = |actor: &Actor| portal.api().with_or_without(actor.browser.cookie("session").as_deref());
     // What ends something comes last.
     let rank = |route: &ApiRoute| match (route.method.as_str(), route.path) {
         (_, "/v1/auth/SignOut") => 2,
