@@ -38,7 +38,7 @@ bench: ## Measure the release build, each figure beside its baseline from the sa
 	TEST_POSTGRES_URL=$$(scripts/postgres.sh start)
 	export TEST_POSTGRES_URL
 	trap 'scripts/postgres.sh stop' EXIT
-	ORG_PORTAL_BIN=$$PWD/target/org-portal cargo bench -q --features ssr --bench house --bench scale --bench customers --bench import --bench api
+	ORG_PORTAL_BIN=$$PWD/target/org-portal cargo bench -q --features ssr --bench house --bench scale --bench customers --bench import --bench api --bench oauth
 
 lighthouse: ## Measure the release build with Lighthouse and print the scores
 	@scripts/lighthouse.sh

@@ -83,7 +83,8 @@ impl Scopes {
             Self::All => true,
             Self::Read => false,
             Self::Connect => action == Action::ConnectServer,
-            Self::Server => action == Action::DisconnectServer,
+            // The last two are the provider's own: signing in and out by the server is what the credential is for.
+            Self::Server => matches!(action, Action::DisconnectServer | Action::SignInToServer | Action::SignOutOfServer),
         }
     }
 

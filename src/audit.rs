@@ -144,8 +144,12 @@ actions!(
     DisconnectServer = "server.disconnect",
     /// Somebody lets a PMM server know who they are.
     AllowServer = "server.allow",
+    /// Somebody takes back that a PMM server knows who they are.
+    ForgetServer = "server.forget",
     /// Somebody signed in to a PMM server.
     SignInToServer = "server.sign_in",
+    /// A PMM server gave back what it had got when somebody signed in to it.
+    SignOutOfServer = "server.sign_out",
     /// A PMM server came with a token that had been used before: all that the person gave it ended.
     ReuseServerToken = "server.reuse",
     /// The keys by which the portal signs were rotated.

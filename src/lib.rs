@@ -36,10 +36,14 @@ pub mod getting_started;
 pub mod invitations;
 /// Members of an organization and their roles.
 pub mod members;
+/// Signing in to PMM servers: the OpenID provider.
+pub mod oauth;
 /// The operator's side: operators and their console.
 pub mod operator;
 /// Organizations.
 pub mod organizations;
+/// PMM servers and the tokens that connect them.
+pub mod pmm;
 /// Sessions: signing in and out.
 pub mod sessions;
 /// Tickets: what people ask the operator's support, and what is answered.
@@ -106,6 +110,9 @@ pub mod portal;
 /// The table of routes.
 #[cfg(feature = "ssr")]
 pub mod routes;
+/// Secrets at rest, and the key file.
+#[cfg(feature = "ssr")]
+pub mod seal;
 /// Randomness and secrets.
 #[cfg(feature = "ssr")]
 pub mod secrets;

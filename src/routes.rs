@@ -1,7 +1,7 @@
 //! THE table: every page, every server function and every call of `/v1`, who may call it, and what handles it. The router is made from it,
 //! and the access-matrix test walks it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -9,7 +9,7 @@ use axum::{
     extract::{Request, State},
     http::{Method, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Response},
-    routing::get,
+    routing::{MethodFilter, MethodRouter, get},
 };
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     api::{
         self, Needs,
         model::{
-            ActivateProfileRequest, AddressRequest, Company, Document, OpenedSession, Entitlements, Events, InviteRequest, InviteSeveralRequest, Members,
+            ActivateProfileRequest, AddressRequest, Company, Document, OpenedSession, Entitlements, Events, InviteRequest, InviteSeveralRequest, Members, ConnectRequest, ConnectedServer, Inventory,
             NotInvited, Nothing, OneOrganization, OrganizationRequest, OrganizationWithContacts, Organizations, Profile, ProfileRequest,
             Refreshed, RoleRequest, SearchEventsRequest, SearchMembersRequest, SignInRequest, SignUpRequest, StateToken, Tickets,
             ValidateTokenRequest,
@@ -30,11 +30,12 @@ use crate::{
     db::Failure,
     dev_mail,
     form::{Refusal, door},
-    getting_started, guard, invitations, live, members, operator, organizations,
+    getting_started, guard, invitations, live, members, oauth, operator, organizations,
     permissions::Permission,
+    pmm,
     portal::Portal,
     sessions, shell, tickets,
-    visit::{Answer, Handler, Visit, sign_in_required},
+    visit::{Answer, Call, Called, Handler, Page, Visit, sign_in_required},
 };
 
 /// Who may call something.
@@ -136,7 +137,7 @@ macro_rules! call {
 }
 
 use Access::{Anyone, Loopback, Member, Operator, SignedIn};
-use Permission::{ChangeRole, InviteMembers, ManageMembers, RaiseTicket, ViewCustomerData, ViewMembers};
+use Permission::{ChangeRole, ConnectPmmServer, InviteMembers, ManageMembers, RaiseTicket, ViewCustomerData, ViewMembers};
 
 /// Every page.
 pub const PAGES: &[PageRoute] = &[
@@ -150,6 +151,8 @@ pub const PAGES: &[PageRoute] = &[
     page!("/invitation", Anyone, invitations::web::invitation),
     page!("/confirm-email", Anyone, accounts::web::confirm_email),
     page!("/.well-known/change-password", Anyone, accounts::web::change_password_address),
+    page!("/oauth2/authorize", Anyone, oauth::web::authorize),
+    page!("/login/signout", Anyone, oauth::web::sign_out),
     page!("/roles", SignedIn, members::web::roles),
     page!("/getting-started", SignedIn, getting_started::web::getting_started),
     page!("/account", SignedIn, accounts::web::account),
@@ -169,6 +172,12 @@ pub const PAGES: &[PageRoute] = &[
     page!("/organization/invitations", Member(ViewMembers), invitations::web::invitations),
     page!("/organization/invitations/{invitation}/role", Member(ManageMembers), invitations::web::role),
     page!("/organization/invitations/{invitation}/revoke", Member(InviteMembers), invitations::web::revoke),
+    page!("/organization/servers", Member(ConnectPmmServer), pmm::web::servers),
+    page!("/organization/servers/{server}/disconnect", Member(ConnectPmmServer), pmm::web::disconnect),
+    page!("/organization/servers/tokens/new", Member(ConnectPmmServer), pmm::web::new_token),
+    page!("/organization/servers/tokens/{token}/revoke", Member(ConnectPmmServer), pmm::web::revoke),
+    page!("/profile", SignedIn, pmm::web::profile),
+    page!("/login", Anyone, pmm::web::login),
     page!("/organization/tickets", Member(RaiseTicket), tickets::web::tickets),
     page!("/organization/tickets/new", Member(RaiseTicket), tickets::web::new),
     page!("/organization/tickets/{ticket}", Member(RaiseTicket), tickets::web::ticket),
@@ -218,6 +227,8 @@ pub const FUNCTIONS: &[FunctionRoute] = &[
     function("sign_out", Anyone, "/sign-in"),
     function("end_session", SignedIn, "/account"),
     function("end_other_sessions", SignedIn, "/account"),
+    function("allow_server", SignedIn, "/oauth2/authorize"),
+    function("forget_server", SignedIn, "/account"),
     function("choose_theme", Anyone, "/"),
     function("add_organization", SignedIn, "/organization/add"),
     function("rename_organization", Member(ManageMembers), "/organization/rename"),
@@ -236,6 +247,9 @@ pub const FUNCTIONS: &[FunctionRoute] = &[
     function("decline_invitation", SignedIn, "/getting-started"),
     function("remind_administrator", SignedIn, "/getting-started"),
     function("join_organization", SignedIn, "/getting-started"),
+    function("make_token", Member(ConnectPmmServer), "/organization/servers/tokens/new"),
+    function("revoke_token", Member(ConnectPmmServer), "/organization/servers"),
+    function("disconnect_server", Member(ConnectPmmServer), "/organization/servers"),
     with_files("raise_ticket", Member(RaiseTicket), "/organization/tickets/new", |portal, caller, file| {
         Box::pin(tickets::actions::keep(portal, caller, file))
     }),
@@ -281,6 +295,10 @@ pub const API: &[ApiRoute] = &[
     call!(POST "/v1/orgs/{org_id}/tickets:search", Member(RaiseTicket), Needs::Reading, search_tickets(Nothing) -> Tickets, "data", "Lists the tickets: all of them to an Admin, one's own to a Technical user."),
     call!(POST "/v1/orgs/{org_id}/entitlements:search", Member(ViewCustomerData), Needs::Reading, search_entitlements(Nothing) -> Entitlements, "data", "Lists the entitlements."),
     call!(POST "/v1/events:search", Member(ManageMembers), Needs::Reading, search_events(SearchEventsRequest) -> Events, "events", "Lists events of the organization's audit log."),
+    call!(POST "/v1/orgs/inventory", SignedIn, Needs::Writing(Action::ConnectServer), connect_server(ConnectRequest) -> ConnectedServer, "inventory", "Connects a PMM server to the organization of who calls. One that is connected to it already gets new credentials, and the old ones are dead."),
+    call!(POST "/v1/orgs/inventory:connect", SignedIn, Needs::Writing(Action::ConnectServer), connect_server(ConnectRequest) -> ConnectedServer, "inventory", "Connects a PMM server, as /v1/orgs/inventory does."),
+    call!(POST "/v1/orgs/inventory/{pmm_server_id}:disconnect", SignedIn, Needs::Writing(Action::DisconnectServer), disconnect_server(Nothing) -> Nothing, "inventory", "Disconnects a PMM server, whose credentials are dead from then on."),
+    call!(POST "/v1/orgs/{org_id}/inventory:search", Member(ViewMembers), Needs::Reading, search_inventory(Nothing) -> Inventory, "inventory", "Lists the PMM servers that are connected."),
     call!(POST "/v1/telemetry/GenericReport", Anyone, Needs::Nothing, report_telemetry(Nothing) -> Nothing, "pmm", "Takes a report of how PMM is used, and keeps nothing of it."),
     call!(POST "/v1/check/GetAllChecks", Anyone, Needs::Nothing, advisors(Nothing) -> !, "pmm", "Advisors are not served."),
     call!(POST "/v1/check/GetAllAdvisors", Anyone, Needs::Nothing, advisors(Nothing) -> !, "pmm", "Advisors are not served."),
@@ -288,6 +306,52 @@ pub const API: &[ApiRoute] = &[
     call!(GET "/v1/check/advisors", Anyone, Needs::Nothing, advisors(Nothing) -> !, "pmm", "Advisors are not served."),
     call!(GET "/v1/openapi.json", Anyone, Needs::Nothing, document(Nothing) -> Document, "pmm", "Gives this document."),
 ];
+
+/// An address that programs call: no page, and no cookie means anything there.
+#[derive(Clone, Copy)]
+pub struct EndpointRoute {
+    /// Its path.
+    pub path: &'static str,
+    /// By which methods.
+    pub methods: &'static [Method],
+    /// What answers.
+    pub handler: Called,
+}
+
+macro_rules! endpoint {
+    ($path:literal, $methods:expr, $handler:path) => {
+        EndpointRoute { path: $path, methods: &$methods, handler: |portal, call| Box::pin($handler(portal, call)) }
+    };
+}
+
+/// Every one of them. Who may call is in what they are shown: a client's secret, a token.
+pub const ENDPOINTS: &[EndpointRoute] = &[
+    endpoint!("/oauth2/.well-known/openid-configuration", [Method::GET], oauth::endpoints::discovery),
+    endpoint!("/.well-known/oauth-authorization-server/oauth2", [Method::GET], oauth::endpoints::discovery),
+    endpoint!("/oauth2/jwks", [Method::GET], oauth::endpoints::jwks),
+    endpoint!("/oauth2/token", [Method::POST], oauth::endpoints::token),
+    endpoint!("/oauth2/userinfo", [Method::GET, Method::POST], oauth::endpoints::userinfo),
+    endpoint!("/oauth2/revoke", [Method::POST], oauth::endpoints::revoke),
+];
+
+/// Whether a path is an address that programs call.
+#[must_use]
+pub fn is_endpoint(path: &str) -> bool {
+    ENDPOINTS.iter().any(|endpoint| endpoint.path == path)
+}
+
+/// The largest body that one takes, in bytes, and how long it may take to arrive.
+const ENDPOINT_BODY: usize = 64 * 1024;
+const ENDPOINT_TIMEOUT: Duration = Duration::from_secs(15);
+
+async fn endpoint(route: EndpointRoute, portal: Portal, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    match tokio::time::timeout(ENDPOINT_TIMEOUT, axum::body::to_bytes(body, ENDPOINT_BODY)).await {
+        Ok(Ok(body)) => (route.handler)(&portal, &Call { parts, body }).await,
+        Ok(Err(_)) => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.\n").into_response(),
+        Err(_) => (StatusCode::REQUEST_TIMEOUT, "The body took too long to arrive.\n").into_response(),
+    }
+}
 
 /// Whether a request to this path may bring files, and so may take longer to arrive.
 #[must_use]
@@ -351,7 +415,16 @@ impl Routes {
 
     /// The whole: pages, the form door, the addresses for machines.
     pub fn router(&self) -> Router {
-        let router = Router::new()
+        let mut router = Router::new();
+        for &route in ENDPOINTS {
+            let mut methods = MethodRouter::new();
+            for filter in route.methods.iter().filter_map(|method| MethodFilter::try_from(method.clone()).ok()) {
+                let handler = move |State(routes): State<Self>, request: Request| endpoint(route, routes.portal, request);
+                methods = methods.on(filter, handler);
+            }
+            router = router.route(route.path, methods);
+        }
+        let router = router
             .route("/do/{function}", axum::routing::any(door::handle))
             .route(LIVE.0, get(stream))
             .route("/healthz", get(|| async { "ok\n" }))
@@ -412,6 +485,19 @@ impl Routes {
         }
     }
 
+    /// A page that is the answer to a form, as if it stood at the address in the head.
+    pub async fn show(&self, parts: Parts, page: Page) -> Response {
+        let visit = match Visit::from_parts(self.portal.clone(), &parts).await {
+            Ok(visit) => visit,
+            // What it shows is shown once: it is drawn with less around it.
+            Err(_) => {
+                let caller = parts.extensions.get::<Caller>().cloned().unwrap_or_else(Caller::system);
+                Visit::plain(self.portal.clone(), &parts, caller, None)
+            }
+        };
+        shell::answer(visit, parts, Ok(page.into())).await
+    }
+
     /// A page that says why there is none.
     pub async fn error(&self, request: Request, refusal: Refusal) -> Response {
         let (parts, _) = request.into_parts();
@@ -431,11 +517,11 @@ impl Routes {
 
 /// What search engines stay away from: links with a secret, and what is no page. Pages behind a session lead them to the
 /// page to sign in, the one that people look for (`docs/decisions/0020-what-search-engines-may-show.md`).
-const ROBOTS: &str = "User-agent: *\nDisallow: /do/\nDisallow: /dev/\nDisallow: /live\nDisallow: /invitation\nDisallow: /verify-email\nDisallow: /reset-password\nDisallow: /confirm-email\nDisallow: /sign-in?\nDisallow: /sign-up?\n";
+const ROBOTS: &str = "User-agent: *\nDisallow: /do/\nDisallow: /dev/\nDisallow: /live\nDisallow: /invitation\nDisallow: /verify-email\nDisallow: /reset-password\nDisallow: /confirm-email\nDisallow: /oauth2/\nDisallow: /login/signout\nDisallow: /sign-in?\nDisallow: /sign-up?\n";
 
 /// Which pages a browser may load ahead while the pointer rests on their link. Opening a page changes nothing; left out
 /// is what is no page, what is saved as a file, and what holds the secret of a link.
-const SPECULATION_RULES: &str = r#"{"prefetch":[{"source":"document","eagerness":"moderate","where":{"and":[{"href_matches":"/*"},{"not":{"href_matches":["/do/*","/dev/*","/assets/*","/*.*","/*\\?*token=*","/*\\?*invitation=*"]}},{"not":{"selector_matches":"[download],[target],[data-list],[data-dialog],[data-close]"}}]}}]}"#;
+const SPECULATION_RULES: &str = r#"{"prefetch":[{"source":"document","eagerness":"moderate","where":{"and":[{"href_matches":"/*"},{"not":{"href_matches":["/do/*","/dev/*","/assets/*","/oauth2/*","/login/*","/*.*","/*\\?*token=*","/*\\?*invitation=*"]}},{"not":{"selector_matches":"[download],[target],[data-list],[data-dialog],[data-close]"}}]}}]}"#;
 
 async fn speculation_rules() -> Response {
     let headers = [(header::CONTENT_TYPE, "application/speculationrules+json"), (header::CACHE_CONTROL, "public, max-age=86400")];

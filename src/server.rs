@@ -30,6 +30,7 @@ use crate::{
     mail::Transport,
     outbox,
     outgoing::Patience,
+    pmm,
     portal::Portal,
     routes::Routes,
     sessions::actions as sessions,
@@ -68,6 +69,9 @@ impl Running {
         self.stop.cancel();
         self.handle.graceful_shutdown(Some(GRACE));
         let ended = self.server.await;
+        if let Err(error) = pmm::contact::flush(&self.portal).await {
+            tracing::debug!(?error, "the last contacts of PMM servers could not be written");
+        }
         self.portal.tasks.close();
         let _ = tokio::time::timeout(GRACE, self.portal.tasks.wait()).await;
         self.portal.db.close().await;
@@ -101,6 +105,7 @@ pub async fn start(portal: Portal, transport: Transport) -> Result<Running, Stri
         portal.tasks.spawn(outbox::run(portal.clone(), courier, stop.clone()));
     }
     portal.tasks.spawn(crate::desk::sync::run(portal.clone(), stop.clone()));
+    portal.tasks.spawn(pmm::contact::run(portal.clone(), stop.clone()));
     portal.tasks.spawn(live::hub::run(portal.clone(), stop.clone()));
     let app = app(&portal)?;
     let handle = axum_server::Handle::new();
@@ -252,7 +257,10 @@ async fn headers(State(portal): State<Portal>, request: Request, next: Next) -> 
 /// Finds out who asks. Files and the addresses for machines ask nobody.
 async fn session(State(routes): State<Routes>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    if ["/assets/", "/pkg/"].iter().any(|prefix| path.starts_with(prefix)) || crate::routes::OTHERS.contains(&path) {
+    if ["/assets/", "/pkg/"].iter().any(|prefix| path.starts_with(prefix))
+        || crate::routes::OTHERS.contains(&path)
+        || crate::routes::is_endpoint(path)
+    {
         return next.run(request).await;
     }
     // Cookies without TLS are for this machine alone. Mails kept here answer for themselves.

@@ -17,10 +17,10 @@ use std::collections::BTreeSet;
 
 use org_portal::{
     permissions::Role,
-    routes::{API, Access, ApiRoute, FUNCTIONS, FunctionRoute, LIVE, OTHERS, PAGES},
+    routes::{API, Access, ApiRoute, ENDPOINTS, FUNCTIONS, FunctionRoute, LIVE, OTHERS, PAGES},
     words::OrganizationId,
 };
-use support::{Api, Browser, Engine, Options, TestPortal};
+use support::{Browser, Engine, Options, TestPortal};
 
 /// Who comes.
 struct Actor {
@@ -47,6 +47,8 @@ struct Place {
     customer: String,
     import: String,
     letter: String,
+    server: String,
+    token: String,
 }
 
 async fn actors(portal: &TestPortal) -> (Vec<Actor>, Place) {
@@ -68,6 +70,9 @@ async fn actors(portal: &TestPortal) -> (Vec<Actor>, Place) {
     // Of the Technical user: whoever raised it sees it, and the Admin.
     let form = technical.get("/organization/tickets/new").await.is(200).form("/do/raise_ticket");
     technical.submit_with(&form.with("subject", "Help").with("description", "Please"), &[("a.txt", b"a")]).await.is(303);
+    // What the Technical user made and connected, so that it is theirs to end as well as an Admin's.
+    technical.fill("/organization/servers/tokens/new", "/do/make_token", &[]).await.is(200);
+    portal.connect_server(&technical, "a-server", "PMM").await;
     let operator = portal.operator("operator").await;
     // What there is to look at in the console: a customer, the import that brought it, and a mail that did not leave.
     let folder = tempfile::tempdir().unwrap();
@@ -83,6 +88,8 @@ async fn actors(portal: &TestPortal) -> (Vec<Actor>, Place) {
         customer: id_of("customers").await,
         import: id_of("imports").await,
         letter: id_of("outbox WHERE dead_at = 1").await,
+        server: id_of("pmm_servers").await,
+        token: id_of("api_tokens").await,
         organization: portal.organization_of("admin").await,
         member: portal.member_of("bystander").await.to_string(),
         invitation: portal.invitation_of("invited@example.com").await.to_string(),
@@ -124,6 +131,8 @@ fn path_of(path: &str, place: &Place) -> String {
         ("{customer}", &place.customer),
         ("{import}", &place.import),
         ("{letter}", &place.letter),
+        ("{server}", &place.server),
+        ("{token}", &place.token),
         ("{ticket}", &place.ticket),
         ("{file}", &place.file),
     ];
@@ -148,6 +157,8 @@ fn arguments(endpoint: &str, place: &Place) -> Vec<(&'static str, String)> {
         "delete_organization" => vec![("form[name]", "Another".into())],
         "change_name" => vec![("form[first_name]", String::new())],
         "sign_in" => vec![("form[email]", String::new()), ("form[password]", String::new())],
+        "allow_server" => vec![("form[request]", "x".into()), ("form[answer]", "allow".into())],
+        "forget_server" => vec![("server", nobody)],
         "end_session" => vec![("session", place.session.clone())],
         "choose_theme" => vec![("theme", "dark".into())],
         "add_organization" => vec![("form[name]", String::new())],
@@ -163,6 +174,9 @@ fn arguments(endpoint: &str, place: &Place) -> Vec<(&'static str, String)> {
         "raise_ticket" => {
             vec![("form[subject]", "Help".into()), ("form[description]", "Please".into()), ("form[attachments][]", nobody)]
         }
+        "make_token" => vec![("form[name]", String::new())],
+        "revoke_token" => vec![("token", nobody)],
+        "disconnect_server" => vec![("server", "no-such-server".into())],
         "reply_to_ticket" => vec![("ticket", "T0".into()), ("form[body]", "Please".into())],
         "resolve_ticket" => vec![("ticket", "T0".into())],
         "answer_ticket" | "note_ticket" => vec![("ticket", "T0".into()), ("form[body]", "Please".into())],
@@ -211,6 +225,10 @@ async fn walk(engine: Engine) {
     };
     for page in PAGES {
         for (actor, nothing) in actors.iter().zip(&nothing) {
+            // It ends the session: who is signed in does not come along here.
+            if page.path == "/login/signout" && actor.signed_in {
+                continue;
+            }
             cells += 1;
             let path = path_of(page.path, &place);
             let answer = actor.browser.get(&path).await;
@@ -222,8 +240,10 @@ async fn walk(engine: Engine) {
             let right = match page.access {
                 // A link without its secret is over.
                 Access::Anyone => {
-                    seen || (answer.status == 410
-                        && ["/verify-email", "/reset-password", "/confirm-email", "/invitation"].contains(&page.path))
+                    // And so is a request of no server.
+                    seen || (answer.status == 400 && page.path == "/oauth2/authorize")
+                        || (answer.status == 410
+                            && ["/verify-email", "/reset-password", "/confirm-email", "/invitation"].contains(&page.path))
                 }
                 Access::Loopback => seen,
                 Access::SignedIn => {
@@ -247,6 +267,20 @@ async fn walk(engine: Engine) {
             if !right {
                 wrong.push(format!("{path} for {}: {} {} {}", actor.name, answer.status, answer.location(), answer.sketch()));
             }
+        }
+    }
+
+    // What programs call: who is signed in in a browser is nobody there.
+    for endpoint in ENDPOINTS {
+        let mut answers = Vec::new();
+        for actor in &actors {
+            cells += 1;
+            let method = endpoint.methods.last().unwrap().clone();
+            let answer = actor.browser.send(method, endpoint.path, &[], None).await;
+            answers.push((answer.status, answer.html()));
+        }
+        if answers.iter().any(|answer| *answer != answers[0] || ![200, 400, 401].contains(&answer.0)) {
+            wrong.push(format!("{}: {answers:?}", endpoint.path));
         }
     }
 
@@ -365,7 +399,7 @@ async fn walk_api(engine: Engine) {
     let portal = TestPortal::start(engine, Options::default()).await;
     let (actors, place) = actors(&portal).await;
     let (mut cells, mut wrong) = (0, Vec::new());
-    let api_of = |actor: &Actor| Api { token: actor.browser.cookie("session"), ..portal.api() };
+    let api_of = |actor: &Actor| portal.api().with_or_without(actor.browser.cookie("session").as_deref());
     // What ends something comes last.
     let rank = |route: &ApiRoute| match (route.method.as_str(), route.path) {
         (_, "/v1/auth/SignOut") => 2,
@@ -451,7 +485,8 @@ fn no_page_stands_twice_and_every_functions_page_is_one() {
     for function in FUNCTIONS {
         assert!(paths.contains(function.page), "{} names {}", function.endpoint, function.page);
     }
-    assert!(OTHERS.iter().chain([&LIVE.0]).all(|other| !paths.contains(other)));
+    let endpoints = ENDPOINTS.iter().map(|endpoint| &endpoint.path);
+    assert!(OTHERS.iter().chain([&LIVE.0]).chain(endpoints).all(|other| !paths.contains(other)));
 }
 
 /// No address answers beside the table: neither the library's own one for server functions nor a file of the server's.

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// The rooms. Every other module is the house.
-const ROOMS: [&str; 12] = [
+const ROOMS: [&str; 14] = [
     "accounts",
     "activity",
     "api",
@@ -17,8 +17,10 @@ const ROOMS: [&str; 12] = [
     "getting_started",
     "invitations",
     "members",
+    "oauth",
     "operator",
     "organizations",
+    "pmm",
     "sessions",
     "tickets",
 ];
@@ -403,6 +405,12 @@ const MORE_FILES: &[(&str, &str)] = &[
     ("api/problem.rs", "refusals as programs read them"),
     ("desk/client.rs", "what the instance is asked, and how"),
     ("desk/mirror.rs", "what comes of cases, and what brings tickets there"),
+    ("pmm/contact.rs", "what is noted in memory, and the worker that writes it"),
+    ("pmm/tokens.rs", "the use cases of tokens, beside those of servers"),
+    ("oauth/endpoints.rs", "what programs call, in OAuth's own words"),
+    ("oauth/keys.rs", "the keys by which the portal signs, and their rotation"),
+    ("oauth/request.rs", "the authorization request, read as the standards say"),
+    ("oauth/tokens.rs", "bearer tokens, for whoever asks with one"),
     ("desk/sync.rs", "a use case that is many units, and the worker that does it"),
 ];
 

@@ -15,8 +15,10 @@ use crate::{
     limits,
     mail::{Mail, Message},
     members::{Leaving, actions as members},
+    oauth::actions as oauth,
     organizations::actions::check_name,
     passwords,
+    pmm::tokens,
     portal::{Portal, Unit},
     secrets,
     sessions::actions as sessions,
@@ -297,7 +299,7 @@ pub async fn forgot_password(portal: &Portal, caller: &Caller, form: ForgotPassw
         .await
 }
 
-/// Chooses a new password by a link: ends every session of the account and tells its owner.
+/// Chooses a new password by a link: ends every session and every token of the account and tells its owner.
 ///
 /// # Errors
 /// 410 for a link that no longer works, 422 for the password.
@@ -324,6 +326,8 @@ pub async fn reset_password(portal: &Portal, caller: &Caller, form: ResetPasswor
                 // Whoever lost the password may also have lost the new address to somebody.
                 store::void_email_changes(unit, account.id, now).await?;
                 sessions::end_all(unit, account.id).await?;
+                tokens::end_all(unit, account.id).await?;
+                oauth::end_all(unit, account.id).await?;
                 let by = sessions::asked_by(unit);
                 let message = Message::PasswordChanged { first_name: account.first_name.clone(), at: now, reset: true, by };
                 unit.mail(&Mail { to: account.email.clone(), message }).await?;

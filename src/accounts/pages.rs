@@ -6,6 +6,7 @@ use crate::{
     form::{Conflict, Drawn, Refusal},
     invitations::InvitationView,
     members::{Leaving, pages::only_admin},
+    oauth::{self, KnownServer},
     organizations::pages::TypedName,
     sessions::{self, SessionView},
     ui::{Checked, ErrorSummary, Hidden, Icon, LocalTimes, Moment, TextField, icons},
@@ -378,12 +379,16 @@ pub struct Account {
     pub sessions: Vec<(SessionView, Drawn)>,
     /// The form that ends all others; its refusal is also that of the form that ends one.
     pub others: Form,
+    /// The PMM servers that know the account, each with what its form carries.
+    pub servers: Vec<(KnownServer, Drawn)>,
+    /// The refusal of the form that takes that back.
+    pub forget: Checked,
 }
 
 /// One's account: name, password, sessions.
 #[must_use]
 pub fn account(account: Account) -> AnyView {
-    let Account { email, waiting, first_name, last_name, name, password, sessions, others } = account;
+    let Account { email, waiting, first_name, last_name, name, password, sessions, others, servers, forget } = account;
     view! {
         <header class="page-head"><div><h1>"Account"</h1></div></header>
         <section class="settings" aria-labelledby="name-title">
@@ -401,6 +406,10 @@ pub fn account(account: Account) -> AnyView {
         <section class="settings" aria-labelledby="sessions-title">
             <div class="settings-head"><h2 id="sessions-title">"Sessions"</h2><p>"Where you are signed in. End what you do not recognize, then change your password."</p></div>
             {sessions::pages::list(sessions, others.drawn, others.checked)}
+        </section>
+        <section class="settings" aria-labelledby="servers-title" data-region="servers">
+            <div class="settings-head"><h2 id="servers-title">"PMM servers"</h2><p>"Servers that know who you are, because you signed in to them. Remove one to sign it out and to be asked again."</p></div>
+            {oauth::pages::known(servers, forget)}
         </section>
         <section class="settings" aria-labelledby="delete-title">
             <div class="settings-head"><h2 id="delete-title">"Delete"</h2><p>"It cannot be undone. You can sign up again afterwards."</p></div>

@@ -290,12 +290,22 @@ fn pieces(row: &Row, reader: Reader) -> Vec<Piece> {
         },
         Action::NoteTicket => vec![verb("wrote a note on the ticket", "write a note on the ticket"), named("ticket", "")],
         Action::MakeToken => vec![verb("made the token", "make a token"), named("token", "")],
-        Action::RevokeToken => vec![verb("revoked the token", "revoke the token"), named("token", "")],
+        Action::RevokeToken => {
+            let mut pieces = vec![verb("revoked the token", "revoke the token"), named("token", "")];
+            if let maker @ Piece::Name(_) = named("member", "") {
+                pieces.extend([words("of"), maker]);
+            }
+            pieces
+        }
         Action::ConnectServer => vec![verb("connected the PMM server", "connect the PMM server"), named("server", "")],
         Action::DisconnectServer => vec![verb("disconnected the PMM server", "disconnect the PMM server"), named("server", "")],
         Action::AllowServer => {
             vec![words("let"), named("server", "a PMM server"), words("know who they are")]
         }
+        Action::ForgetServer => {
+            vec![verb("took back that", "take back that"), named("server", "a PMM server"), words("knows who they are")]
+        }
+        Action::SignOutOfServer => vec![verb("signed out of the PMM server", "sign out of the PMM server"), named("server", "")],
         Action::SignInToServer => vec![verb("signed in to the PMM server", "sign in to the PMM server"), named("server", "")],
         Action::ReuseServerToken => {
             vec![words("was signed out of the PMM server"), named("server", ""), words("because a token came a second time")]

@@ -3,7 +3,8 @@
 
 use super::{
     Call, Fail, Problem,
-    model::{
+    door::hear,
+    model::{ConnectRequest, ConnectedServer, Inventory, InventoryItem, SsoDetails,
         ActionStatus, ActivateProfileRequest, AddressRequest, Company, Contact, Contacts, Document, Entitlement, Entitlements, Event,
         EventFilter, EventObject, Events, InviteError, InviteRequest, InviteSeveralRequest, Member, Members, NotInvited, Nothing,
         OneOrganization, Organization, OrganizationRequest, OrganizationWithContacts, Organizations, PageTotals, Platform, Profile,
@@ -22,8 +23,10 @@ use crate::{
     guard,
     invitations::{InvitationRoleForm, InviteForm, actions as invitations},
     members::{RoleForm, actions as members},
+    oauth::{actions as oauth, endpoints::MACHINE_SCOPE},
     organizations::{Confirmed, OrganizationForm, OrganizationView, actions as organizations},
     permissions::{Permission, Role},
+    pmm::{ConnectForm, actions as pmm},
     portal::Portal,
     sessions::{SignInForm, actions as sessions},
     tickets::actions as tickets,
@@ -444,8 +447,53 @@ fn kind_name(kind: String) -> String {
 
 // The rest of what PMM calls
 
-/// Takes a report of how PMM is used, and keeps nothing of it.
-pub async fn report_telemetry(_: &Call, _: Nothing) -> Result<Nothing, Fail> {
+/// Connects a PMM server to the organization of who calls.
+pub async fn connect_server(call: &Call, sent: ConnectRequest) -> Result<ConnectedServer, Fail> {
+    let form = ConnectForm {
+        server_id: sent.pmm_server_id,
+        name: sent.pmm_server_name,
+        url: sent.pmm_server_url,
+        callback_url: sent.pmm_server_oauth_callback_url,
+    };
+    let connected = pmm::connect(&call.portal, &call.caller, form).await.map_err(|refusal| {
+        [("server_id", "pmm_server_id"), ("name", "pmm_server_name"), ("url", "pmm_server_url"), ("callback_url", "pmm_server_oauth_callback_url")]
+            .into_iter()
+            .fold(Problem::from(refusal), |problem, (field, sent)| problem.renamed(field, sent))
+    })?;
+    Ok(ConnectedServer {
+        sso_details: SsoDetails {
+            grafana_client_id: connected.public_client_id,
+            pmm_managed_client_id: connected.machine_client_id,
+            pmm_managed_client_secret: connected.machine_client_secret,
+            scope: MACHINE_SCOPE,
+            issuer_url: oauth::issuer(&call.portal),
+        },
+        org_id: connected.organization.to_string(),
+    })
+}
+
+/// Disconnects a PMM server.
+pub async fn disconnect_server(call: &Call, _: Nothing) -> Result<Nothing, Fail> {
+    let looked_up = guard::membership(&mut call.portal.read().await?, call.actor()?.account, call.portal.clock.now()).await?;
+    let organization = looked_up.ok_or(Refusal::NotFound)?.organization;
+    pmm::disconnect(&call.portal, &call.caller, organization, call.parameter("pmm_server_id")).await?;
+    Ok(Nothing {})
+}
+
+/// Lists the PMM servers that are connected.
+pub async fn search_inventory(call: &Call, _: Nothing) -> Result<Inventory, Fail> {
+    let servers = pmm::list(&mut call.portal.read().await?, call.member()?).await?;
+    let inventory = servers.into_iter().map(|server| InventoryItem {
+        pmm_server_id: server.server_id,
+        pmm_server_name: server.name,
+        pmm_server_url: server.url,
+    });
+    Ok(Inventory { inventory: inventory.collect() })
+}
+
+/// Takes a report of how PMM is used, and keeps nothing of it but when the server was heard from.
+pub async fn report_telemetry(call: &Call, _: Nothing) -> Result<Nothing, Fail> {
+    hear(call).await?;
     Ok(Nothing {})
 }
 

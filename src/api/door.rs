@@ -18,12 +18,14 @@ use super::{
     problem::{Code, Fail},
 };
 use crate::{
-    actor::{Actor, Caller},
+    actor::{Actor, Caller, Credential},
     audit::Action,
     db::Failure,
     form::{Drawn, Refusal},
     guard::{self, Membership},
+    oauth,
     permissions::Permission,
+    pmm,
     portal::Portal,
     routes::{API, Access, ApiRoute},
     sessions::actions as sessions,
@@ -56,6 +58,8 @@ pub struct Call {
     /// That one's membership, where the call is a member's to read.
     pub membership: Option<Membership>,
     parameters: Vec<(&'static str, String)>,
+    /// The bearer token that came, whatever it is.
+    secret: Option<String>,
 }
 
 impl Call {
@@ -141,7 +145,8 @@ async fn answer(portal: &Portal, request: Request) -> Result<Vec<u8>, Problem> {
         _ => None,
     };
     let sent = receive(body).await?;
-    let call = Call { portal: portal.clone(), caller, membership, parameters };
+    let secret = bearer(&parts.headers).map(str::to_owned);
+    let call = Call { portal: portal.clone(), caller, membership, parameters, secret };
     match (route.handler)(&call, sent.clone()).await {
         Ok(json) => Ok(json),
         Err(Fail::Failure(failure)) => Err(Problem::from(portal.refuse(failure)).about(&sent)),
@@ -215,8 +220,41 @@ async fn authenticate(portal: &Portal, headers: &HeaderMap, caller: &Caller, rou
     }
 }
 
+/// Whose a token is, by what it begins with. A PMM server that asks for a person is heard from.
 async fn known(portal: &Portal, secret: &str) -> Result<Option<Actor>, Failure> {
-    if secret.is_empty() { Ok(None) } else { sessions::by_secret(portal, secret).await }
+    if secret.is_empty() {
+        Ok(None)
+    } else if secret.starts_with(pmm::tokens::PREFIX) {
+        pmm::tokens::authenticate(portal, secret).await
+    } else if secret.starts_with(oauth::tokens::ACCESS) {
+        let actor = oauth::tokens::authenticate(portal, secret).await?;
+        if let Some(Actor { credential: Credential::Grant { server, .. }, .. }) = &actor {
+            pmm::contact::note(portal, *server);
+        }
+        Ok(actor)
+    } else {
+        sessions::by_secret(portal, secret).await
+    }
+}
+
+/// The secret behind `Authorization: Bearer`, where there is one.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let given = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, secret) = given.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(secret.trim())
+}
+
+/// Notes that a PMM server was heard from, where its own token came with a call that asks for none.
+///
+/// # Errors
+/// The database's.
+pub async fn hear(call: &Call) -> Result<(), Failure> {
+    if let Some(secret) = &call.secret
+        && let Some(server) = oauth::tokens::machine(&call.portal, secret).await?
+    {
+        pmm::contact::note(&call.portal, server);
+    }
+    Ok(())
 }
 
 /// What an address is counted by: of IPv6, the network that one customer of a provider gets.

@@ -208,6 +208,70 @@ pub struct Company {
     pub name: String,
 }
 
+/// A PMM server that connects.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+pub struct ConnectRequest {
+    /// What the server calls itself.
+    #[schema(required)]
+    #[serde(default)]
+    pub pmm_server_id: String,
+    /// What people call it.
+    #[schema(required)]
+    #[serde(default)]
+    pub pmm_server_name: String,
+    /// Its address.
+    #[schema(required)]
+    #[serde(default)]
+    pub pmm_server_url: String,
+    /// Where people who sign in to it are sent back: on the host of its address.
+    #[schema(required)]
+    #[serde(default)]
+    pub pmm_server_oauth_callback_url: String,
+}
+
+/// What a PMM server needs that is connected.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ConnectedServer {
+    /// By what people sign in to it, and it itself.
+    pub sso_details: SsoDetails,
+    /// The organization that it is connected to.
+    #[schema(format = "uuid")]
+    pub org_id: String,
+}
+
+/// By what people sign in to a PMM server, and it itself.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SsoDetails {
+    /// The client by which people sign in to it; without a secret.
+    pub grafana_client_id: String,
+    /// The client by which it signs in itself.
+    pub pmm_managed_client_id: String,
+    /// The secret of that one. It is shown here and nowhere else.
+    pub pmm_managed_client_secret: String,
+    /// The scope that it asks for.
+    pub scope: &'static str,
+    /// The OpenID provider's address.
+    pub issuer_url: String,
+}
+
+/// PMM servers.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Inventory {
+    /// The servers, the newest 1,000.
+    pub inventory: Vec<InventoryItem>,
+}
+
+/// A PMM server that is connected.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct InventoryItem {
+    /// What the server calls itself.
+    pub pmm_server_id: String,
+    /// What people call it.
+    pub pmm_server_name: String,
+    /// Its address.
+    pub pmm_server_url: String,
+}
+
 /// Whom to invite.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 pub struct InviteRequest {

@@ -238,7 +238,7 @@ impl From<Refusal> for Problem {
             // An unknown link and one that is over are one.
             Refusal::Gone(_) => Code::NotFound,
             Refusal::Conflict(conflict) => match conflict {
-                Conflict::AlreadyInOrganization | Conflict::AlreadyInvited(_) | Conflict::AlreadyMember | Conflict::OfCustomer => {
+                Conflict::AlreadyInOrganization | Conflict::AlreadyInvited(_) | Conflict::AlreadyMember | Conflict::OfCustomer | Conflict::ServerElsewhere => {
                     Code::AlreadyExists
                 }
                 Conflict::OwnRole => Code::PermissionDenied,
@@ -250,6 +250,9 @@ impl From<Refusal> for Problem {
                 | Conflict::NobodyToRemind
                 | Conflict::TicketOver
                 | Conflict::OrganizationSuspended
+                | Conflict::NoOrganization
+                | Conflict::NoKeyFile
+                | Conflict::TooManyTokens
                 | Conflict::AlreadySo => Code::FailedPrecondition,
             },
             Refusal::Partly(partly) if partly.done == 0 && !partly.waiting.is_empty() => Code::ResourceExhausted,

@@ -1,4 +1,4 @@
-//! The commands: `serve`, `migrate`, `import`, `customer`, `operator`, `doctor`, `generate`, `config`,
+//! The commands: `serve`, `migrate`, `import`, `customer`, `operator`, `keys`, `doctor`, `generate`, `config`,
 //! `openapi`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to people on a terminal")]
 
@@ -6,6 +6,7 @@ mod customer;
 mod doctor;
 pub mod generate;
 pub mod import;
+mod keys;
 mod operator;
 mod serve;
 
@@ -57,6 +58,7 @@ pub fn run() -> u8 {
             "generate" => generate::run(&config, options).await,
             "import" => import::run(&config, under, options).await,
             "customer" => customer::run(&config, under, options).await,
+            "keys" => keys::run(&config, options).await,
             "operator" => operator::run(&config, under, options).await,
             _ => doctor::run(&config).await,
         }
@@ -94,6 +96,7 @@ fn command() -> Command {
         .subcommand(import::command(with_options))
         .subcommand(customer::command(with_options))
         .subcommand(operator::command(with_options))
+        .subcommand(keys::command(with_options))
         .subcommand(generate::command(with_options))
         .subcommand(Command::new("openapi").about("Print the OpenAPI document of /v1"))
         .subcommand(

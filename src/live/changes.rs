@@ -53,8 +53,8 @@ pub fn of(event: &Event, caller: &Caller, shows_in: Option<OrganizationId>) -> V
         | Action::OpenCustomer
         | Action::Prove
         | Action::RetryMail
-        | Action::AllowServer
         | Action::SignInToServer
+        | Action::SignOutOfServer
         | Action::ReuseServerToken
         | Action::RotateKeys
         | Action::Maintain => {
@@ -96,6 +96,8 @@ pub fn of(event: &Event, caller: &Caller, shows_in: Option<OrganizationId>) -> V
         Action::ChangeRole => (format!("{members} are now {}", after("role")), String::new()),
         Action::RemoveMember => (format!("{members} {} removed", if one { "was" } else { "were" }), String::new()),
         Action::LeaveOrganization => (format!("{members} left"), String::new()),
+        // The page of one's account shows it in another tab.
+        Action::AllowServer | Action::ForgetServer => (String::new(), String::new()),
         // Whose tokens there are is their makers' affair; other pages of theirs show it.
         Action::MakeToken | Action::RevokeToken => (String::new(), String::new()),
         Action::ConnectServer => (format!("{who} connected the PMM server {}", several(named("server"))), String::new()),

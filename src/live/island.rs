@@ -38,7 +38,8 @@ mod client {
     use wasm_bindgen::{JsCast as _, JsValue, prelude::Closure};
     use wasm_bindgen_futures::JsFuture;
     use web_sys::{
-        BroadcastChannel, Document, DomParser, Element, EventSource, HtmlElement, MessageEvent, Node, RequestInit, Response, SupportedType,
+        BroadcastChannel, Document, DomParser, Element, Event, EventSource, HtmlElement, MessageEvent, Node, RequestInit, Response,
+        SupportedType,
     };
 
     use crate::{
@@ -104,6 +105,12 @@ mod client {
         });
         DRAWN_AT.set(drawn_at);
         open();
+        // Copying is offered where the browser lets a page do it.
+        if get(&window().navigator(), "clipboard").is_truthy() {
+            each(&document(), "[data-copy]", |button| {
+                let _ = button.remove_attribute("hidden");
+            });
+        }
         // A page that the browser keeps for the way back holds no stream, and is drawn again when it is shown.
         let hide = window_event_listener_untyped("pagehide", |_| close());
         let show = window_event_listener_untyped("pageshow", |event| {
@@ -126,6 +133,7 @@ mod client {
                     let _ = menu.remove_attribute("open");
                 }
             });
+            copy(&event);
         });
         let key = window_event_listener_untyped("keydown", |event| {
             if get(&event, "key") != "Escape" {
@@ -139,6 +147,27 @@ mod client {
             });
         });
         on_cleanup(move || [hide, show, seen, sent, click, key].into_iter().for_each(WindowListenerHandle::remove));
+    }
+
+    /// A button with `data-copy` copies the text of the element of that id.
+    fn copy(event: &Event) {
+        let pressed = event.target().and_then(|target| target.dyn_into::<Element>().ok()?.closest("[data-copy]").ok()?);
+        let copied = pressed.and_then(|button| document().get_element_by_id(&button.get_attribute("data-copy")?)?.text_content());
+        let Some(text) = copied else { return };
+        let clipboard = get(&window().navigator(), "clipboard");
+        let Ok(write) = get(&clipboard, "writeText").dyn_into::<Function>() else { return };
+        let Ok(Ok(promise)) = write.call1(&clipboard, &JsValue::from_str(&text)).map(|promise| promise.dyn_into::<Promise>()) else {
+            return;
+        };
+        spawn_local(async move {
+            say(
+                match JsFuture::from(promise).await {
+                    Ok(_) => Saying::good("Copied"),
+                    Err(_) => Saying::bad("The browser did not copy it. Select it and copy it yourself."),
+                },
+                true,
+            );
+        });
     }
 
     /// Joins the other tabs, and stands in line for the stream.
@@ -365,7 +394,7 @@ mod client {
 
     async fn ask() {
         let here = window().location().href().unwrap_or_default();
-        // The answer to a refused form is at no address of its own, and shows what was typed.
+        // The answer to a form is at no address of its own: it shows what was typed, or what is shown once.
         if path().starts_with("/do/") && !OUT.get() {
             return;
         }

@@ -334,6 +334,16 @@ pub async fn refresh(portal: &Portal, actor: &Actor) -> Result<Timestamp, Failur
 /// # Errors
 /// 503 where the database is away.
 pub async fn sign_out(portal: &Portal, caller: &Caller) -> Result<(), Refusal> {
+    end_own(portal, caller).await?;
+    set_cookie(&cookie(portal, COOKIE, "", 0));
+    Ok(())
+}
+
+/// Ends the session that calls, where there is one.
+///
+/// # Errors
+/// 503 where the database is away.
+pub async fn end_own(portal: &Portal, caller: &Caller) -> Result<(), Refusal> {
     if let Ok(actor) = caller.actor() {
         portal
             .write(caller, Action::SignOut, (actor.account, actor.session()?, actor.name()), |unit, (account, session, name)| {
@@ -350,7 +360,6 @@ pub async fn sign_out(portal: &Portal, caller: &Caller) -> Result<(), Refusal> {
             })
             .await?;
     }
-    set_cookie(&cookie(portal, COOKIE, "", 0));
     Ok(())
 }
 

@@ -53,7 +53,7 @@ on_both! {
         let ada = portal.sign_up("ada").await;
         let api = portal.api();
         for token in [None, Some(""), Some("nonsense"), Some("opt_nonsense"), Some("opa_x"), Some("opm_x")] {
-            let api = Api { token: token.map(str::to_owned), ..api.clone() };
+            let api = api.with_or_without(token);
             let reply = api.call("/v1/orgs:search").await.refused(401, 16, BAD);
             assert_eq!(reply.headers["www-authenticate"], "Bearer");
         }

@@ -75,7 +75,7 @@ async fn no_call_that_can_be_made_up_is_a_fault_or_answered_otherwise_than_docum
     portal.sign_up("ada").await;
     let token = portal.api_of("ada").await.token.unwrap();
     let organization = portal.organization_of("ada").await.to_string();
-    let python = tokio::task::spawn_blocking(|| desk::python_with("schemathesis", SCHEMATHESIS)).await.unwrap();
+    let python = tokio::task::spawn_blocking(|| python::python_with("schemathesis", SCHEMATHESIS)).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     // The organization is the caller's, and what ends it or the session is left out: nothing would be there for the others.
     let settings = format!(

@@ -103,7 +103,7 @@ on_both! {
         let before = portal.snapshot(&[]).await;
         let report = json!({ "reports": [{ "id": "1", "createTime": "2026-11-24T12:00:00Z", "instanceId": "2", "productFamily": "PRODUCT_FAMILY_PMM", "metrics": [{ "key": "a", "value": "b" }] }] });
         for token in [None, Some("nonsense")] {
-            let api = Api { token: token.map(str::to_owned), ..portal.api() };
+            let api = portal.api().with_or_without(token);
             assert_eq!(api.post("/v1/telemetry/GenericReport", report.clone()).await.ok(), json!({}));
             assert_eq!(api.call("/v1/telemetry/GenericReport").await.ok(), json!({}));
         }

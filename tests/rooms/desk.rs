@@ -354,35 +354,6 @@ on_both! {
 /// The version of ServiceNow's own client by which the instance of the tests is checked.
 const PYSNC: &str = "1.2.1";
 
-/// A Python with a package of PyPI's, in the user's cache directory, made where it is missing.
-pub fn python_with(package: &str, version: &str) -> PathBuf {
-    let cache = std::env::var_os("ORG_PORTAL_CACHE").map(PathBuf::from).unwrap_or_else(|| {
-        let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        base.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("a home directory")).join(".cache")).join("org-portal")
-    });
-    let folder = cache.join(format!("{package}-{version}"));
-    let python = folder.join("bin/python");
-    if !python.exists() {
-        // Made beside its place and moved there whole: what was broken off is not taken for it.
-        let new = cache.join(format!("{package}-{version}.new{}", std::process::id()));
-        let run = |command: &mut Command, what: &str| {
-            let output = command.output().unwrap_or_else(|error| panic!("{what}: {error}"));
-            assert!(output.status.success(), "{what}: {}", String::from_utf8_lossy(&output.stderr));
-        };
-        std::fs::create_dir_all(&cache).expect("the cache directory");
-        run(Command::new("python3").args(["-m", "venv"]).arg(&new), "Python 3 with venv is needed for the tests (Debian: python3-venv)");
-        run(
-            Command::new(new.join("bin/python")).args(["-m", "pip", "install", "--quiet", &format!("{package}=={version}")]),
-            "a package that the tests need cannot be installed from PyPI",
-        );
-        if std::fs::rename(&new, &folder).is_err() {
-            // Somebody else was quicker.
-            let _ = std::fs::remove_dir_all(&new);
-        }
-    }
-    python
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_tests_instance_is_one_for_servicenows_own_client() {
     let desk = ServiceNow::start().await;
@@ -393,7 +364,7 @@ async fn the_tests_instance_is_one_for_servicenows_own_client() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/servicenow_check.py");
     let url = desk.url();
     let output = tokio::task::spawn_blocking(move || {
-        Command::new(python_with("pysnc", PYSNC))
+        Command::new(python::python_with("pysnc", PYSNC))
             .arg(script)
             .args([&url, servicenow::USER, servicenow::PASSWORD, &account, &contact])
             .output()

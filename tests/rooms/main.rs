@@ -27,8 +27,10 @@ mod imports;
 mod invitations;
 mod live;
 mod members;
+mod oauth;
 mod operator;
 mod organizations;
+mod pmm;
 mod sessions;
 #[path = "../support/mod.rs"]
 mod support;

@@ -53,7 +53,12 @@ impl Reply {
 impl Api {
     /// The same program with another token.
     pub fn with(&self, token: &str) -> Self {
-        Self { token: Some(token.to_owned()), ..self.clone() }
+        self.with_or_without(Some(token))
+    }
+
+    /// The same program with another token, or none.
+    pub fn with_or_without(&self, token: Option<&str>) -> Self {
+        Self { token: token.map(str::to_owned), ..self.clone() }
     }
 
     /// Calls with a body.
