@@ -368,7 +368,7 @@ async fn walk(engine: Engine) {
 
 /// The path of a call of `/v1` for this walk, and a body with which who may call it does little.
 fn call_of(route: &ApiRoute, place: &Place) -> (String, serde_json::Value) {
-    let path = route.path.replace("{org_id}", &place.organization.to_string()).replace("{member_id}", &uuid::Uuid::nil().to_string());
+    let path = route.path.replace("{org_id}", &place.organization.to_string()).replace("{member_id}", &uuid::Uuid::nil().to_string()).replace("{pmm_server_id}", "no-such-server");
     let user = serde_json::json!({ "username": "new@example.com", "role": "Technical" });
     let body = match (route.method.as_str(), path.rsplit('/').next().unwrap_or_default()) {
         (_, "members") => user,

@@ -220,11 +220,120 @@ func (p *pmm) advisors() {
 	}
 }
 
-func main() {
-	if len(os.Args) != 8 {
-		fail("usage: pmmclient BASE TOKEN ORG NUMBER NAME EMAIL OTHER_ORG")
+type connectRequest struct {
+	PMMServerID               string `json:"pmm_server_id"`
+	PMMServerName             string `json:"pmm_server_name"`
+	PMMServerURL              string `json:"pmm_server_url"`
+	PMMServerOAuthCallbackURL string `json:"pmm_server_oauth_callback_url"`
+}
+
+type ssoDetails struct {
+	GrafanaClientID        string `json:"grafana_client_id"`
+	PMMManagedClientID     string `json:"pmm_managed_client_id"`
+	PMMManagedClientSecret string `json:"pmm_managed_client_secret"`
+	Scope                  string `json:"scope"`
+	IssuerURL              string `json:"issuer_url"`
+}
+
+type connectResponse struct {
+	SSODetails *ssoDetails `json:"sso_details"`
+	OrgID      string      `json:"org_id"`
+}
+
+type machineToken struct {
+	TokenType   string `json:"token_type"`
+	ExpiresIn   int32  `json:"expires_in"`
+	AccessToken string `json:"access_token"`
+	Scope       string `json:"scope"`
+}
+
+// Asks for the server's own token: the parameters in the address, no body, Basic authentication.
+func (p *pmm) machine(details *ssoDetails, public string) (int, machineToken) {
+	// The provider's address is the public one; here the server listens on a port of its own.
+	issuer := strings.Replace(details.IssuerURL, public, p.base, 1)
+	request, err := http.NewRequest(http.MethodPost, issuer+"/token?grant_type=client_credentials&scope="+details.Scope, nil)
+	if err != nil {
+		fail("token: %v", err)
 	}
-	base, token, org, number, name, email, other := os.Args[1], os.Args[2], os.Args[3], os.Args[4], os.Args[5], os.Args[6], os.Args[7]
+	request.SetBasicAuth(details.PMMManagedClientID, details.PMMManagedClientSecret)
+	request.Header.Set("Accept", "application/json")
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	response, err := p.client.Do(request)
+	if err != nil {
+		fail("token: %v", err)
+	}
+	defer response.Body.Close()
+	var token machineToken
+	if response.StatusCode == http.StatusOK {
+		decoder := json.NewDecoder(response.Body)
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(&token); err != nil {
+			fail("token: %v", err)
+		}
+	}
+	return response.StatusCode, token
+}
+
+// From the pasted token to connected, and to disconnected again by the person's own.
+func connect(base, pasted, person, org, public string) {
+	p := &pmm{base: base, token: pasted, client: &http.Client{Timeout: 30 * time.Second}}
+	id := "9a2f7a2c-3a5e-4a51-9c06-2a7f0d3a7c11"
+	address := "https://" + org + ".example.com/graph"
+	request := connectRequest{id + org[:4], "my PMM", address, address + "/login/generic_oauth"}
+	ask := func() *ssoDetails {
+		var connected connectResponse
+		p.must(http.MethodPost, "/v1/orgs/inventory", request, &connected)
+		same("the organization", connected.OrgID, org)
+		if connected.SSODetails == nil || strings.HasSuffix(connected.SSODetails.IssuerURL, "/") {
+			fail("PMM cannot use %+v", connected)
+		}
+		for _, text := range []string{connected.SSODetails.GrafanaClientID, connected.SSODetails.PMMManagedClientID, connected.SSODetails.PMMManagedClientSecret} {
+			if text == "" || strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != "" {
+				fail("an odd credential: %q", text)
+			}
+		}
+		return connected.SSODetails
+	}
+	first := ask()
+	status, token := p.machine(first, public)
+	same("status", status, http.StatusOK)
+	same("token type", token.TokenType, "Bearer")
+	if token.ExpiresIn <= 300 || token.AccessToken == "" {
+		fail("a token that PMM would ask for before every call: %+v", token)
+	}
+	machine := &pmm{base: base, token: token.AccessToken, client: p.client}
+	machine.telemetry()
+	machine.advisors()
+	// After a forced disconnect the same server comes again: the old credentials are dead.
+	second := ask()
+	status, _ = p.machine(first, public)
+	same("status of dead credentials", status, http.StatusUnauthorized)
+	status, _ = p.machine(second, public)
+	same("status", status, http.StatusOK)
+	// The pasted token reads nothing, and disconnects nothing.
+	p.refused(http.MethodPost, "/v1/orgs/"+org+"/tickets:search", nil, 7, "This token is not for reading. Use one with the scope that allows it.")
+	p.refused(http.MethodPost, "/v1/orgs/inventory/"+request.PMMServerID+":disconnect", nil, 7, "This token is not for this. Use one with the scope that allows it.")
+	q := &pmm{base: base, token: person, client: p.client}
+	q.must(http.MethodPost, "/v1/orgs/inventory/"+request.PMMServerID+":disconnect", nil, &struct{}{})
+	status, _ = p.machine(second, public)
+	same("status of a disconnected server", status, http.StatusUnauthorized)
+	q.refused(http.MethodPost, "/v1/orgs/inventory/"+request.PMMServerID+":disconnect", nil, 5, "This does not exist, or is not there for you.")
+	request.PMMServerOAuthCallbackURL = "https://evil.example/graph/login/generic_oauth"
+	if refusal := p.call(http.MethodPost, "/v1/orgs/inventory", request, &connectResponse{}); refusal == nil || refusal.Code != 3 {
+		fail("a callback on another host: %+v", refusal)
+	}
+}
+
+func main() {
+	if len(os.Args) == 7 && os.Args[1] == "connect" {
+		connect(os.Args[2], os.Args[3], os.Args[4], os.Args[5], os.Args[6])
+		fmt.Println("PMM connects and disconnects")
+		return
+	}
+	if len(os.Args) != 9 || os.Args[1] != "lists" {
+		fail("usage: pmmclient lists BASE TOKEN ORG NUMBER NAME EMAIL OTHER_ORG | connect BASE PASTED PERSON ORG PUBLIC")
+	}
+	base, token, org, number, name, email, other := os.Args[2], os.Args[3], os.Args[4], os.Args[5], os.Args[6], os.Args[7], os.Args[8]
 	for _, old := range []bool{false, true} {
 		p := &pmm{base: base, token: token, client: &http.Client{Timeout: 30 * time.Second}, old: old}
 		p.lists(org, number, name, email)

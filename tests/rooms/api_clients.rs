@@ -9,10 +9,7 @@ use std::{
 
 use org_portal::permissions::Role;
 
-use super::{
-    customers::{ACME, take},
-    desk,
-};
+use super::customers::{ACME, take};
 use crate::{on_both, support::*};
 
 const TICKET: &str = r#"{"kind":"ticket","customer":"C1","number":"CS7","subject":"Slow","state":"Open","created":"2026-11-01T10:00:00Z","requester_name":"Eve","requester_email":"eve@example.com"}"#;
@@ -57,7 +54,13 @@ on_both! {
         {
             let token = portal.api_of(name).await.token.unwrap();
             let mut command = Command::new(program);
-            command.args([&portal.base(), &token, organization, ticket, contact, email, other]);
+            command.args(["lists", &portal.base(), &token, organization, ticket, contact, email, other]);
+            let output = run(command).await;
+            assert!(output.status.success(), "{name}: {}", said(&output));
+            // It connects with the token that its person pasted, gets its own, and disconnects.
+            let pasted = portal.token(&portal.sign_in(name).await, "pmm:connect", "30 minutes").await;
+            let mut command = Command::new(program);
+            command.args(["connect", &portal.base(), &pasted, &token, organization, &portal.config.base()]);
             let output = run(command).await;
             assert!(output.status.success(), "{name}: {}", said(&output));
         }
@@ -82,8 +85,10 @@ async fn no_call_that_can_be_made_up_is_a_fault_or_answered_otherwise_than_docum
         "[parameters]\norg_id = \"{organization}\"\n\n[[operations]]\ninclude-operation-id = [\"delete_orgs_org_id\", \"post_auth_SignOut\"]\nenabled = false\n"
     );
     std::fs::write(folder.path().join("schemathesis.toml"), settings).unwrap();
-    let mut command = Command::new(python.with_file_name("schemathesis"));
+    let mut command = Command::new(python);
     command.current_dir(folder.path()).args([
+        "-m",
+        "schemathesis.cli",
         "run",
         &format!("{}/v1/openapi.json", portal.base()),
         "--header",
@@ -98,6 +103,8 @@ async fn no_call_that_can_be_made_up_is_a_fault_or_answered_otherwise_than_docum
         "7",
         "--request-timeout",
         "30",
+        "--max-time",
+        "60",
         "--no-color",
     ]);
     let output = run(command).await;

@@ -1,7 +1,7 @@
 //! The desk elsewhere (`SPEC.md` §3.4, §3.9): customers from ServiceNow, whatever its server does meanwhile.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     time::Duration,
 };

@@ -16,6 +16,7 @@ mod api_accounts;
 mod api_clients;
 mod api_data;
 mod api_organizations;
+mod api_servers;
 mod api_wire;
 mod connections;
 mod customers;

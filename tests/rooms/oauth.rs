@@ -17,7 +17,7 @@ const HOST: &str = "https://pmm.example.com";
 /// An Admin and a Technical user of one organization, and a server that is connected to it.
 async fn team(portal: &TestPortal) -> (Browser, Browser, Pmm) {
     let [ada, tom] = portal.organization_with("Acme", [("ada", Role::Admin), ("tom", Role::TechnicalUser)]).await;
-    let pmm = portal.connect_server("ada", "8a2f", "Production", HOST).await;
+    let pmm = portal.connect_pmm("ada", "8a2f", "Production", HOST).await;
     (ada, tom, pmm)
 }
 
@@ -138,7 +138,7 @@ on_both! {
     async fn a_server_that_is_connected_anew_is_asked_about_anew(portal) {
         let (ada, _, pmm) = team(portal).await;
         let given = portal.sign_in_to_server(&ada, &pmm).await;
-        let again = portal.connect_server("ada", "8a2f", "Production", HOST).await;
+        let again = portal.connect_pmm("ada", "8a2f", "Production", HOST).await;
         assert!(!is_alive(portal, &given.access).await);
         assert_eq!(error(&portal.refresh(&pmm, &given.refresh).await), (401, "invalid_client".to_owned()));
         assert_eq!(error(&portal.refresh(&again, &given.refresh).await), (400, "invalid_grant".to_owned()));
@@ -186,7 +186,7 @@ on_both! {
 
     async fn a_code_of_another_client_is_worth_nothing(portal) {
         let (ada, _, pmm) = team(portal).await;
-        let other = portal.connect_server("ada", "9b30", "Staging", "https://staging.example.com").await;
+        let other = portal.connect_pmm("ada", "9b30", "Staging", "https://staging.example.com").await;
         let flow = Flow::default();
         let code = parameter(&portal.go_to_server(&ada, &pmm.sign_in_path(&flow, &[])).await, "code");
         for thief in [&other, &Pmm { callback_url: pmm.callback_url.clone(), ..other.clone() }] {
@@ -414,7 +414,7 @@ on_both! {
         assert_eq!(portal.userinfo(&of_tom.access).await.status, 401);
         assert!(tokens::authenticate(&portal.portal, &of_tom.access).await.is_err(), "403, with the reason");
         assert_eq!(error(&portal.refresh(&pmm, &of_tom.refresh).await), (400, "invalid_grant".to_owned()));
-        assert_eq!(error(&portal.token("", &[("grant_type", "client_credentials")], Some((&pmm.machine_client_id, &pmm.machine_secret))).await), (400, "unauthorized_client".to_owned()));
+        assert_eq!(error(&portal.ask_token("", &[("grant_type", "client_credentials")], Some((&pmm.machine_client_id, &pmm.machine_secret))).await), (400, "unauthorized_client".to_owned()));
         tom.get(&pmm.sign_in_path(&Flow::default(), &[])).await.is(403).says("Unpaid");
         assert_eq!(parameter(tom.get(&pmm.sign_in_path(&Flow::default(), &[("prompt", "none")])).await.is(303).location(), "error"), "access_denied");
         operator.fill(&format!("/operator/organizations/{organization}"), "/do/resume_organization", &[]).await.is(303);
@@ -459,7 +459,7 @@ on_both! {
         let refresh = async |scope: &'static str, token: &str| {
             let body = body(scope, token);
             let body: Vec<(&str, &str)> = body.iter().map(|(k, v)| (*k, v.as_str())).collect();
-            portal.token("", &body, None).await
+            portal.ask_token("", &body, None).await
         };
         assert_eq!(error(&refresh("percona email", &only_api.refresh).await), (400, "invalid_scope".to_owned()));
         let all = of("openid email profile offline_access percona").await;
@@ -469,7 +469,7 @@ on_both! {
         let full = Tokens::read(&refresh("openid email percona", &less.refresh).await);
         assert_eq!(json_of(&portal.userinfo(&full.access).await)["email"], "ada@example.com");
         // A machine's token is no person's, a person's no machine's, and no kind of token does for another.
-        let machine = json_of(&portal.token("grant_type=client_credentials&scope=percona", &[], Some((&pmm.machine_client_id, &pmm.machine_secret))).await);
+        let machine = json_of(&portal.ask_token("grant_type=client_credentials&scope=percona", &[], Some((&pmm.machine_client_id, &pmm.machine_secret))).await);
         let machine = machine["access_token"].as_str().unwrap();
         assert_eq!(tokens::machine(&portal.portal, machine).await.unwrap().map(|server| server.0), Some(pmm.id));
         assert!(!is_alive(portal, machine).await);
@@ -481,7 +481,7 @@ on_both! {
         for wrong in [&full.access, machine] {
             assert_eq!(error(&portal.refresh(&pmm, wrong).await), (400, "invalid_grant".to_owned()));
         }
-        assert_eq!(error(&portal.token("", &[("grant_type", "client_credentials"), ("scope", "percona openid")], Some((&pmm.machine_client_id, &pmm.machine_secret))).await), (400, "invalid_scope".to_owned()));
+        assert_eq!(error(&portal.ask_token("", &[("grant_type", "client_credentials"), ("scope", "percona openid")], Some((&pmm.machine_client_id, &pmm.machine_secret))).await), (400, "invalid_scope".to_owned()));
     }
 
     /// The portal takes no JWT as a token; and what it signs says RS256, with keys that do nothing else.
@@ -565,7 +565,7 @@ on_both! {
 
     async fn sign_out_leads_to_connected_servers_alone(portal) {
         let (_, _, pmm) = team(portal).await;
-        portal.connect_server("ada", "9b30", "Staging", "http://10.0.0.7:8080").await;
+        portal.connect_pmm("ada", "9b30", "Staging", "http://10.0.0.7:8080").await;
         let out = async |address: &str| {
             let ada = portal.sign_in("ada").await;
             let query: String = url::form_urlencoded::byte_serialize(address.as_bytes()).collect();
@@ -641,24 +641,24 @@ on_both! {
         assert_eq!(server(&access).await, None, "an hour later");
         // As RFC 6749 has it.
         let basic = Some((pmm.machine_client_id.as_str(), pmm.machine_secret.as_str()));
-        let answer = json_of(&portal.token("", &[("grant_type", "client_credentials")], basic).await.is(200));
+        let answer = json_of(&portal.ask_token("", &[("grant_type", "client_credentials")], basic).await.is(200));
         let access = answer["access_token"].as_str().unwrap().to_owned();
         // Connected anew, and disconnected.
-        let again = portal.connect_server("ada", "8a2f", "Production", HOST).await;
+        let again = portal.connect_pmm("ada", "8a2f", "Production", HOST).await;
         assert_eq!(server(&access).await, None);
-        assert_eq!(error(&portal.token("grant_type=client_credentials", &[], basic).await), (401, "invalid_client".to_owned()));
+        assert_eq!(error(&portal.ask_token("grant_type=client_credentials", &[], basic).await), (401, "invalid_client".to_owned()));
         let basic = Some((again.machine_client_id.as_str(), again.machine_secret.as_str()));
-        let answer = json_of(&portal.token("grant_type=client_credentials", &[], basic).await.is(200));
+        let answer = json_of(&portal.ask_token("grant_type=client_credentials", &[], basic).await.is(200));
         portal.disconnect_server(&again).await;
         assert_eq!(server(answer["access_token"].as_str().unwrap()).await, None);
-        assert_eq!(error(&portal.token("grant_type=client_credentials", &[], basic).await), (401, "invalid_client".to_owned()));
+        assert_eq!(error(&portal.ask_token("grant_type=client_credentials", &[], basic).await), (401, "invalid_client".to_owned()));
     }
 
     async fn a_token_is_asked_for_as_it_should_be(portal) {
         let (ada, _, pmm) = team(portal).await;
         let (id, secret) = (pmm.machine_client_id.as_str(), pmm.machine_secret.as_str());
         let machine = Some((id, secret));
-        let told = async |query: &str, body: &[(&str, &str)], basic: Option<(&str, &str)>| error(&portal.token(query, body, basic).await);
+        let told = async |query: &str, body: &[(&str, &str)], basic: Option<(&str, &str)>| error(&portal.ask_token(query, body, basic).await);
         let is = |code: u16, error: &str| (code, error.to_owned());
         assert_eq!(told("grant_type=client_credentials", &[], None).await, is(401, "invalid_client"));
         assert_eq!(told("grant_type=client_credentials", &[], Some((id, "wrong"))).await, is(401, "invalid_client"));
@@ -676,7 +676,7 @@ on_both! {
         assert_eq!(told("", &[("grant_type", "client_credentials"), ("grant_type", "client_credentials")], machine).await, is(400, "invalid_request"));
         // The body wins, and only this one grant is read from the address.
         assert_eq!(told("grant_type=client_credentials", &[("grant_type", "password")], machine).await, is(400, "unsupported_grant_type"));
-        assert_eq!(portal.token("grant_type=client_credentials&scope=nothing", &[("scope", "percona")], machine).await.status, 200);
+        assert_eq!(portal.ask_token("grant_type=client_credentials&scope=nothing", &[("scope", "percona")], machine).await.status, 200);
         assert_eq!(told("grant_type=client_credentials&scope=nothing", &[], machine).await, is(400, "invalid_scope"));
         let flow = Flow::default();
         let code = parameter(&portal.go_to_server(&ada, &pmm.sign_in_path(&flow, &[])).await, "code");
@@ -684,12 +684,12 @@ on_both! {
         let in_address = String::from_utf8(encode(&pairs)).unwrap();
         assert_eq!(told(&in_address, &[], Some((&pmm.public_client_id, ""))).await, is(400, "invalid_request"));
         // As Go's client tries it first: the id alone by Basic authentication.
-        assert_eq!(portal.token("", &pairs, Some((&pmm.public_client_id, ""))).await.status, 200);
+        assert_eq!(portal.ask_token("", &pairs, Some((&pmm.public_client_id, ""))).await.status, 200);
         assert_eq!(told("", &pairs, Some((&pmm.public_client_id, "secret"))).await, is(401, "invalid_client"));
         assert_eq!(told("grant_type=client_credentials", &[], Some((&pmm.public_client_id, ""))).await, is(401, "invalid_client"));
-        let unauthorized = portal.token("", &[], Some(("x", "y"))).await;
+        let unauthorized = portal.ask_token("", &[], Some(("x", "y"))).await;
         assert!(unauthorized.header("content-type").starts_with("application/json"));
-        let wrong = portal.token("grant_type=client_credentials", &[], None).await;
+        let wrong = portal.ask_token("grant_type=client_credentials", &[], None).await;
         assert!(wrong.header("www-authenticate").starts_with("Basic "), "{:?}", wrong.headers);
         // Another kind of body, and another method.
         let json = portal.browser().send(Method::POST, "/oauth2/token", &[("content-type", "application/json")], Some(b"{}".to_vec())).await;
@@ -700,7 +700,7 @@ on_both! {
 
     async fn refused_requests_for_tokens_are_limited_and_right_ones_are_not(portal, Options::default().with("token_rate", "3/60").with("token_address_rate", "8/60")) {
         let (_, _, pmm) = team(portal).await;
-        let ask = async |id: &str, secret: &str| portal.token("grant_type=client_credentials", &[], Some((id, secret))).await;
+        let ask = async |id: &str, secret: &str| portal.ask_token("grant_type=client_credentials", &[], Some((id, secret))).await;
         for _ in 0..3 {
             ask(&pmm.machine_client_id, "wrong").await.is(401);
         }
@@ -721,7 +721,7 @@ on_both! {
 
     async fn a_server_gives_tokens_back(portal) {
         let (ada, tom, pmm) = team(portal).await;
-        let other = portal.connect_server("ada", "9b30", "Staging", "https://staging.example.com").await;
+        let other = portal.connect_pmm("ada", "9b30", "Staging", "https://staging.example.com").await;
         let (first, second, of_tom) = (portal.sign_in_to_server(&ada, &pmm).await, portal.sign_in_to_server(&ada, &pmm).await, portal.sign_in_to_server(&tom, &pmm).await);
         let revoke = async |pmm: &Pmm, token: &str| portal.post_as_server("/oauth2/revoke", "", &[("token", token), ("client_id", &pmm.public_client_id)], None).await;
         // What is not there, or not theirs, is answered alike, and stays.
@@ -838,7 +838,7 @@ on_both! {
         assert!(page.header("content-security-policy").contains("script-src 'none'"));
         assert_eq!(page.header("referrer-policy"), "same-origin");
         // A server at an address of IPv6, which a policy cannot name.
-        let six = portal.connect_server("ada", "9b30", "Six", "https://[2001:db8::7]:8443").await;
+        let six = portal.connect_pmm("ada", "9b30", "Six", "https://[2001:db8::7]:8443").await;
         let page = ada.get(&six.sign_in_path(&Flow::default(), &[])).await.is(200);
         assert!(page.header("content-security-policy").contains("form-action 'self' https:; "), "{}", page.header("content-security-policy"));
         assert!(page.main().contains("[2001:db8::7]:8443"), "{}", page.main());
@@ -854,7 +854,7 @@ async fn without_a_key_file_nobody_signs_in_anywhere() {
         assert_eq!(error(&portal.browser().get(path).await), (404, "temporarily_unavailable".to_owned()));
     }
     let basic = Some((pmm.machine_client_id.as_str(), pmm.machine_secret.as_str()));
-    assert_eq!(error(&portal.token("grant_type=client_credentials", &[], basic).await), (503, "temporarily_unavailable".to_owned()));
+    assert_eq!(error(&portal.ask_token("grant_type=client_credentials", &[], basic).await), (503, "temporarily_unavailable".to_owned()));
     assert_eq!(error(&portal.userinfo("opa_x").await), (503, "temporarily_unavailable".to_owned()));
     ada.get(&pmm.sign_in_path(&Flow::default(), &[])).await.is(503).says("Signing in to PMM is off");
     let refusal = org_portal::oauth::actions::ready(&portal.portal).unwrap_err();
@@ -984,7 +984,7 @@ on_both! {
         }
         // In another organization's server the same person would be no Admin, and nobody gets that far without a membership.
         let [eve] = portal.organization_with("Other", [("eve", Role::Admin)]).await;
-        let of_eve = portal.connect_server("eve", "77", "Elsewhere", "https://elsewhere.example.com").await;
+        let of_eve = portal.connect_pmm("eve", "77", "Elsewhere", "https://elsewhere.example.com").await;
         let claims = portal.sign_in_to_server(&eve, &of_eve).await.claims();
         assert_eq!(roles(&claims, &organization).await, "Viewer Viewer");
         assert_eq!(roles(&json!({ "portal_admin_orgs": [], "pmm_demo_ids": [] }), &organization).await, "Viewer Viewer");

@@ -17,7 +17,7 @@ mod database;
 mod page;
 mod pmm;
 mod postgres;
-mod python;
+pub mod python;
 pub mod servicenow;
 
 use std::{
@@ -40,7 +40,7 @@ use org_portal::{
     form::Refusal,
     mail::Transport,
     permissions::Role,
-    pmm::{ConnectForm, actions as pmm},
+    pmm::{ConnectForm, actions as servers},
     portal::Portal,
     server::{self, Running},
     words::{OrganizationId, Timestamp},
@@ -433,9 +433,9 @@ impl TestPortal {
     }
 
     /// A PMM server asks to be connected, as it does with a token.
-    pub async fn connect(&self, secret: &str, server_id: &str, name: &str) -> Result<pmm::Connected, Refusal> {
+    pub async fn connect(&self, secret: &str, server_id: &str, name: &str) -> Result<servers::Connected, Refusal> {
         let caller = self.caller(secret).await;
-        pmm::connect(&self.portal, &caller, self.server(server_id, name)).await
+        servers::connect(&self.portal, &caller, self.server(server_id, name)).await
     }
 
     /// What a PMM server says when it connects.

@@ -99,7 +99,7 @@ pub fn parameter(address: &str, name: &str) -> String {
 
 impl TestPortal {
     /// Connects a server to the organization of a member.
-    pub async fn connect_server(&self, who: &str, server_id: &str, name: &str, host: &str) -> Pmm {
+    pub async fn connect_pmm(&self, who: &str, server_id: &str, name: &str, host: &str) -> Pmm {
         let organization = self.organization_of(who).await.0;
         self.execute(&format!("DELETE FROM pmm_servers WHERE server_id = '{server_id}'")).await;
         let secret = || secrets::Random.secret().expose().to_owned();
@@ -132,7 +132,7 @@ impl TestPortal {
     }
 
     /// A server's request for tokens: parameters in the address, in the body, and who it is by Basic authentication.
-    pub async fn token(&self, query: &str, body: &[(&str, &str)], basic: Option<(&str, &str)>) -> Answer {
+    pub async fn ask_token(&self, query: &str, body: &[(&str, &str)], basic: Option<(&str, &str)>) -> Answer {
         self.post_as_server("/oauth2/token", query, body, basic).await
     }
 
@@ -156,13 +156,13 @@ impl TestPortal {
             ("client_id", &pmm.public_client_id),
             ("code_verifier", &flow.verifier),
         ];
-        self.token("", &body, None).await
+        self.ask_token("", &body, None).await
     }
 
     /// Refreshes.
     pub async fn refresh(&self, pmm: &Pmm, refresh_token: &str) -> Answer {
         let body = [("grant_type", "refresh_token"), ("refresh_token", refresh_token), ("client_id", &pmm.public_client_id)];
-        self.token("", &body, None).await
+        self.ask_token("", &body, None).await
     }
 
     /// What userinfo says to a token.
