@@ -246,12 +246,12 @@ pub async fn write(db: &mut impl Connected, caller: &Caller, random: Random, now
     Ok(())
 }
 
-/// Forgets events before a moment.
+/// Forgets events before a moment: at most a batch.
 ///
 /// # Errors
 /// The database's.
 pub async fn forget(db: &mut impl Connected, before: Timestamp) -> Result<u64, sqlx::Error> {
-    sql!(execute db, "DELETE FROM audit_events WHERE at < $1", before)
+    sql!(execute db, "DELETE FROM audit_events WHERE id IN (SELECT id FROM audit_events WHERE at < $1 LIMIT 1000)", before)
 }
 
 /// An event as it was written.

@@ -143,6 +143,46 @@ fn table(text: &str) -> Result<Option<String>, String> {
     })
 }
 
+/// Whom to tell of a vulnerability, as `security.txt` writes it.
+fn contact(text: &str) -> Result<String, String> {
+    if text.starts_with("https://") {
+        return parsed::<Url>(text).map(|url| url.to_string());
+    }
+    Email::parse(text.strip_prefix("mailto:").unwrap_or(text)).map(|email| format!("mailto:{email}")).map_err(str::to_owned)
+}
+
+/// An address, or all that begin alike: `10.0.0.0/8`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    bits: u32,
+}
+
+impl Network {
+    /// Whether an address is of it.
+    #[must_use]
+    pub fn contains(self, address: IpAddr) -> bool {
+        let (of, is, width) = match (self.address, address) {
+            (IpAddr::V4(of), IpAddr::V4(is)) => (u128::from(of.to_bits()), u128::from(is.to_bits()), 32),
+            (IpAddr::V6(of), IpAddr::V6(is)) => (of.to_bits(), is.to_bits(), 128),
+            _ => return false,
+        };
+        (of ^ is).checked_shr(width - self.bits).unwrap_or(0) == 0
+    }
+}
+
+impl std::str::FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let address = parsed::<IpAddr>(address)?.to_canonical();
+        let width: u32 = if address.is_ipv4() { 32 } else { 128 };
+        let bits = bits.map_or(Ok(width), parsed)?;
+        if bits <= width { Ok(Self { address, bits }) } else { Err(format!("{text:?}: a network has at most {width} bits")) }
+    }
+}
+
 /// Which field of a record elsewhere is which of the portal's: pairs such as `domain=u_mail_domain`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fields(BTreeMap<String, String>);
@@ -204,9 +244,10 @@ options! {
     mail_from: String = "ORG_PORTAL_MAIL_FROM", "Org Portal <portal@localhost>", "The sender of every mail: an address, or `Name <address>`.", |t| mailbox(t).map(|_| t.trim().to_owned());
     portal_name: String = "ORG_PORTAL_NAME", "Org Portal", "The portal's name, on every page and in every mail.", text;
     support_email: Option<Email> = "ORG_PORTAL_SUPPORT_EMAIL", "", "Where people can ask for help; shown on error pages and in mails.", |t| maybe(t, |t| Email::parse(t).map_err(str::to_owned));
+    security_contact: Option<String> = "ORG_PORTAL_SECURITY_CONTACT", "", "Where a vulnerability is reported: an address, or an https page. It stands in /.well-known/security.txt; where it is not given, the support address does.", |t| maybe(t, contact);
     accent_colour: String = "ORG_PORTAL_ACCENT_COLOUR", "", "The accent colour, like `#2f6fde`; empty for the portal's own.", colour;
     logo: Option<Logo> = "ORG_PORTAL_LOGO", "", "A picture file (SVG, PNG or WebP, at most 100 KiB) that takes the place of the portal's mark on every page. It is shown 24 to 32 pixels high; an SVG that does more than draw is refused.", |t| maybe(t, Logo::read);
-    trusted_proxies: Vec<IpAddr> = "ORG_PORTAL_TRUSTED_PROXIES", "", "The addresses of the reverse proxies before the portal, separated by commas. Only they are believed when they name the client's address in X-Forwarded-For.", |t| t.split(',').map(str::trim).filter(|t| !t.is_empty()).map(parsed).collect();
+    trusted_proxies: Vec<Network> = "ORG_PORTAL_TRUSTED_PROXIES", "", "The addresses of the reverse proxies before the portal, or networks of them like `10.0.0.0/8`, separated by commas. Only they are believed when they name the client's address in X-Forwarded-For.", |t| t.split(',').map(str::trim).filter(|t| !t.is_empty()).map(parsed).collect();
     metrics_listen: Option<SocketAddr> = "ORG_PORTAL_METRICS_LISTEN", "", "An address and port of their own for Prometheus' metrics at /metrics; off where empty.", |t| maybe(t, parsed);
     log: String = "ORG_PORTAL_LOG", "info", "What is logged: a level (error, warn, info, debug, trace) or a filter like `info,org_portal=debug`.", text;
     log_format: String = "ORG_PORTAL_LOG_FORMAT", "text", "How it is logged: `text` or `json`.", |t| if matches!(t, "text" | "json") { Ok(t.to_owned()) } else { Err("it is text or json".to_owned()) };
@@ -242,7 +283,9 @@ options! {
     webhook_url: Option<Url> = "ORG_PORTAL_WEBHOOK_URL", "", "Where events are posted to, such as a ticket that was raised (docs/webhooks.md).", |t| maybe(t, outgoing::address);
     webhook_secret: Option<Vec<u8>> = "ORG_PORTAL_WEBHOOK_SECRET", "", "The secret by which they are signed: `whsec_` and 24 to 64 random bytes in Base64.", |t| maybe(t, webhook_secret), secret;
     webhook_seconds: i64 = "ORG_PORTAL_WEBHOOK_SECONDS", "15", "So many seconds the receiver may take for an answer.", |t| range(t, 1, 30);
-    audit_days: i64 = "ORG_PORTAL_AUDIT_DAYS", "365", "For so many days the audit log is kept.", |t| range(t, 1, 36_500);
+    audit_days: i64 = "ORG_PORTAL_AUDIT_DAYS", "365", "For so many days the audit log and the reports of imports are kept.", |t| range(t, 1, 36_500);
+    outbox_days: i64 = "ORG_PORTAL_OUTBOX_DAYS", "30", "For so many days it is kept that a mail or an event was delivered or given up, and every attempt to post an event.", |t| range(t, 1, 3650);
+    leftover_hours: i64 = "ORG_PORTAL_LEFTOVER_HOURS", "24", "For so many hours what serves a moment is kept beyond it: links that have expired, keys of forms, files of forms that were not accepted, the log from which open pages hear of changes.", |t| range(t, 1, 8760);
 }
 
 /// Reads a mailbox: `address` or `Name <address>`.
@@ -303,6 +346,18 @@ impl Config {
     #[must_use]
     pub fn has_desk(&self) -> bool {
         self.servicenow_url.is_some() && self.servicenow_cases.is_some()
+    }
+
+    /// Whether an address is a proxy's whose word on the client's address is taken.
+    #[must_use]
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(address))
+    }
+
+    /// Whom to tell of a vulnerability, as a URI; nothing where nobody is named.
+    #[must_use]
+    pub fn security_contact(&self) -> Option<String> {
+        self.security_contact.clone().or_else(|| self.support_email.as_ref().map(|email| format!("mailto:{email}")))
     }
 
     /// The sender of mails.
@@ -397,6 +452,39 @@ mod tests {
         for (colour, expected) in [("#000000", 21.0), ("#ffffff", 1.0), ("#767676", 4.54), ("#0969da", 5.19), ("#ffee00", 1.19)] {
             let is = contrast(colour).expect("a colour");
             assert!((is - expected).abs() < 0.02, "{colour}: {is}");
+        }
+    }
+
+    #[test]
+    fn networks_hold_what_begins_alike() {
+        let holds =
+            |network: &str, address: &str| network.parse::<Network>().expect("a network").contains(address.parse().expect("an address"));
+        for (network, inside, outside) in [
+            ("10.0.0.0/8", "10.255.0.1", "11.0.0.1"),
+            ("192.0.2.7", "192.0.2.7", "192.0.2.6"),
+            ("192.0.2.4/31", "192.0.2.5", "192.0.2.6"),
+            ("fd00::/8", "fdff::1", "fe00::1"),
+            ("::1", "::1", "::2"),
+            ("0.0.0.0/0", "203.0.113.9", "::1"),
+            ("::/0", "2001:db8::1", "10.0.0.1"),
+        ] {
+            assert!(holds(network, inside) && !holds(network, outside), "{network}");
+        }
+        for wrong in ["", "10.0.0.0/33", "10.0.0/8", "::/129", "10.0.0.0/-1", "10.0.0.0/x", "example.com"] {
+            assert!(wrong.parse::<Network>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn vulnerabilities_are_reported_to_an_address_or_a_page() {
+        let contact = |pairs: &[(&str, &str)]| config(pairs).map(|config| config.security_contact());
+        assert_eq!(contact(&[]), Ok(None));
+        assert_eq!(contact(&[("support_email", "help@example.com")]), Ok(Some("mailto:help@example.com".to_owned())));
+        let both = [("support_email", "help@example.com"), ("security_contact", "security@example.com")];
+        assert_eq!(contact(&both), Ok(Some("mailto:security@example.com".to_owned())));
+        assert_eq!(contact(&[("security_contact", "https://example.com/report")]), Ok(Some("https://example.com/report".to_owned())));
+        for wrong in ["http://example.com/", "https://", "nobody", "a@example.com\r\nContact: x"] {
+            assert!(contact(&[("security_contact", wrong)]).is_err(), "{wrong}");
         }
     }
 

@@ -52,6 +52,9 @@ pub mod assets;
 /// The audit log.
 #[cfg(feature = "ssr")]
 pub mod audit;
+/// Backups: every row of every table, in one file that either engine is restored from.
+#[cfg(feature = "ssr")]
+pub mod backup;
 /// The commands.
 #[cfg(feature = "ssr")]
 pub mod cli;
@@ -88,6 +91,9 @@ pub mod mail;
 /// What is done from time to time: forgetting what is over.
 #[cfg(feature = "ssr")]
 pub mod maintenance;
+/// Every metric, once.
+#[cfg(feature = "ssr")]
+pub mod measures;
 /// What is to be done outside the database.
 #[cfg(feature = "ssr")]
 pub mod outbox;

@@ -24,6 +24,7 @@ use crate::{
     portal::Portal,
     sessions, shell, tickets,
     visit::{Answer, Handler, Visit, sign_in_required},
+    words::DAY,
 };
 
 /// Who may call something.
@@ -213,6 +214,7 @@ pub const OTHERS: &[&str] = &[
     "/logo",
     "/speculation-rules.json",
     "/robots.txt",
+    "/.well-known/security.txt",
     "/favicon.ico",
     "/assets/{*path}",
     "/pkg/{*path}",
@@ -267,6 +269,7 @@ impl Routes {
             .route("/logo", get(logo))
             .route("/speculation-rules.json", get(speculation_rules))
             .route("/robots.txt", get(|| async { ROBOTS }))
+            .route("/.well-known/security.txt", get(security_txt))
             .route("/favicon.ico", get(|| async { axum::response::Redirect::permanent(&crate::assets::address("favicon.svg")) }))
             .route("/assets/{*path}", get(crate::assets::serve))
             .route("/pkg/{*path}", get(crate::assets::serve))
@@ -347,6 +350,20 @@ const SPECULATION_RULES: &str = r#"{"prefetch":[{"source":"document","eagerness"
 async fn speculation_rules() -> Response {
     let headers = [(header::CONTENT_TYPE, "application/speculationrules+json"), (header::CACHE_CONTROL, "public, max-age=86400")];
     (headers, SPECULATION_RULES).into_response()
+}
+
+/// Whom to tell of a vulnerability (RFC 9116), where the operator has said so. It is good for half a year from the day
+/// on which it is read.
+async fn security_txt(State(routes): State<Routes>) -> Response {
+    let Some(contact) = routes.portal.config.security_contact() else {
+        return (StatusCode::NOT_FOUND, "No contact is configured.\n").into_response();
+    };
+    let expires = routes.portal.clock.now().plus(180 * DAY).iso_date();
+    let text = format!(
+        "Contact: {contact}\nExpires: {expires}T00:00:00Z\nPreferred-Languages: en\nCanonical: {}/.well-known/security.txt\n",
+        routes.portal.config.base()
+    );
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=86400")], text).into_response()
 }
 
 /// The operator's logo.

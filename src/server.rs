@@ -288,13 +288,13 @@ async fn unavailable(routes: &Routes, request: Request, refusal: Refusal) -> Res
 fn client_address(config: &Config, request: &Request) -> String {
     let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() else { return String::new() };
     let mut address = peer.ip().to_canonical();
-    if config.trusted_proxies.contains(&address) {
+    if config.trusts(address) {
         let named =
             request.headers().get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(",");
         for part in named.rsplit(',') {
             let Ok(ip) = part.trim().parse::<IpAddr>() else { break };
             address = ip.to_canonical();
-            if !config.trusted_proxies.contains(&address) {
+            if !config.trusts(address) {
                 break;
             }
         }

@@ -35,6 +35,7 @@ const SENDERS: &[&str] = &[
     "audit.rs",
     "db/migrations.rs",
     "db/mod.rs",
+    "db/tables.rs",
     "dev_mail.rs",
     "guard.rs",
     "limits.rs",
@@ -416,4 +417,48 @@ fn rooms_hold_the_files_that_a_room_has() {
             );
         }
     }
+}
+
+/// Every function of the tests and of the program, by name, and every browser test, by its title.
+fn tests_that_there_are() -> BTreeSet<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    list(&root.join("src"), &mut files);
+    list(&root.join("tests"), &mut files);
+    let mut there: BTreeSet<String> = BTreeSet::new();
+    for file in files {
+        let text = fs::read_to_string(file).unwrap();
+        there.extend(text.split("fn ").skip(1).map(|rest| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()));
+    }
+    for entry in fs::read_dir(root.join("end2end")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.to_str().unwrap().ends_with(".spec.ts") {
+            let text = fs::read_to_string(path).unwrap();
+            there.extend(text.split("test('").skip(1).filter_map(|rest| rest.split('\'').next().map(str::to_owned)));
+        }
+    }
+    there
+}
+
+/// For each threat the model names what shows that something stands against it.
+#[test]
+fn the_threat_model_names_tests_that_there_are() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/security.md")).unwrap();
+    let there = tests_that_there_are();
+    let (mut threats, mut wrong) = (0, Vec::new());
+    for line in text.split("## Being somebody else").nth(1).unwrap().lines() {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        if cells.len() != 5 || cells[1] == "Threat" || cells[1].starts_with("---") {
+            continue;
+        }
+        threats += 1;
+        let named: Vec<&str> = cells[3].split('`').skip(1).step_by(2).collect();
+        wrong.extend(
+            named.iter().filter(|name| !there.contains(**name) && **name != "make test").map(|name| format!("there is no test {name}")),
+        );
+        if named.is_empty() {
+            wrong.push(format!("nothing shows what stands against: {}", cells[1]));
+        }
+    }
+    assert!(threats > 35 && wrong.is_empty(), "{threats} threats: {wrong:#?}");
 }

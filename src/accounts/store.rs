@@ -450,8 +450,9 @@ pub async fn delete(db: &mut impl Connected, id: AccountId) -> Result<(), sqlx::
 /// # Errors
 /// The database's.
 pub async fn forget(db: &mut impl Connected, before: Timestamp) -> Result<u64, sqlx::Error> {
-    let sign_ups = sql!(execute db, "DELETE FROM sign_ups WHERE expires_at < $1", before)?;
-    let resets = sql!(execute db, "DELETE FROM password_resets WHERE expires_at < $1", before)?;
-    let changes = sql!(execute db, "DELETE FROM email_changes WHERE expires_at < $1", before)?;
+    let sign_ups = sql!(execute db, "DELETE FROM sign_ups WHERE id IN (SELECT id FROM sign_ups WHERE expires_at < $1 LIMIT 1000)", before)?;
+    let resets = sql!(execute db, "DELETE FROM password_resets WHERE id IN (SELECT id FROM password_resets WHERE expires_at < $1 LIMIT 1000)", before)?;
+    let changes =
+        sql!(execute db, "DELETE FROM email_changes WHERE id IN (SELECT id FROM email_changes WHERE expires_at < $1 LIMIT 1000)", before)?;
     Ok(sign_ups + resets + changes)
 }

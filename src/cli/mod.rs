@@ -1,9 +1,11 @@
-//! The commands: `serve`, `migrate`, `import`, `customer`, `operator`, `doctor`, `generate`, `config`.
+//! The commands: `serve`, `migrate`, `backup`, `restore`, `verify`, `health`, `import`, `customer`, `operator`, `doctor`, `generate`, `config`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to people on a terminal")]
 
+mod backup;
 mod customer;
 mod doctor;
 pub mod generate;
+mod health;
 pub mod import;
 mod operator;
 mod serve;
@@ -49,6 +51,10 @@ pub fn run() -> u8 {
         match name {
             "serve" => serve::run(config).await,
             "migrate" => migrate(&config).await,
+            "backup" => backup::backup(&config, options).await,
+            "restore" => backup::restore(&config, options).await,
+            "verify" => backup::verify(&config, options).await,
+            "health" => health::run(&config).await,
             "generate" => generate::run(&config, options).await,
             "import" => import::run(&config, under, options).await,
             "customer" => customer::run(&config, under, options).await,
@@ -85,7 +91,11 @@ fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand(with_options(Command::new("serve").about("Serve the portal, migrating its database first")))
         .subcommand(with_options(Command::new("migrate").about("Bring the database's schema up to this version, and stop")))
+        .subcommands(backup::commands(with_options))
         .subcommand(with_options(Command::new("doctor").about("Say what is wrong with a deployment and what to do")))
+        .subcommand(with_options(
+            Command::new("health").about("Say by the exit code whether the portal on this machine answers, for containers' health checks"),
+        ))
         .subcommand(import::command(with_options))
         .subcommand(customer::command(with_options))
         .subcommand(operator::command(with_options))

@@ -192,7 +192,7 @@ pub async fn know_browser(
 /// # Errors
 /// The database's.
 pub async fn forget(db: &mut impl Connected, now: Timestamp) -> Result<u64, sqlx::Error> {
-    let sessions = sql!(execute db, "DELETE FROM sessions WHERE absolute_expires_at < $1 OR idle_expires_at < $1", now)?;
+    let sessions = sql!(execute db, "DELETE FROM sessions WHERE token_hash IN (SELECT token_hash FROM sessions WHERE absolute_expires_at < $1 OR idle_expires_at < $1 LIMIT 1000)", now)?;
     let browsers = sql!(execute db, "DELETE FROM known_browsers WHERE expires_at < $1", now)?;
     Ok(sessions + browsers)
 }

@@ -12,8 +12,10 @@
 
 mod accounts;
 mod activity;
+mod backups;
 mod connections;
 mod customers;
+mod deploy;
 mod desk;
 mod generate;
 mod getting_started;

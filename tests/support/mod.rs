@@ -27,7 +27,7 @@ use std::{
 };
 
 pub use browser::{Browser, Call, Live, Told, encode};
-pub use database::{Engine, TABLES};
+pub use database::{Database, Engine, TABLES};
 use org_portal::{
     clock::Clock,
     config::Config,
@@ -164,6 +164,12 @@ impl TestPortal {
         let database = Arc::new(database::Database::restored(engine, folder).await);
         let config = options.config(&database.url);
         Self::on(database, config, Clock::manual(START), Transport::Kept).await
+    }
+
+    /// Starts a portal on a database that is there, migrating it.
+    pub async fn at(database: Database, options: Options) -> Self {
+        let config = options.config(&database.url);
+        Self::on(Arc::new(database), config, Clock::manual(START), Transport::Kept).await
     }
 
     /// Dumps the database into a folder.
