@@ -39,7 +39,7 @@ pub fn run() -> u8 {
             return 2;
         }
     };
-    log(&config);
+    log(&config, matches!(name, "backup" | "restore" | "verify"));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -144,9 +144,11 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, String>, String> {
         .collect()
 }
 
-fn log(config: &Config) {
+/// Where statements take as long as the database is large, none of them is called slow.
+fn log(config: &Config, large: bool) {
     use tracing_subscriber::{EnvFilter, fmt};
-    let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let directives = format!("{}{}", config.log, if large { ",sqlx::query=error" } else { "" });
+    let filter = EnvFilter::try_new(directives).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

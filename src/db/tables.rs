@@ -335,6 +335,8 @@ pub async fn tighten(tx: &mut Tx, keys: Loosened) -> Result<(), sqlx::Error> {
         for (table, name, definition) in keys.0 {
             run(c, format!("ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")).await?;
         }
+        // Migrations that follow change rows and then their tables, which PostgreSQL refuses while a check is put off.
+        run(c, "SET CONSTRAINTS ALL IMMEDIATE".to_owned()).await?;
     }
     Ok(())
 }

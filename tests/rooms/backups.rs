@@ -326,9 +326,9 @@ on_both! {
         for round in 0..3_u32 {
             let mut child = Killed(command(&place.url, &["restore", text(&file)]).spawn().unwrap());
             // At another moment each round, once rows are there to be lost.
-            until("rows are put in", || async {
+            until("rows are put in", || {
                 assert!(child.0.try_wait().unwrap().is_none(), "it was over before it was killed");
-                has_begun(&place, round).await
+                has_begun(&place, round)
             })
             .await;
             child.0.kill().unwrap();
