@@ -73,7 +73,7 @@ if [ ! -x "$LEPTOS_BIN/cargo-leptos" ]; then
   cargo_tool "${LEPTOS_BIN%/bin}" --locked --features no_downloads --version "=$CARGO_LEPTOS_VERSION" cargo-leptos
 fi
 if [ "$WHAT" = test ] && [ ! -x "$DENY_BIN/cargo-deny" ]; then
-  say "installing cargo-deny $CARGO_DENY_VERSION (MINUTES minutes)"
+  say "installing cargo-deny $CARGO_DENY_VERSION (some minutes)"
   cargo_tool "${DENY_BIN%/bin}" --locked --no-default-features --version "=$CARGO_DENY_VERSION" cargo-deny
 fi
 rm -rf "$CACHE/tools-target"
