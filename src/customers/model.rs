@@ -560,6 +560,24 @@ impl Counts {
     }
 }
 
+/// As what a line is counted that could not be read at all.
+pub const LINE: &str = "line";
+
+/// As what a file is counted that was not read, or not whole.
+pub const FILE: &str = "file";
+
+/// So many of what [`Counts`] counts, in words.
+#[must_use]
+pub fn counted(kind: &str, n: u64, figure: &str) -> String {
+    match (kind, n) {
+        (LINE, 1) => format!("{figure} line that could not be read"),
+        (LINE, _) => format!("{figure} lines that could not be read"),
+        (FILE, 1) => format!("{figure} file that was not read whole"),
+        (FILE, _) => format!("{figure} files that were not read whole"),
+        (kind, _) => format!("{figure} of kind {kind}"),
+    }
+}
+
 /// How an account stands to the customer that its address belongs to, where it has no organization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {

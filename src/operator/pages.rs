@@ -12,7 +12,7 @@ use crate::{
     activity::{ALL_KINDS, EventView, pages as activity},
     actor::full_name,
     customers::{
-        ContactView, EntitlementView, pages as customers_pages,
+        ContactView, EntitlementView, counted, pages as customers_pages,
         store::{Customer, Listed as CustomerRow, Person},
     },
     form::Drawn,
@@ -748,7 +748,7 @@ pub fn import(import: Import, refusals: &str, now: Timestamp) -> AnyView {
             .as_object()
             .into_iter()
             .flatten()
-            .map(|(kind, n)| format!("{} of kind {kind}", thousands(n.as_i64().unwrap_or(0))))
+            .map(|(kind, n)| counted(kind, n.as_u64().unwrap_or(0), &thousands(n.as_i64().unwrap_or(0))))
             .collect();
         if each.is_empty() { "None".to_owned() } else { each.join(", ") }
     };

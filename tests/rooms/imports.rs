@@ -85,7 +85,7 @@ on_both! {
     async fn a_rehearsal_of_a_folder_knows_in_each_file_what_the_others_say_of_the_same_records(portal) {
         take(portal, ACME).await;
         take(portal, TICKETS).await;
-        let folder = tempfile::tempdir().unwrap();
+        let (folder, reports) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
         let entitlement = |number: &str, customer: &str, name: &str| format!("{{\"kind\":\"entitlement\",\"customer\":\"{customer}\",\"number\":\"{number}\",\"name\":\"{name}\",\"start\":\"2026-01-01\",\"end\":\"2026-12-10\"}}\n");
         let customer = |number: &str, name: &str, domain: &str, administrator: &str| format!("{{\"kind\":\"customer\",\"number\":\"{number}\",\"name\":\"{name}\",\"domain\":\"{domain}\",\"administrator\":\"{administrator}\"}}\n");
@@ -111,7 +111,7 @@ on_both! {
         ].concat());
         for round in ["on what was there", "again"] {
             let before = portal.state().await;
-            let report = |name: &str| folder.path().join(name).with_extension("report");
+            let report = |name: &str| reports.path().join(name);
             let read = |name: &str| -> serde_json::Value { serde_json::from_slice(&std::fs::read(report(name)).unwrap()).unwrap() };
             let rehearsed = import(&portal.portal, folder.path(), &How { rehearses: true, report: Some(report("rehearsed")), ..How::default() }).await.unwrap();
             assert_eq!(portal.state().await, before, "nothing is written");
@@ -131,25 +131,27 @@ on_both! {
         let folder = tempfile::tempdir().unwrap();
         let report = folder.path().join("report.json");
         let how = How { report: Some(report.clone()), ..How::default() };
+        let read = || -> serde_json::Value { serde_json::from_slice(&std::fs::read(&report).unwrap()).expect("the report is JSON") };
         let refusals = || {
-            let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).expect("the report is JSON");
+            let report = read();
             let refusals = report["refusals"].as_array().unwrap().clone();
             refusals.iter().map(|r| format!("{}:{} {}: {}", r["file"].as_str().unwrap(), r["line"], r["field"].as_str().unwrap(), r["reason"].as_str().unwrap())).collect::<Vec<_>>()
         };
         // What cannot be read at all ends it before anything is written.
         for (name, content, why) in [
-            ("customers.csv", &b"number,colour\nC1,red\n"[..], "customers.csv:1 line: The first line has to name fields of a customer: number, name, domain, administrator; it is number, colour"),
+            ("customers.csv", &b"number,colour\nC1,red\n"[..], "customers.csv: The first line has to name fields of a customer: number, name, domain, administrator; it is number, colour"),
             ("customers.csv", b"number,name,number\nC1,x,C2\n", "it is number, name, number"),
             ("customers.csv", b"", "the file is empty"),
             ("customers.csv", b"n\xFCmber,name\nC1,x\n", "it is not UTF-8"),
-            ("customers.jsonl", b"\xFF\xFE{\0}\0", "customers.jsonl:1 line: It is UTF-16"),
+            ("customers.jsonl", b"\xFF\xFE{\0}\0", "customers.jsonl: It is UTF-16"),
             ("clients.csv", b"number,name\n", "tells by its name what it holds"),
             ("customers.txt", b"number,name\n", "has to end in .jsonl or .csv"),
         ] {
             let file = folder.path().join(name);
             std::fs::write(&file, content).unwrap();
             let error = import(&portal.portal, &file, &how).await.unwrap_err();
-            assert!(refusals().len() == 1 && refusals()[0].contains(why), "{error} {:?}", refusals());
+            assert!(error.contains(why), "{error}");
+            assert!(refusals().is_empty() && read()["failed"] == error, "it is said once: {}", read());
             std::fs::remove_file(&file).unwrap();
         }
         assert_eq!(portal.count("SELECT count(*) FROM customers").await, 0);
@@ -183,6 +185,40 @@ on_both! {
         let fields: Vec<String> = (0..20_000).map(|n| format!("\"field {n} {}\":1", "y".repeat(5))).collect();
         let (_, many) = take(portal, &format!("{{\"kind\":\"customer\",\"number\":\"C9\",\"name\":\"x\",{}}}", fields.join(","))).await;
         assert_eq!(many.len(), 5, "{many:?}");
+    }
+
+    async fn what_a_folder_holds_that_is_not_read_is_named(portal) {
+        let folder = tempfile::tempdir().unwrap();
+        let report = folder.path().join("report.json");
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let how = How { report: Some(report.clone()), ..How::default() };
+        let read = || -> serde_json::Value { serde_json::from_slice(&std::fs::read(&report).unwrap()).expect("the report is JSON") };
+        write("ticket.csv", "number,customer,subject,state,created\nCS-1,C1,Lost,New,2026-11-20T10:00:00Z\n");
+        write("People.CSV", "email,customer\nbob@example.com,C1\n");
+        write("other.jsonl", "{}\n");
+        write(".hidden", "");
+        std::fs::create_dir(folder.path().join("2025")).unwrap();
+        // With nothing else there is nothing to import.
+        let error = import(&portal.portal, folder.path(), &how).await.unwrap_err();
+        assert!(error.contains("The folder holds none of customers.jsonl, customers.csv"), "{error}");
+        write("customers.csv", "number,name\nC1,Acme\n");
+        let strict = How { is_strict: true, ..how.clone() };
+        assert!(import(&portal.portal, folder.path(), &strict).await.unwrap_err().contains("2025"));
+        assert_eq!(portal.count("SELECT count(*) FROM customers").await, 0, "before anything is written");
+        let rehearsed = import(&portal.portal, folder.path(), &How { rehearses: true, ..how.clone() }).await.unwrap();
+        portal.clock.advance(MINUTE);
+        let counts = import(&portal.portal, folder.path(), &how).await.unwrap();
+        assert_eq!(rehearsed, counts);
+        assert_eq!((counts.added["customer"], counts.refused["file"], total(&counts.refused)), (1, 4, 4), "{counts:?}");
+        let report = read();
+        let said: Vec<String> = report["refusals"].as_array().unwrap().iter().map(|r| format!("{} {} {}", r["file"].as_str().unwrap(), r["line"], r["reason"].as_str().unwrap())).collect();
+        for (name, why) in [("2025", "it is a folder"), ("People.CSV", "did you mean people.csv?"), ("other.jsonl", "what a folder holds is called customers.jsonl, "), ("ticket.csv", "did you mean tickets.csv?")] {
+            assert!(said.iter().any(|line| line.starts_with(&format!("{name} null It was not read: ")) && line.contains(why)), "{name}: {said:?}");
+        }
+        let olga = portal.operator("olga").await;
+        let runs = olga.get("/operator/imports").await.is(200);
+        let page = olga.get(&runs.attributes("tbody tr th a", "href")[0]).await.is(200).says("did you mean tickets.csv?");
+        assert_eq!(page.fact("Refused"), "4 files that were not read whole");
     }
 
     async fn a_file_that_grows_while_it_is_read_is_read_as_it_was_and_said_to_have_grown(portal) {

@@ -424,7 +424,7 @@ on_both! {
         assert!(rows[0].contains("customers.jsonl") && rows[0].contains("Broke off") && rows[1].contains("1,101 refused"), "{rows:?}");
         let detail = olga.get(&page.attributes("tbody tr th a", "href")[1]).await.is(200);
         assert_eq!((detail.fact("Added").as_str(), detail.fact("Changed").as_str()), ("1 of kind customer", "None"));
-        assert_eq!(detail.fact("Refused"), "1,100 of kind line, 1 of kind person");
+        assert_eq!(detail.fact("Refused"), "1,100 lines that could not be read, 1 of kind person");
         assert_eq!(detail.count("tbody tr"), 1000);
         let first = detail.texts("tbody tr:first-child td");
         assert!(first[0] == "2" && first[1] == "email" && !first[2].is_empty(), "{first:?}");

@@ -16,7 +16,7 @@ use std::{
 };
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use read::{LINE, Source, Unreadable};
+use read::{Source, Unreadable};
 use report::Report;
 pub use servicenow::from_servicenow;
 use uuid::Uuid;
@@ -25,7 +25,7 @@ pub use crate::customers::Counts;
 use crate::{
     clock::Clock,
     config::Config,
-    customers::{Kind, Outcome, Record, actions, import::Ahead},
+    customers::{Kind, LINE, Outcome, Record, actions, counted, import::Ahead},
     db::Pending,
     operator::actions as operator,
     outgoing::Patience,
@@ -98,7 +98,7 @@ pub(super) async fn run(config: &Config, name: &str, matches: &ArgMatches) -> Re
     let counts = done?;
     let would = if how.rehearses { "would be " } else { "" };
     for (title, by_kind) in counts.each() {
-        let each: Vec<String> = by_kind.iter().map(|(kind, n)| format!("{n} of kind {kind}")).collect();
+        let each: Vec<String> = by_kind.iter().map(|(kind, n)| counted(kind, *n, &n.to_string())).collect();
         println!("{would}{title}: {}", if each.is_empty() { "none".to_owned() } else { each.join(", ") });
     }
     Ok(())
@@ -111,7 +111,7 @@ pub(super) async fn run(config: &Config, name: &str, matches: &ArgMatches) -> Re
 /// until then stands, and the next import goes on from there. The report is whole then, too, and says why it ended.
 pub async fn import(portal: &Portal, path: &Path, how: &How) -> Result<Counts, String> {
     let report = Report::open(how.report.as_deref(), how.talks)?;
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = read::name_of(path);
     let mut run = Run { portal, how, report, seen: HashSet::new(), ahead: Ahead::default(), told: portal.clock.now() };
     if how.rehearses {
         let done = run.sources(path).await;
@@ -157,14 +157,17 @@ struct Run<'p> {
 
 impl Run<'_> {
     async fn sources(&mut self, path: &Path) -> Result<(), String> {
-        let sources = match read::sources(path) {
-            Ok(sources) => sources,
-            Err(Unreadable { file, why }) => {
-                let text = format!("{file}: {why}");
-                self.report.refuse(&file, 1, None, LINE.to_owned(), why)?;
-                return Err(text);
+        let found = read::sources(path, self.how.report.as_deref());
+        let (sources, rest) = found.map_err(|Unreadable { file, why }| format!("{file}: {why}"))?;
+        for Unreadable { file, why } in rest {
+            self.report.refuse_file(&file, &why)?;
+            if self.how.is_strict {
+                return Err(format!("{file}: {why}. Nothing was imported"));
             }
-        };
+        }
+        if sources.is_empty() {
+            return Err(format!("{}: The folder holds none of {}", read::name_of(path), read::known().join(", ")));
+        }
         for source in sources {
             self.source(source).await?;
         }
@@ -200,7 +203,7 @@ impl Run<'_> {
             }
         }
         if let Some(why) = source.changed() {
-            self.report.refuse(&source.name, rows, None, LINE.to_owned(), why.clone())?;
+            self.report.refuse_file(&source.name, &why)?;
             if self.how.is_strict {
                 return Err(format!("{}: {why}", source.name));
             }
@@ -263,9 +266,9 @@ impl Run<'_> {
             for (n, (field, why)) in wrong.into_iter().enumerate() {
                 // A record is counted once, with the first of its fields that is wrong.
                 if n == 0 {
-                    self.report.refuse(name, number, kind.map(Kind::name), field, why)?;
+                    self.report.refuse(name, number, kind.map(Kind::name), &field, &why)?;
                 } else {
-                    self.report.add(name, number, field, why)?;
+                    self.report.add(name, number, &field, &why)?;
                 }
             }
             if let (true, Some((field, why))) = (self.how.is_strict, first) {

@@ -14,8 +14,6 @@ use crate::customers::{Kind, Raw};
 
 /// The longest line, in bytes.
 const LONGEST: usize = 1024 * 1024;
-/// The field that a line as a whole is said to be.
-pub(super) const LINE: &str = "line";
 /// What a folder holds of JSON Lines: the first goes before its CSV files, the second behind them.
 const FOLDERS: [&str; 2] = ["customers.jsonl", "tickets.jsonl"];
 
@@ -53,26 +51,53 @@ pub(super) struct Unreadable {
     pub(super) why: String,
 }
 
-/// What there is to import at a path, customers first.
-pub(super) fn sources(path: &Path) -> Result<Vec<Source>, Unreadable> {
-    let here = |why: String| Unreadable { file: name_of(path), why };
-    if path.is_dir() {
-        let mut all = Vec::new();
-        let csv = Kind::ALL.map(Kind::file);
-        for name in [FOLDERS[0]].into_iter().chain(csv).chain([FOLDERS[1]]) {
-            let file = path.join(name);
-            if file.is_file() {
-                all.push(source(&file)?);
-            }
-        }
-        let names = format!("{}, {}, {}", FOLDERS[0], csv.join(", "), FOLDERS[1]);
-        return if all.is_empty() { Err(here(format!("The folder holds none of {names}"))) } else { Ok(all) };
+/// What there is to import at a path, customers first; and what a folder holds beside it that is not read. The import's own
+/// report may stand there.
+pub(super) fn sources(path: &Path, report: Option<&Path>) -> Result<(Vec<Source>, Vec<Unreadable>), Unreadable> {
+    if !path.is_dir() {
+        return Ok((vec![source(path)?], Vec::new()));
     }
-    Ok(vec![source(path)?])
+    let entries = std::fs::read_dir(path).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
+    let entries = entries.map_err(|error| Unreadable { file: name_of(path), why: error.to_string() })?;
+    let mut names: Vec<String> = entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    // By the names as they are written, also where the file system does not tell upper and lower case apart.
+    let (known, mut rest): (Vec<String>, Vec<String>) =
+        names.into_iter().partition(|name| known().contains(&name.as_str()) && path.join(name).is_file());
+    let known = self::known().into_iter().filter(|name| known.iter().any(|there| there == name));
+    let sources = known.map(|name| source(&path.join(name))).collect::<Result<Vec<_>, _>>()?;
+    let report = report.and_then(|report| report.canonicalize().ok());
+    rest.retain(|name| !name.starts_with('.') && (report.is_none() || path.join(name).canonicalize().ok() != report));
+    let rest = rest.into_iter().map(|file| Unreadable { why: passed_over(&file, path.join(&file).is_dir()), file });
+    Ok((sources, rest.collect()))
 }
 
-fn name_of(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+/// The files of a folder that are read, in their order.
+pub(super) fn known() -> Vec<&'static str> {
+    [FOLDERS[0]].into_iter().chain(Kind::ALL.map(Kind::file)).chain([FOLDERS[1]]).collect()
+}
+
+/// Why something in a folder is not read, and what was perhaps meant.
+fn passed_over(name: &str, is_folder: bool) -> String {
+    if is_folder {
+        return "It was not read: it is a folder, and what it holds is none of this one's".to_owned();
+    }
+    let lower = name.to_lowercase();
+    let (stem, ending) = lower.rsplit_once('.').unwrap_or((lower.as_str(), ""));
+    let ending = if ending.contains("json") { "jsonl" } else { "csv" };
+    let of_kind = Kind::ALL.into_iter().find(|kind| ending == "csv" && kind.name() == stem).map(Kind::file);
+    let is_like = |file: &&str| {
+        file.split_once('.').is_some_and(|(of, with)| with == ending && of.trim_end_matches('s') == stem.trim_end_matches('s'))
+    };
+    match of_kind.or_else(|| known().into_iter().find(is_like)) {
+        Some(meant) => format!("It was not read: nothing is called so; did you mean {meant}?"),
+        None => format!("It was not read: what a folder holds is called {}", known().join(", ")),
+    }
+}
+
+/// What a path is called in reports.
+pub(super) fn name_of(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
 fn source(path: &Path) -> Result<Source, Unreadable> {
@@ -83,7 +108,10 @@ fn source(path: &Path) -> Result<Source, Unreadable> {
         let data = file.metadata()?;
         Ok::<_, std::io::Error>((file.try_clone()?, file, data.is_file().then_some(data.len())))
     };
-    let (file, reading, size) = open().map_err(|error| failed(error.to_string()))?;
+    let (file, reading, size) = open().map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => failed("There is no such file or folder".to_owned()),
+        _ => failed(error.to_string()),
+    })?;
     let read = Arc::new(AtomicU64::new(0));
     // Of a file that grows, what was there: else it would perhaps never end.
     let counting = Counting { inner: reading.take(size.unwrap_or(u64::MAX)), read: Arc::clone(&read) };
