@@ -140,7 +140,9 @@ on_both! {
         // What cannot be read at all ends it before anything is written.
         for (name, content, why) in [
             ("customers.csv", &b"number,colour\nC1,red\n"[..], "customers.csv: The first line has to name fields of a customer: number, name, domain, administrator; it is number, colour"),
-            ("customers.csv", b"number,name,number\nC1,x,C2\n", "it is number, name, number"),
+            ("customers.csv", b"number,name,number\nC1,x,C2\n", "The first line names number twice"),
+            ("customers.csv", b"number;name\nC1;x\n", "separated by semicolons, and have to be separated by commas"),
+            ("customers.csv", b"\"number,name\nC1,x\n", "A quote that opens on line 1 is not closed"),
             ("customers.csv", b"", "the file is empty"),
             ("customers.csv", b"n\xFCmber,name\nC1,x\n", "it is not UTF-8"),
             ("customers.jsonl", b"\xFF\xFE{\0}\0", "customers.jsonl: It is UTF-16"),
@@ -173,7 +175,7 @@ on_both! {
                 "people.csv:3 email: This person belongs to customer C1 already",
                 "people.csv:5 email: It stood in an earlier line",
                 "people.csv:6 line: It has 3 fields where the first line names 2",
-                "people.csv:7 line: It has 1 fields where the first line names 2",
+                "people.csv:7 line: It has 1 field where the first line names 2",
                 "contacts.csv:3 email: It stood in an earlier line",
                 "entitlements.csv:2 start: It is a day like 2026-11-24",
                 "entitlements.csv:2 end: It is a day like 2026-11-24",
@@ -181,6 +183,24 @@ on_both! {
             ]
         );
         assert_eq!((total(&counts.added), total(&counts.refused)), (4, 11), "{counts:?}");
+        // A quote that is not closed takes what is behind it along, to the next one or to the end, and is named.
+        write("customers.csv", b"number,name,domain\nC7,\"Seven,\nC8,Eight,\"\"\nC7,\"Seven,\nC8,\"Eight\",\nC9,\"Nine,\nC10,Ten,\n");
+        for name in ["people.csv", "contacts.csv", "entitlements.csv"] {
+            std::fs::remove_file(folder.path().join(name)).unwrap();
+        }
+        import(&portal.portal, folder.path(), &how).await.unwrap();
+        let said = refusals();
+        assert_eq!(said.len(), 3, "{said:?}");
+        assert_eq!(said[0], "customers.csv:2 line: It has 2 fields where the first line names 3, and goes on to line 3: is a quote not closed?");
+        assert_eq!(said[1], "customers.csv:4 line: Its name does not end with the line, and goes on to line 5: is a quote not closed?");
+        assert!(said[2].starts_with("customers.csv:6 line: A quote that opens on line 6 is not closed"), "{said:?}");
+        // A line of JSON that is cut off.
+        std::fs::remove_file(folder.path().join("customers.csv")).unwrap();
+        write("customers.jsonl", b"{\"kind\":\"customer\",\"number\":\"C7\"\n{\"kind\":\"customer\",\"number\":\"C7\" \"name\":1}\n");
+        import(&portal.portal, folder.path(), &how).await.unwrap();
+        let said = refusals();
+        assert_eq!(said[0], "customers.jsonl:1 line: It is not JSON: the line ends before the object does");
+        assert!(said[1].starts_with("customers.jsonl:2 line: It is not JSON: expected `,` or `}` at column "), "{said:?}");
         // A record with very many fields that there are not is named with a few of them.
         let fields: Vec<String> = (0..20_000).map(|n| format!("\"field {n} {}\":1", "y".repeat(5))).collect();
         let (_, many) = take(portal, &format!("{{\"kind\":\"customer\",\"number\":\"C9\",\"name\":\"x\",{}}}", fields.join(","))).await;
