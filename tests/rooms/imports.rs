@@ -169,17 +169,17 @@ on_both! {
             refusals(),
             [
                 "customers.csv:4 line: It is longer than a mebibyte",
-                "customers.csv:6 number: It stood in an earlier line",
-                "customers.csv:7 domain: Anybody can have an address there, so it is no company's domain",
+                "customers.csv:6 number: It stood in line 2 already",
+                "customers.csv:7 domain: Anybody can have an address there, so it is no company's domain: “GMail.com”",
                 "people.csv:2 line: It is not UTF-8",
                 "people.csv:3 email: This person belongs to customer C1 already",
-                "people.csv:5 email: It stood in an earlier line",
+                "people.csv:5 email: This person stood in line 4 already, and a person belongs to one customer",
                 "people.csv:6 line: It has 3 fields where the first line names 2",
                 "people.csv:7 line: It has 1 field where the first line names 2",
-                "contacts.csv:3 email: It stood in an earlier line",
-                "entitlements.csv:2 start: It is a day like 2026-11-24",
-                "entitlements.csv:2 end: It is a day like 2026-11-24",
-                "entitlements.csv:3 end: It ends before it starts",
+                "contacts.csv:3 email: It stood in line 2 already",
+                "entitlements.csv:2 start: It has to be a day like 2026-11-24: “2026-02-30”",
+                "entitlements.csv:2 end: It has to be a day like 2026-11-24: “yesterday”",
+                "entitlements.csv:3 end: It ends before it starts: “2026-02-01”",
             ]
         );
         assert_eq!((total(&counts.added), total(&counts.refused)), (4, 11), "{counts:?}");
@@ -378,12 +378,13 @@ on_both! {
             r#"{"kind":"ticket","customer":"C2","number":"CS-7","subject":"Right","state":"Pending - Awaiting Customer","created":"2026-11-20T10:00:00+01:00"}"#,
             r#"{"kind":"message","ticket":"CS-7","id":"1","side":"staff","body":"Right\u0007, too\r\nand seen","at":"2026-11-20T10:00:00Z"}"#,
             r#"{"kind":"message","ticket":"CS-7","id":"1","side":"staff","body":"Twice","at":"2026-11-20T10:00:00Z"}"#,
+            r#"{"kind":"ticket","customer":"C2","number":"CS-5","subject":"Ahead of time","state":"New","created":"2036-11-20T10:00:00Z"}"#,
         ].join("\n");
         let rehearsed = take_as(portal, &lines, true).await;
         let (counts, refused) = take(portal, &lines).await;
         assert_eq!(
             refused,
-            ["2 number", "3 customer", "4 number", "4 subject", "4 state", "4 requester_email", "4 created", "4 url", "5 updated", "6 ticket", "7 side", "7 body", "7 at", "10 id"]
+            ["2 number", "3 customer", "4 number", "4 subject", "4 state", "4 requester_email", "4 created", "4 url", "5 updated", "6 ticket", "7 side", "7 body", "7 at", "10 id", "11 created"]
         );
         assert_eq!(total(&counts.added), 3, "{counts:?}");
         assert_eq!(rehearsed, (counts, refused));

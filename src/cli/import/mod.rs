@@ -1,6 +1,6 @@
 //! `org-portal import customers FILE`: the operator's customers from a file of JSON Lines or from CSV files, as
 //! `docs/import.md` describes them; `org-portal import servicenow`: the same from a ServiceNow instance, as
-//! `docs/servicenow.md` does. It streams: memory does not grow with the file but for some ten bytes a record, by
+//! `docs/servicenow.md` does. It streams: memory does not grow with the file but for some twenty bytes a record, by
 //! which duplicates are found, and in a rehearsal for what the records would have left behind.
 
 mod read;
@@ -8,7 +8,7 @@ mod report;
 mod servicenow;
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, hash_map::Entry},
     hash::{DefaultHasher, Hash as _, Hasher as _},
     io::IsTerminal as _,
     path::{Path, PathBuf},
@@ -38,9 +38,11 @@ const BATCH: usize = 1000;
 
 pub(super) fn command(with_options: impl Fn(Command) -> Command) -> Command {
     let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
-    let customers = with_options(Command::new("customers").about("Import customers, their people, contacts and entitlements from a file"))
-        .arg(Arg::new("file").value_name("FILE").required(true).help("A .jsonl file, a .csv file of one kind, or a folder with such files"))
-        .arg(flag("dry-run", "Say what would come of it, and write nothing"));
+    let customers = with_options(
+        Command::new("customers").about("Import customers, their people, contacts, entitlements, tickets and their messages from a file"),
+    )
+    .arg(Arg::new("file").value_name("FILE").required(true).help("A .jsonl file, a .csv file of one kind, or a folder with such files"))
+    .arg(flag("dry-run", "Say what would come of it, and write nothing"));
     let servicenow = with_options(
         Command::new("servicenow")
             .about("Import customers, their people and entitlements from ServiceNow: what changed since the last time"),
@@ -112,7 +114,7 @@ pub(super) async fn run(config: &Config, name: &str, matches: &ArgMatches) -> Re
 pub async fn import(portal: &Portal, path: &Path, how: &How) -> Result<Counts, String> {
     let report = Report::open(how.report.as_deref(), how.talks)?;
     let name = read::name_of(path);
-    let mut run = Run { portal, how, report, seen: HashSet::new(), ahead: Ahead::default(), told: portal.clock.now() };
+    let mut run = Run { portal, how, report, seen: HashMap::new(), ahead: Ahead::default(), told: portal.clock.now() };
     if how.rehearses {
         let done = run.sources(path).await;
         let report = run.report.close(done.as_ref().err().map(String::as_str))?;
@@ -148,8 +150,8 @@ struct Run<'p> {
     portal: &'p Portal,
     how: &'p How,
     report: Report,
-    /// Hashes of the records that came before in the same file.
-    seen: HashSet<u64>,
+    /// Hashes of the records that came before in the same file, and their lines.
+    seen: HashMap<u64, u64>,
     ahead: Ahead,
     /// When how far it is was last said.
     told: Timestamp,
@@ -176,7 +178,7 @@ impl Run<'_> {
 
     async fn source(&mut self, mut source: Source) -> Result<(), String> {
         // A record stands once in a file; what another file says of it is a change.
-        self.seen = HashSet::new();
+        self.seen = HashMap::new();
         let began = self.portal.clock.now();
         let mut rows = 0_u64;
         let mut batch: Vec<Read> = Vec::with_capacity(BATCH);
@@ -187,10 +189,12 @@ impl Run<'_> {
                 rows += 1;
                 let record = match read {
                     Err(why) => Err((None, vec![(LINE.to_owned(), why)])),
-                    Ok(raw) => raw.parse().map_err(|errors| (Some(raw.kind()), errors.0)).and_then(|record| match self.twice(&record) {
-                        Some(field) => Err((Some(raw.kind()), vec![(field.to_owned(), "It stood in an earlier line".to_owned())])),
-                        None => Ok(record),
-                    }),
+                    Ok(raw) => {
+                        raw.parse().map_err(|errors| (Some(raw.kind()), errors.0)).and_then(|record| match self.twice(&record, number) {
+                            Some((field, why)) => Err((Some(raw.kind()), vec![(field.to_owned(), why)])),
+                            None => Ok(record),
+                        })
+                    }
                 };
                 batch.push((number, record));
             }
@@ -211,12 +215,22 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// By which field a record is one that came before; nothing for what is new.
-    fn twice(&mut self, record: &Record) -> Option<&'static str> {
+    /// By which field a record is one that came before, and where that was; nothing for what is new.
+    fn twice(&mut self, record: &Record, line: u64) -> Option<(&'static str, String)> {
         let (field, key) = record.key();
         let mut hasher = DefaultHasher::new();
         (record.kind(), key).hash(&mut hasher);
-        (!self.seen.insert(hasher.finish())).then_some(field)
+        let before = match self.seen.entry(hasher.finish()) {
+            Entry::Occupied(before) => *before.get(),
+            Entry::Vacant(place) => {
+                place.insert(line);
+                return None;
+            }
+        };
+        Some(match record {
+            Record::Person { .. } => (field, format!("This person stood in line {before} already, and a person belongs to one customer")),
+            _ => (field, format!("It stood in line {before} already")),
+        })
     }
 
     async fn put(&mut self, name: &str, mut batch: Vec<Read>) -> Result<(), String> {
