@@ -1,6 +1,6 @@
 //! `org-portal import customers FILE`: the operator's customers from a file of JSON Lines or from CSV files, as
 //! `docs/import.md` describes them; `org-portal import servicenow`: the same from a ServiceNow instance, as
-//! `docs/servicenow.md` does. It streams: memory does not grow with the file but for some twenty bytes a record, by
+//! `docs/servicenow.md` does. It streams: memory does not grow with the file but for some ten bytes a record, by
 //! which duplicates are found, and in a rehearsal for what the records would have left behind.
 
 mod read;
@@ -8,7 +8,7 @@ mod report;
 mod servicenow;
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{HashMap, HashSet},
     hash::{DefaultHasher, Hash as _, Hasher as _},
     io::IsTerminal as _,
     path::{Path, PathBuf},
@@ -35,6 +35,9 @@ use crate::{
 
 /// How many records go into one transaction.
 const BATCH: usize = 1000;
+
+/// Of how many records of a file it is known in which line they stood: of all of them would double the memory.
+const LINES: usize = 100_000;
 
 pub(super) fn command(with_options: impl Fn(Command) -> Command) -> Command {
     let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
@@ -114,7 +117,8 @@ pub(super) async fn run(config: &Config, name: &str, matches: &ArgMatches) -> Re
 pub async fn import(portal: &Portal, path: &Path, how: &How) -> Result<Counts, String> {
     let report = Report::open(how.report.as_deref(), how.talks)?;
     let name = read::name_of(path);
-    let mut run = Run { portal, how, report, seen: HashMap::new(), ahead: Ahead::default(), told: portal.clock.now() };
+    let mut run =
+        Run { portal, how, report, seen: HashSet::new(), lines: HashMap::new(), ahead: Ahead::default(), told: portal.clock.now() };
     if how.rehearses {
         let done = run.sources(path).await;
         let report = run.report.close(done.as_ref().err().map(String::as_str))?;
@@ -150,8 +154,10 @@ struct Run<'p> {
     portal: &'p Portal,
     how: &'p How,
     report: Report,
-    /// Hashes of the records that came before in the same file, and their lines.
-    seen: HashMap<u64, u64>,
+    /// Hashes of the records that came before in the same file.
+    seen: HashSet<u64>,
+    /// In which lines the first of them stood.
+    lines: HashMap<u64, u64>,
     ahead: Ahead,
     /// When how far it is was last said.
     told: Timestamp,
@@ -178,7 +184,7 @@ impl Run<'_> {
 
     async fn source(&mut self, mut source: Source) -> Result<(), String> {
         // A record stands once in a file; what another file says of it is a change.
-        self.seen = HashMap::new();
+        (self.seen, self.lines) = (HashSet::new(), HashMap::new());
         let began = self.portal.clock.now();
         let mut rows = 0_u64;
         let mut batch: Vec<Read> = Vec::with_capacity(BATCH);
@@ -220,16 +226,17 @@ impl Run<'_> {
         let (field, key) = record.key();
         let mut hasher = DefaultHasher::new();
         (record.kind(), key).hash(&mut hasher);
-        let before = match self.seen.entry(hasher.finish()) {
-            Entry::Occupied(before) => *before.get(),
-            Entry::Vacant(place) => {
-                place.insert(line);
-                return None;
+        let hash = hasher.finish();
+        if self.seen.insert(hash) {
+            if self.lines.len() < LINES {
+                self.lines.insert(hash, line);
             }
-        };
+            return None;
+        }
+        let before = self.lines.get(&hash).map_or_else(|| "an earlier line".to_owned(), |line| format!("line {line}"));
         Some(match record {
-            Record::Person { .. } => (field, format!("This person stood in line {before} already, and a person belongs to one customer")),
-            _ => (field, format!("It stood in line {before} already")),
+            Record::Person { .. } => (field, format!("This person stood in {before} already, and a person belongs to one customer")),
+            _ => (field, format!("It stood in {before} already")),
         })
     }
 
