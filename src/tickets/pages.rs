@@ -70,7 +70,7 @@ pub fn tickets(look: Look) -> AnyView {
             <div class="toolbar">
                 {list::search(PATH, "Search tickets by number, subject, product or requester", "Search tickets", &query)}
             </div>
-            <div class="toolbar" role="group" aria-label="Filters">
+            <div class="toolbar" role="group" aria-label="Filters" data-region="filters">
                 {list::filter(PATH, &query, "state", "State", "any", &stages)}
                 {list::filter(PATH, &query, "priority", "Priority", "any", &ranks)}
                 {(!departments.is_empty()).then(|| list::filter(PATH, &query, "department", "Department", "any", &departments))}
@@ -389,7 +389,7 @@ pub fn desk(page: Listed<DeskRow>, query: &ListQuery) -> AnyView {
         {console::top(TICKETS, "Tickets")}
         <div class="section">
             <div class="toolbar">{list::search(TICKETS, "Search tickets", "Search tickets", query)}</div>
-            <div class="toolbar" role="group" aria-label="Filters">
+            <div class="toolbar" role="group" aria-label="Filters" data-region="filters">
                 {list::filter(TICKETS, query, "state", "State", "any", &stages)}
                 {list::filter(TICKETS, query, "priority", "Priority", "any", &ranks)}
                 {list::filter(TICKETS, query, "assignee", "Assigned to", "anyone", &assignees)}
