@@ -117,7 +117,7 @@ async fn tell(unit: &mut Unit, ticket: &rows::Ticket, (before, after): (&str, &s
     };
     let Some(organization) = organization else { return Ok(()) };
     if let Some((author, body)) = reply {
-        let told = Told { number: &ticket.row.number, subject: &ticket.row.subject, body };
+        let told = Told { number: &ticket.row.number, subject: &ticket.row.subject, body, note: "" };
         told.customer(unit, ticket, Some(organization), None, format!("{author} replied")).await?;
     }
     unit.acts_in(organization);

@@ -17,7 +17,7 @@ use crate::{
     },
     form::Drawn,
     invitations::InvitationRow,
-    list::{ListQuery, Listed, MAX_SEARCH, thousands},
+    list::{Count, ListQuery, Listed, MAX_SEARCH, thousands},
     members::store::Row as Member,
     organizations::store::Listed as Organization,
     outbox::Kind,
@@ -121,9 +121,31 @@ fn act(action: &'static str, id: String, words: &'static str, class: &'static st
     .into_any()
 }
 
+/// What the overview says: what is counted, each where it is looked at.
+pub struct Standings {
+    /// Mails and events that wait.
+    pub waiting: i64,
+    /// Those that were given up.
+    pub dead: i64,
+    /// The last import.
+    pub last: Option<Import>,
+    /// Tickets that are open, and those of them that nobody has.
+    pub tickets: [(ListQuery, Count); 2],
+    /// Accounts that are locked.
+    pub locked: (ListQuery, Count),
+    /// Organizations that are suspended.
+    pub suspended: (ListQuery, Count),
+}
+
+/// How many, leading to them.
+fn leading(path: &'static str, (query, count): (ListQuery, Count), words: &'static str) -> AnyView {
+    view! { <a href=format!("{path}{}", query.to_url())>{list::counted(count)}{words}</a> }.into_any()
+}
+
 /// The overview.
 #[must_use]
-pub fn overview(waiting: i64, dead: i64, last: Option<Import>, now: Timestamp) -> AnyView {
+pub fn overview(standings: Standings, now: Timestamp) -> AnyView {
+    let Standings { waiting, dead, last, tickets: [open, idle], locked, suspended } = standings;
     let find = |path: &'static str, title: &'static str, hint: &'static str, id: &'static str| {
         view! {
             <li>
@@ -164,11 +186,12 @@ pub fn overview(waiting: i64, dead: i64, last: Option<Import>, now: Timestamp) -
             <h2 id="state">"How things stand"</h2>
             <div class="card">
                 <dl class="facts" data-region="facts">
+                    <div><dt>"Tickets"</dt><dd>{leading(TICKETS, open, " open")} ", " {leading(TICKETS, idle, " of them assigned to nobody")}</dd></div>
                     <div><dt>"Mails and events that did not leave"</dt><dd>{mails}</dd></div>
                     <div><dt>"Mails and events that wait"</dt><dd><Number n=waiting/></dd></div>
                     <div><dt>"Last import"</dt><dd>{import}</dd></div>
-                    <div><dt>"Locked accounts"</dt><dd><a href=format!("{ACCOUNTS}?state=locked")>"Show them"</a></dd></div>
-                    <div><dt>"Suspended organizations"</dt><dd><a href=format!("{ORGANIZATIONS}?state=suspended")>"Show them"</a></dd></div>
+                    <div><dt>"Locked accounts"</dt><dd>{leading(ACCOUNTS, locked, "")}</dd></div>
+                    <div><dt>"Suspended organizations"</dt><dd>{leading(ORGANIZATIONS, suspended, "")}</dd></div>
                 </dl>
             </div>
         </section>

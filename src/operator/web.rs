@@ -2,7 +2,7 @@
 
 use super::{
     actions,
-    pages::{self, Forms, OrganizationLook, Shown},
+    pages::{self, Forms, OrganizationLook, Shown, Standings},
     store,
 };
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     organizations::store as organizations_store,
     outbox as letters,
     sessions::actions as sessions,
+    tickets::actions as tickets,
     ui::Checked,
     visit::{Answer, Page, Visit},
     words::CustomerId,
@@ -55,7 +56,13 @@ pub async fn overview(visit: &Visit) -> Result<Answer, Failure> {
     let now = visit.portal.clock.now();
     let imports = store::IMPORTS.page::<store::Import>(&mut db, None, &ListQuery::default(), now, None).await?;
     let last = imports.rows.into_iter().next();
-    Ok(Page::new("Operator overview", move || pages::overview(waiting, dead, last, now)).with_islands().into())
+    let tickets = tickets::waiting(&mut db, now).await?;
+    let (locked, suspended) = (ListQuery::default().filtered("state", "locked"), ListQuery::default().filtered("state", "suspended"));
+    let locked_count = accounts_store::LIST.count_of(&mut db, &locked, now).await?;
+    let suspended_count = organizations_store::LIST.count_of(&mut db, &suspended, now).await?;
+    drop(db);
+    let standings = Standings { waiting, dead, last, tickets, locked: (locked, locked_count), suspended: (suspended, suspended_count) };
+    Ok(Page::new("Operator overview", move || pages::overview(standings, now)).with_islands().into())
 }
 
 /// `/operator/password`: for an operator whose password is the one that was printed.

@@ -22,7 +22,7 @@ use crate::{
     },
     guard::{self, Grant, Handling, Membership, Staff},
     limits::{self, Rate},
-    list::{ListQuery, Listed},
+    list::{Count, ListQuery, Listed},
     mail::{Mail, Message},
     operator::store as operator,
     organizations::store as organizations,
@@ -292,7 +292,8 @@ pub async fn raise(portal: &Portal, caller: &Caller, form: TicketForm) -> Result
                 };
                 store::insert(unit, &grant, &ticket, now).await?;
                 attach(unit, &grant, &new.attachments, actor.account, id, None).await?;
-                let told = Told { number: &number, subject: &new.subject, body: &new.description };
+                let note = aside(new.attachments.len(), None);
+                let told = Told { number: &number, subject: &new.subject, body: &new.description, note: &note };
                 told.staff(unit, &grant.membership, None, format!("{} raised a ticket", actor.name())).await?;
                 told.person(unit, &actor.email, "We have your ticket".to_owned()).await?;
                 unit.to_desk(id).await?;
@@ -335,7 +336,8 @@ pub async fn reply(portal: &Portal, caller: &Caller, number: String, form: Reply
                     )
                     .await?;
                 }
-                let told = Told { number, subject: &ticket.row.subject, body: &new.body };
+                let note = aside(new.attachments.len(), None);
+                let told = Told { number, subject: &ticket.row.subject, body: &new.body, note: &note };
                 told.staff(unit, &grant.membership, ticket.assignee_id, format!("{} replied", actor.name())).await?;
                 told.customer(unit, &ticket, Some(*organization), Some(actor.account), format!("{} replied", actor.name())).await?;
                 unit.audit(of(&ticket), json!(null), json!(null)).await?;
@@ -361,7 +363,7 @@ pub async fn resolve(portal: &Portal, caller: &Caller, number: String) -> Result
                 post(unit, &grant, &ticket, Side::Customer, true, "marked the ticket as resolved").await?;
                 to_stage(unit, &grant, &ticket, Stage::Resolved).await?;
                 let name = unit.caller.actor()?.name();
-                let told = Told { number, subject: &ticket.row.subject, body: "" };
+                let told = Told { number, subject: &ticket.row.subject, body: "", note: "" };
                 told.staff(unit, &grant.membership, ticket.assignee_id, format!("{name} marked the ticket as resolved")).await?;
                 unit.audit(of(&ticket), json!({ "state": ticket.row.state }), json!({ "state": Stage::Resolved.title() })).await?;
                 Ok(())
@@ -469,12 +471,68 @@ pub struct Told<'a> {
     pub subject: &'a str,
     /// What was written; may be empty.
     pub body: &'a str,
+    /// What else there is to say; may be empty.
+    pub note: &'a str,
+}
+
+/// What mails say beside what was written: how many files came with it, and, where it ended the ticket, for how many days
+/// a reply opens that again.
+fn aside(files: usize, days: Option<i64>) -> String {
+    let files = match files {
+        0 => None,
+        1 => Some("A file came with it.".to_owned()),
+        n => Some(format!("{n} files came with it.")),
+    };
+    let days = days.filter(|days| *days > 0).map(|days| match days {
+        1 => "A reply within a day opens the ticket again.".to_owned(),
+        n => format!("A reply within {n} days opens the ticket again."),
+    });
+    files.into_iter().chain(days).collect::<Vec<_>>().join(" ")
+}
+
+/// The people of the customer's side who are concerned: whoever raised the ticket and whoever wrote in it, as far as they
+/// are members of its organization still.
+async fn concerned(
+    db: &mut impl Connected,
+    ticket: &Ticket,
+    organization: Option<OrganizationId>,
+) -> Result<Vec<accounts::Account>, Failure> {
+    let Some(organization) = organization else { return Ok(Vec::new()) };
+    let mut people: Vec<AccountId> = store::writers(db, ticket.row.id).await?.into_iter().map(|(account,)| account).collect();
+    let requester = match ticket.requester_id {
+        Some(account) => Some(account),
+        None => match Email::parse(&ticket.requester_email) {
+            Ok(email) => accounts::by_email(db, &email).await?.map(|row| row.id),
+            Err(_) => None,
+        },
+    };
+    people.extend(requester);
+    people.sort_unstable();
+    people.dedup();
+    let mut members = Vec::with_capacity(people.len());
+    for account in people {
+        if guard::organization_of(db, account).await? == Some(organization) {
+            members.extend(accounts::get(db, account).await?);
+        }
+    }
+    Ok(members)
+}
+
+/// Why nobody of the customer's side is told of a reply; nothing where somebody is.
+async fn unheard(db: &mut impl Connected, ticket: &Ticket, organization: Option<OrganizationId>) -> Result<Option<&'static str>, Failure> {
+    Ok(match organization {
+        None => Some("The customer's organization is not open. Whoever joins it later reads the reply there."),
+        Some(_) if concerned(db, ticket, organization).await?.is_empty() => {
+            Some("Neither who raised the ticket nor who wrote in it is a member of the organization. Its Admins can read the reply there.")
+        }
+        Some(_) => None,
+    })
 }
 
 impl Told<'_> {
     fn message(self, headline: String, organization: Option<String>) -> Message {
-        let [number, subject, body] = [self.number, self.subject, self.body].map(ToOwned::to_owned);
-        Message::Ticket { number, subject, headline, body, organization }
+        let [number, subject, body, note] = [self.number, self.subject, self.body, self.note].map(ToOwned::to_owned);
+        Message::Ticket { number, subject, headline, body, note, organization }
     }
 
     /// Tells a person of the customer's.
@@ -483,19 +541,29 @@ impl Told<'_> {
         unit.mail(&mail).await
     }
 
-    /// Tells the operator's support: whoever has the ticket, else the support address where there is one.
+    /// Tells the operator's support: the operator who has the ticket, else the support address, else, where there is none,
+    /// every operator.
     async fn staff(self, unit: &mut Unit, of: &Membership, assignee: Option<AccountId>, headline: String) -> Result<(), Failure> {
-        let assignee = match assignee {
-            Some(account) => accounts::get(unit, account).await?.map(|row| row.email),
-            None => None,
+        let people: Vec<AccountId> = match (assignee, unit.portal.config.support_email.clone()) {
+            // Who is an operator no more may have it still, and reads nothing of customers.
+            (Some(account), _) if operator::is_one(unit, account).await? => vec![account],
+            (_, Some(support)) => return self.to_staff(unit, support, of, headline).await,
+            (_, None) => operator::all(unit).await?.into_iter().map(|row| row.account_id).collect(),
         };
-        let Some(to) = assignee.or_else(|| unit.portal.config.support_email.clone()) else { return Ok(()) };
+        for account in people {
+            if let Some(row) = accounts::get(unit, account).await? {
+                self.to_staff(unit, row.email, of, headline.clone()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn to_staff(self, unit: &mut Unit, to: Email, of: &Membership, headline: String) -> Result<(), Failure> {
         let mail = Mail { to, message: self.message(headline, Some(of.organization_name.clone())) };
         unit.mail(&mail).await
     }
 
-    /// Tells the people of the customer's side who are concerned: whoever raised the ticket and whoever wrote in it, as
-    /// far as they are members still, but not whoever did it.
+    /// Tells the people of the customer's side who are concerned, but not whoever did it.
     ///
     /// # Errors
     /// The database's.
@@ -507,24 +575,8 @@ impl Told<'_> {
         but: Option<AccountId>,
         headline: String,
     ) -> Result<(), Failure> {
-        let mut people: Vec<AccountId> = store::writers(unit, ticket.row.id).await?.into_iter().map(|(account,)| account).collect();
-        let requester = match ticket.requester_id {
-            Some(account) => Some(account),
-            None => match Email::parse(&ticket.requester_email) {
-                Ok(email) => accounts::by_email(unit, &email).await?.map(|row| row.id),
-                Err(_) => None,
-            },
-        };
-        people.extend(requester);
-        people.sort_unstable();
-        people.dedup();
-        for account in people {
-            if Some(account) == but || organization.is_none() || guard::organization_of(unit, account).await? != organization {
-                continue;
-            }
-            if let Some(row) = accounts::get(unit, account).await? {
-                self.person(unit, &row.email, headline.clone()).await?;
-            }
+        for person in concerned(unit, ticket, organization).await?.into_iter().filter(|person| Some(person.id) != but) {
+            self.person(unit, &person.email, headline.clone()).await?;
         }
         Ok(())
     }
@@ -614,6 +666,17 @@ pub async fn desk(db: &mut impl Connected, actor: &Actor, query: &ListQuery, now
     Ok(listed.map(|found| (row(found), names.next().unwrap_or_default())))
 }
 
+/// How many tickets are open, and how many of these nobody has.
+///
+/// # Errors
+/// The database's.
+pub async fn waiting(db: &mut impl Connected, now: Timestamp) -> Result<[(ListQuery, Count); 2], Failure> {
+    let open = ListQuery::default().filtered("state", Stage::Open.name());
+    let idle = open.filtered("assignee", store::NOBODY);
+    let counts = [DESK.count_of(db, &open, now).await?, DESK.count_of(db, &idle, now).await?];
+    Ok([(open, counts[0]), (idle, counts[1])])
+}
+
 /// The organization that a ticket's owner has, if it has one, and its name.
 async fn owner_named(db: &mut impl Connected, owner: Owner) -> Result<(Option<OrganizationId>, String), Failure> {
     Ok(match owner {
@@ -636,6 +699,8 @@ pub struct DeskTicket {
     pub organization: Option<OrganizationId>,
     /// Who of the staff has it: account and name.
     pub assignee: Option<(AccountId, String)>,
+    /// Why nobody is told of a reply; nothing where somebody is.
+    pub unheard: Option<&'static str>,
 }
 
 /// A ticket with its thread and its notes, for the operator's support.
@@ -656,7 +721,8 @@ pub async fn desk_ticket(
         Some(account) => accounts::get(db, account).await?.map(|row| (account, full_name(&row.first_name, &row.last_name))),
         None => None,
     };
-    Ok(DeskTicket { ticket: view(db, ticket, before, (now, reopen_days)).await?, notes, owner, organization, assignee })
+    let unheard = unheard(db, &ticket, organization).await?;
+    Ok(DeskTicket { ticket: view(db, ticket, before, (now, reopen_days)).await?, notes, owner, organization, assignee, unheard })
 }
 
 /// A file of a ticket, for the operator's support.
@@ -704,7 +770,9 @@ pub async fn answer(portal: &Portal, caller: &Caller, number: String, form: Answ
                     to_stage(unit, &staff, &ticket, to).await?;
                     post(unit, &staff, &ticket, Side::Staff, true, &became(to)).await?;
                 }
-                let told = Told { number, subject: &ticket.row.subject, body: &new.body };
+                let over = to.is_some_and(Stage::is_over).then_some(unit.portal.config.ticket_reopen_days);
+                let note = aside(new.attachments.len(), over);
+                let told = Told { number, subject: &ticket.row.subject, body: &new.body, note: &note };
                 told.customer(unit, &ticket, organization, Some(actor.account), format!("{} replied", actor.name())).await?;
                 unit.audit(of(&ticket), json!({ "state": ticket.row.state }), json!({ "state": to.map(Stage::title) })).await?;
                 Ok(())
@@ -752,7 +820,8 @@ pub async fn change(portal: &Portal, caller: &Caller, number: String, form: Chan
                 if stage != before.stage() {
                     post(unit, &staff, &ticket, Side::Staff, true, &became(stage)).await?;
                     if stage.is_over() {
-                        let told = Told { number, subject: &before.subject, body: "" };
+                        let note = aside(0, Some(unit.portal.config.ticket_reopen_days));
+                        let told = Told { number, subject: &before.subject, body: "", note: &note };
                         let headline = format!("The ticket is {} now", stage.title().to_lowercase());
                         told.customer(unit, &ticket, organization, None, headline).await?;
                     }

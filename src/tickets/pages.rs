@@ -24,7 +24,7 @@ use crate::{
         list::{self, Head, Table},
         markdown,
     },
-    words::Timestamp,
+    words::{DAY, Timestamp},
 };
 
 const PATH: &str = "/organization/tickets";
@@ -254,6 +254,8 @@ pub fn ticket(ticket: TicketView, kept: Vec<AttachmentView>, checked: Checked, r
         .into_any()
     } else {
         let button = if over { "Reply and reopen" } else { "Reply" };
+        let until = ticket.resolved_at.filter(|_| over).map(|at| at.plus(reopen_days * DAY));
+        let ended = ticket.row.stage.title().to_lowercase();
         view! {
             <form class="card form wide" method="post" action="/do/reply_to_ticket" enctype="multipart/form-data" novalidate aria-label="Reply">
                 <Hidden drawn=reply/>
@@ -261,7 +263,10 @@ pub fn ticket(ticket: TicketView, kept: Vec<AttachmentView>, checked: Checked, r
                 <ErrorSummary refusal=checked.refusal()/>
                 <TextArea name="body" label="Reply" tall=true hint="Markdown is understood." value=checked.value("body", "") error=checked.error("body")/>
                 {files(kept, checked.error("attachments"))}
-                <div class="actions start"><button class="button primary">{button}</button></div>
+                <div class="contents" data-region="reply">
+                    {until.map(|at| view! { <p class="hint">{format!("The ticket is {ended}. A reply until ")}<Moment at/>" opens it again."</p> })}
+                    <div class="actions start"><button class="button primary">{button}</button></div>
+                </div>
             </form>
         }
         .into_any()
@@ -459,7 +464,7 @@ pub struct DeskForms {
 /// A ticket in the console: both sides' thread, the staff's notes, and what staff do.
 #[must_use]
 pub fn desk_ticket(shown: DeskTicket, forms: DeskForms) -> AnyView {
-    let DeskTicket { ticket, notes, owner, organization, assignee } = shown;
+    let DeskTicket { ticket, notes, owner, organization, assignee, unheard } = shown;
     let DeskForms { drawn: [answering, noting, changing], answer, note, change, kept, operator } = forms;
     let (number, stage) = (ticket.row.number.clone(), ticket.row.stage);
     let title = ticket.row.subject.clone();
@@ -508,9 +513,10 @@ pub fn desk_ticket(shown: DeskTicket, forms: DeskForms) -> AnyView {
             <Hidden drawn=answering/>
             <input type="hidden" name="ticket" value=number.clone()/>
             <ErrorSummary refusal=answer.refusal()/>
-            <TextArea name="body" label="Reply to the customer" tall=true hint="Markdown is understood. It goes out by mail, too." value=answer.value("body", "") error=answer.error("body")/>
+            <TextArea name="body" label="Reply to the customer" tall=true hint="Markdown is understood." value=answer.value("body", "") error=answer.error("body")/>
             {files(kept, answer.error("attachments"))}
             {choose("answer-stage", "State after it", stages(Some("as it is")), answer.value("stage", "waiting"), answer.error("stage"))}
+            <div class="contents" data-region="unheard">{heard(unheard)}</div>
             <div class="actions start"><button class="button primary">"Reply"</button></div>
         </form>
         <form class="card form wide" method="post" action="/do/note_ticket" novalidate aria-label="Internal note">
@@ -523,6 +529,19 @@ pub fn desk_ticket(shown: DeskTicket, forms: DeskForms) -> AnyView {
         <LocalTimes/>
     }
     .into_any()
+}
+
+/// Who hears of a reply, or why nobody does.
+fn heard(unheard: Option<&'static str>) -> AnyView {
+    match unheard {
+        None => {
+            view! { <p class="hint">"The reply goes out by mail, too: to whoever raised the ticket and whoever wrote in it."</p> }.into_any()
+        }
+        Some(why) => view! {
+            <div class="callout warn"><Icon inner=icons::WARNING/><div class="callout-body"><div><p><strong>"Nobody is told of the reply by mail"</strong></p><p>{why}</p></div></div></div>
+        }
+        .into_any(),
+    }
 }
 
 fn written(note: NoteView) -> AnyView {

@@ -231,7 +231,7 @@ on_both! {
         let [ada] = portal.organization_with("Acme", [("ada", Role::Admin)]).await;
         let page = raise(&ada, "Help", "P3 - Normal").await;
         ada.fill(&page, "/do/resolve_ticket", &[]).await.leads_to(&page);
-        let solved = ada.get(&page).await.is(200).says("Resolved").says("marked the ticket as resolved").says("Reply and reopen");
+        let solved = ada.get(&page).await.is(200).says("Resolved").says("marked the ticket as resolved").says("Reply and reopen").says("opens it again");
         assert!(!solved.has_form("/do/resolve_ticket"));
         let number = page.rsplit('/').next().unwrap();
         ada.call_in(portal.organization_of("ada").await, "resolve_ticket", &[("ticket", number)]).await.refused(409, json!({ "Conflict": "TicketOver" }));
@@ -460,7 +460,7 @@ on_both! {
         assert!(mails.iter().any(|mail| mail.text.contains("Any news?") && mail.text.contains("Acme") && portal.links(mail).contains(&desk)), "{mails:?}");
         let change = staff.get(&desk).await.form("/do/change_ticket");
         staff.submit(&change.with("stage", "resolved")).await.is(303);
-        assert!(portal.mails_to("bob@example.com").await.iter().any(|mail| mail.text.contains("is resolved now")));
+        assert!(portal.mails_to("bob@example.com").await.iter().any(|mail| mail.text.contains("is resolved now") && mail.text.contains("A reply within 14 days opens the ticket again.")));
         bob.get(&page).await.is(200).says("Reply and reopen").says("changed the state to Resolved");
         for (field, value) in [("stage", "done"), ("priority", "P0"), ("assignee", "nonsense"), ("assignee", &portal.member_of("ada").await.to_string())] {
             let answer = staff.submit(&staff.get(&desk).await.form("/do/change_ticket").with(field, value)).await.is(422);
@@ -469,6 +469,58 @@ on_both! {
         ada.get("/organization/activity?kind=ticket").await.is(200).says("replied to the ticket").says("from Open to Resolved");
         let (kept, anew) = counts(portal).await;
         assert_eq!(kept, anew);
+    }
+
+    async fn where_no_support_address_is_set_every_operator_hears_of_customers_and_whoever_has_a_ticket_alone_of_that(portal) {
+        let [sam, _pat] = [operator(portal, "sam").await, operator(portal, "pat").await];
+        let [ada] = portal.organization_with("Acme", [("ada", Role::Admin)]).await;
+        assert_eq!(sam.get("/operator").await.is(200).fact("Tickets"), "0 open, 0 of them assigned to nobody");
+        let page = raise(&ada, "Help", "P3 - Normal").await;
+        let desk = page.replace("/organization", "/operator");
+        assert_eq!(sam.get("/operator").await.is(200).fact("Tickets"), "1 open, 1 of them assigned to nobody");
+        let told = async |name: &str, words: &str| {
+            let mails = portal.mails_to(&format!("{name}@example.com")).await;
+            mails.iter().filter(|mail| mail.text.contains(words) && mail.text.contains("Acme") && portal.links(mail).contains(&desk)).count()
+        };
+        assert_eq!([told("sam", "Ada Example raised a ticket").await, told("pat", "Ada Example raised a ticket").await], [1, 1]);
+        let me = portal.text(&format!("SELECT {} FROM accounts WHERE email_key = 'sam@example.com'", portal.engine.hex("id"))).await;
+        let me = uuid::Uuid::parse_str(&me).unwrap().to_string();
+        sam.submit(&sam.get(&desk).await.form("/do/change_ticket").with("assignee", &me)).await.leads_to(&desk);
+        assert_eq!(sam.get("/operator").await.is(200).fact("Tickets"), "1 open, 0 of them assigned to nobody");
+        reply(&ada, &page, "Any news?").await.is(303);
+        assert_eq!([told("sam", "Any news?").await, told("pat", "Any news?").await], [1, 0]);
+        // Who is an operator no more reads nothing of customers, whatever they had.
+        org_portal::operator::actions::remove(&portal.portal, org_portal::words::Email::parse("sam@example.com").unwrap()).await.unwrap();
+        reply(&ada, &page, "Still there?").await.is(303);
+        assert_eq!([told("sam", "Still there?").await, told("pat", "Still there?").await], [0, 1]);
+    }
+
+    async fn where_a_support_address_is_set_it_is_told_of_new_tickets(portal, Options::default().with("support_email", "help@vendor.example")) {
+        operator(portal, "sam").await;
+        let [ada] = portal.organization_with("Acme", [("ada", Role::Admin)]).await;
+        let form = ada.get(NEW).await.form("/do/raise_ticket").with("subject", "Help").with("description", "It breaks");
+        ada.submit_with(&form, &[("a.log", b"a"), ("b.log", b"b")]).await.is(303);
+        let mails = portal.mails_to("help@vendor.example").await;
+        assert!(mails.len() == 1 && mails[0].text.contains("raised a ticket") && mails[0].text.contains("2 files came with it."), "{mails:?}");
+        assert!(!portal.mails_to("sam@example.com").await.iter().any(|mail| mail.text.contains("raised a ticket")));
+    }
+
+    async fn the_support_reads_beside_the_form_where_nobody_would_be_told_of_a_reply(portal) {
+        let staff = operator(portal, "sam").await;
+        let ticket = json!({ "kind": "ticket", "customer": "C1", "number": "CS-1", "subject": "Help", "requester_name": "Eve Example", "requester_email": "eve@example.com", "priority": "P3 - Normal", "state": "Open", "created": "2026-10-01T10:00:00Z" });
+        let (_, refused) = crate::customers::take(portal, &format!("{}{ticket}", crate::customers::ACME)).await;
+        assert!(refused.is_empty(), "{refused:?}");
+        let desk = "/operator/tickets/CS-1";
+        staff.get(desk).await.is(200).says("Nobody is told of the reply by mail").says("organization is not open").never_says("goes out by mail");
+        staff.fill(desk, "/do/answer_ticket", &[("body", "The first answer"), ("stage", "")]).await.leads_to(desk);
+        portal.sign_up("ada").await;
+        staff.get(desk).await.is(200).says("Nobody is told of the reply by mail").says("Its Admins can read the reply there");
+        let eve = portal.sign_up("eve").await;
+        staff.get(desk).await.is(200).says("goes out by mail").never_says("Nobody is told");
+        staff.fill(desk, "/do/answer_ticket", &[("body", "The second answer"), ("stage", "")]).await.leads_to(desk);
+        let mails = portal.mails_to("eve@example.com").await;
+        assert!(mails.iter().any(|mail| mail.text.contains("The second answer")) && !mails.iter().any(|mail| mail.text.contains("The first answer")), "{mails:?}");
+        eve.get(&format!("{LIST}/CS-1")).await.is(200).says("The first answer");
     }
 
     async fn a_note_never_leaves_the_staffs_side(portal) {
