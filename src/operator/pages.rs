@@ -142,6 +142,11 @@ fn leading(path: &'static str, (query, count): (ListQuery, Count), words: &'stat
     view! { <a href=format!("{path}{}", query.to_url())>{list::counted(count)}{words}</a> }.into_any()
 }
 
+/// The fact of how many tickets somebody has.
+fn raised([all, open]: [(ListQuery, Count); 2]) -> AnyView {
+    view! { <div><dt>"Tickets"</dt><dd>{leading(TICKETS, all, "")} ", " {leading(TICKETS, open, " of them open")}</dd></div> }.into_any()
+}
+
 /// The overview.
 #[must_use]
 pub fn overview(standings: Standings, now: Timestamp) -> AnyView {
@@ -270,12 +275,14 @@ pub struct Shown {
     pub entitlements: Listed<EntitlementView>,
     /// What was asked of these.
     pub query: ListQuery,
+    /// Its tickets, and those of them that are open.
+    pub tickets: [(ListQuery, Count); 2],
 }
 
 /// A customer.
 #[must_use]
 pub fn customer(shown: Shown) -> AnyView {
-    let Shown { customer, organization, people, contacts, entitlements, query } = shown;
+    let Shown { customer, organization, people, contacts, entitlements, query, tickets } = shown;
     let path = format!("{CUSTOMERS}/{}", customer.id);
     let standing = match (organization, customer.recreated_at) {
         (Some(organization), _) => {
@@ -304,6 +311,7 @@ pub fn customer(shown: Shown) -> AnyView {
                 <div><dt>"Number"</dt><dd><bdi>{customer.number}</bdi></dd></div>
                 <div><dt>"Mail domain"</dt><dd><bdi>{customer.domain.unwrap_or_else(|| "None".to_owned())}</bdi></dd></div>
                 <div><dt>"Organization"</dt><dd>{standing}</dd></div>
+                {raised(tickets)}
                 <div><dt>"Imported"</dt><dd><Moment at=customer.imported_at/></dd></div>
                 <div><dt>"Changed"</dt><dd><Moment at=customer.changed_at/></dd></div>
             </dl>
@@ -404,12 +412,14 @@ pub struct OrganizationLook {
     pub waiting: Vec<InvitationRow>,
     /// Its customer, what that has bought, and whom it can turn to.
     pub customer: Option<(Customer, Listed<EntitlementView>, Vec<ContactView>)>,
+    /// Its tickets, and those of them that are open.
+    pub tickets: [(ListQuery, Count); 2],
 }
 
 /// An organization.
 #[must_use]
 pub fn organization(look: OrganizationLook, forms: Forms) -> AnyView {
-    let OrganizationLook { organization, page, query, waiting, customer } = look;
+    let OrganizationLook { organization, page, query, waiting, customer, tickets } = look;
     let path = format!("{ORGANIZATIONS}/{}", organization.id);
     let id = organization.id.to_string();
     let state = match (organization.suspended_at, organization.suspension_reason) {
@@ -447,6 +457,7 @@ pub fn organization(look: OrganizationLook, forms: Forms) -> AnyView {
                 <div><dt>"Members"</dt><dd><Number n=organization.members_count/></dd></div>
                 <div><dt>"Pending invitations"</dt><dd><Number n=invited/></dd></div>
                 {record}
+                {raised(tickets)}
                 <div><dt>"What happened"</dt><dd><a href=format!("{AUDIT}?organization={id}")>"Audit log of this organization"</a></dd></div>
                 <div><dt>"Id"</dt><dd><code>{id.clone()}</code></dd></div>
             </dl>

@@ -18,7 +18,7 @@ use crate::{
     organizations::store as organizations_store,
     outbox as letters,
     sessions::actions as sessions,
-    tickets::actions as tickets,
+    tickets::{actions as tickets, store::Owner},
     ui::Checked,
     visit::{Answer, Page, Visit},
     words::CustomerId,
@@ -104,10 +104,11 @@ pub async fn customer(visit: &Visit) -> Result<Answer, Failure> {
     };
     let people = customers_store::people(&mut db, id, PEOPLE).await?;
     let contacts = customers_actions::contacts_of(&mut db, id).await?;
+    let tickets = tickets::counted(&mut db, Owner::Customer(id)).await?;
     let entitlements = customers_actions::entitlements_of(&mut db, id, &query, now).await?;
     drop(db);
     let title = customer.name.clone();
-    let shown = Shown { customer, organization, people, contacts, entitlements, query };
+    let shown = Shown { customer, organization, people, contacts, entitlements, query, tickets };
     Ok(Page::new(title, move || pages::customer(shown)).with_islands().into())
 }
 
@@ -141,10 +142,12 @@ pub async fn organization(visit: &Visit) -> Result<Answer, Failure> {
         }
         None => None,
     };
+    let owner = tickets::owner(&mut db, organization.id).await?;
+    let tickets = tickets::counted(&mut db, owner).await?;
     drop(db);
     let forms = forms(visit, "resume_organization").await?;
     let title = organization.name.clone();
-    let look = OrganizationLook { organization, page, query, waiting, customer };
+    let look = OrganizationLook { organization, page, query, waiting, customer, tickets };
     Ok(Page::new(title, move || pages::organization(look, forms)).with_islands().into())
 }
 

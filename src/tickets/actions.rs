@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 use super::{
     AnswerForm, AttachmentView, ChangeForm, MAX_FILE, MessageView, NoteView, PRIORITIES, ReplyForm, Side, Stage, Summary, TicketForm,
@@ -28,7 +29,7 @@ use crate::{
     organizations::store as organizations,
     permissions::{Permission, RaiseTicket},
     portal::{Portal, Unit},
-    words::{AccountId, AttachmentId, DAY, Email, MessageId, OrganizationId, TicketId, Timestamp},
+    words::{AccountId, AttachmentId, CustomerId, DAY, Email, MessageId, OrganizationId, TicketId, Timestamp},
 };
 
 /// How many bytes are kept in one row.
@@ -646,11 +647,25 @@ async fn write_chunks(portal: &Portal, id: AttachmentId, name: &str, file: &mut 
 /// A row of the staff's list: the ticket, and whose it is by name.
 pub type DeskRow = (TicketRow, String);
 
+/// What the list of everybody's tickets shows.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    /// A page of it.
+    pub page: Listed<DeskRow>,
+    /// Whose tickets alone it shows, by name; nothing where it shows everybody's.
+    pub of: Option<String>,
+    /// Customers and organizations of which the name holds what is searched, as values of the filter by owner.
+    pub named: Vec<(String, String)>,
+}
+
+/// How many customers, and how many organizations, are named beside what a search finds.
+const NAMED: usize = 5;
+
 /// A page of everybody's tickets, for the operator's support.
 ///
 /// # Errors
 /// The database's.
-pub async fn desk(db: &mut impl Connected, actor: &Actor, query: &ListQuery, now: Timestamp) -> Result<Listed<DeskRow>, Failure> {
+pub async fn desk(db: &mut impl Connected, actor: &Actor, query: &ListQuery, now: Timestamp) -> Result<Desk, Failure> {
     let mut query = query.clone();
     for (name, value) in &mut query.filters {
         if name == "assignee" && value == "me" {
@@ -663,7 +678,52 @@ pub async fn desk(db: &mut impl Connected, actor: &Actor, query: &ListQuery, now
         names.push(owner_named(db, row.owner()).await?.1);
     }
     let mut names = names.into_iter();
-    Ok(listed.map(|found| (row(found), names.next().unwrap_or_default())))
+    let page = listed.map(|found| (row(found), names.next().unwrap_or_default()));
+    let (of, named) = match query.filter(store::OWNER).and_then(|id| id.parse().ok()) {
+        Some(id) => (Some(name_of_owner(db, id).await?), Vec::new()),
+        None => (None, owners_named(db, &query.q, now).await?),
+    };
+    Ok(Desk { page, of, named })
+}
+
+/// The name of a customer, or of an organization without one, by the id; "Nobody" where there is neither.
+async fn name_of_owner(db: &mut impl Connected, id: Uuid) -> Result<String, Failure> {
+    if let Some(customer) = customers::get(db, CustomerId(id)).await? {
+        return Ok(customer.name);
+    }
+    let organization = organizations::get(db, OrganizationId(id)).await?;
+    Ok(organization.map_or_else(|| "Nobody".to_owned(), |organization| organization.name))
+}
+
+/// The first customers and organizations that a search finds by their own names.
+async fn owners_named(db: &mut impl Connected, q: &str, now: Timestamp) -> Result<Vec<(String, String)>, Failure> {
+    if q.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = ListQuery { q: q.to_owned(), ..ListQuery::default() };
+    let found = customers::LIST.page::<customers::Listed>(db, None, &query, now, None).await?;
+    let mut named: Vec<(String, String)> =
+        found.rows.into_iter().take(NAMED).map(|customer| (customer.id.to_string(), customer.name)).collect();
+    let found = organizations::LIST.page::<organizations::Listed>(db, None, &query, now, None).await?;
+    for organization in found.rows.into_iter().take(NAMED) {
+        let id = owner(db, organization.id).await?.id().to_string();
+        if !named.iter().any(|(known, _)| *known == id) {
+            named.push((id, organization.name));
+        }
+    }
+    Ok(named)
+}
+
+/// How many tickets a customer, or an organization without one, has, and how many of these are open.
+///
+/// # Errors
+/// The database's.
+pub async fn counted(db: &mut impl Connected, owner: Owner) -> Result<[(ListQuery, Count); 2], Failure> {
+    let all = ListQuery::default().filtered(store::OWNER, &owner.id().to_string());
+    let open = all.filtered("state", Stage::Open.name());
+    let summary = sum(&store::counts(db, owner).await?);
+    let of_open = summary.stages.iter().find(|(stage, _)| *stage == Stage::Open).map_or(0, |(_, n)| *n);
+    Ok([(all, Count::Exactly(summary.total)), (open, Count::Exactly(of_open))])
 }
 
 /// How many tickets are open, and how many of these nobody has.

@@ -16,8 +16,8 @@ use crate::{
     },
     permissions::{Permission, Role},
     tickets::{
-        actions::{DeskRow, DeskTicket, MINE},
-        store::NOBODY,
+        actions::{Desk, DeskRow, DeskTicket, MINE},
+        store::{NOBODY, OWNER},
     },
     ui::{
         Ago, Checked, ErrorSummary, Hidden, Icon, LocalTimes, Moment, Number, SelectField, TextArea, TextField, icons,
@@ -386,24 +386,41 @@ pub fn desk_address(number: &str) -> String {
 
 /// The console's list of tickets.
 #[must_use]
-pub fn desk(page: Listed<DeskRow>, query: &ListQuery) -> AnyView {
+pub fn desk(shown: Desk, query: &ListQuery) -> AnyView {
+    let Desk { page, of, named } = shown;
     let stages: Vec<_> = Stage::ALL.map(|stage| (stage.name().to_owned(), stage.title().to_owned())).into();
     let ranks: Vec<_> = (1..=5).map(|rank| (rank.to_string(), rank_title(rank).to_owned())).collect();
     let assignees = [("me", "me"), (NOBODY, "nobody")].map(|(value, title)| (value.to_owned(), title.to_owned()));
+    let of = of.map(|name| {
+        let href = format!("{TICKETS}{}", query.filtered(OWNER, "").to_url());
+        view! { <a class="chip on" href=href>"Of: " <strong><bdi>{name}</bdi></strong> <Icon inner=icons::X/><span class="vh">", show everybody's"</span></a> }
+    });
     view! {
         {console::top(TICKETS, "Tickets")}
         <div class="section">
-            <div class="toolbar">{list::search(TICKETS, "Search tickets", "Search tickets", query)}</div>
+            <div class="toolbar">{list::search(TICKETS, "Search tickets by number, subject, product, requester or customer", "Search tickets", query)}</div>
             <div class="toolbar" role="group" aria-label="Filters" data-region="filters">
                 {list::filter(TICKETS, query, "state", "State", "any", &stages)}
                 {list::filter(TICKETS, query, "priority", "Priority", "any", &ranks)}
                 {list::filter(TICKETS, query, "assignee", "Assigned to", "anyone", &assignees)}
+                {of}
             </div>
-            <div class="section" data-region="tickets">{desk_rows(page, query)}</div>
+            <div class="section" data-region="tickets">{owners(named, query)}{desk_rows(page, query)}</div>
         </div>
         <LocalTimes/>
     }
     .into_any()
+}
+
+/// The way to the tickets of those whose own names hold what is searched.
+fn owners(named: Vec<(String, String)>, query: &ListQuery) -> Option<AnyView> {
+    let way = |(id, name): (String, String)| {
+        let href = format!("{TICKETS}{}", ListQuery { q: String::new(), ..query.filtered(OWNER, &id) }.to_url());
+        view! { <a class="chip" href=href>"Tickets of " <strong><bdi>{name}</bdi></strong></a> }
+    };
+    (!named.is_empty()).then(|| {
+        view! { <div class="toolbar" role="group" aria-label="Customers and organizations of that name">{named.into_iter().map(way).collect_view()}</div> }.into_any()
+    })
 }
 
 fn desk_rows(page: Listed<DeskRow>, query: &ListQuery) -> AnyView {

@@ -187,6 +187,8 @@ pub static LIST: LazyLock<ListSql> = LazyLock::new(|| {
 });
 inventory::submit! { crate::db::Statement { texts: |dialect| LIST.texts(dialect), module: module_path!() } }
 
+/// The name of the filter by whose tickets they are: the id of a customer, or of an organization without one.
+pub const OWNER: &str = "owner";
 /// The value of the filter by assignee for tickets that nobody has.
 pub const NOBODY: &str = "nobody";
 
@@ -212,6 +214,7 @@ pub static DESK: LazyLock<ListSql> = LazyLock::new(|| {
                     id => id.parse().ok().map(|account: AccountId| (0, Bound::Id(account.0))),
                 },
             },
+            Filter { name: OWNER, conditions: &["owner_id = $"], read: |value, _| value.parse().ok().map(|id| (0, Bound::Id(id))) },
         ],
     })
 });

@@ -505,6 +505,37 @@ on_both! {
         assert!(!portal.mails_to("sam@example.com").await.iter().any(|mail| mail.text.contains("raised a ticket")));
     }
 
+    async fn the_support_finds_the_tickets_of_a_customer_and_of_an_organization_by_their_names(portal) {
+        let staff = operator(portal, "sam").await;
+        let ticket = json!({ "kind": "ticket", "customer": "C1", "number": "CS-1", "subject": "Backup fails", "requester_email": "eve@example.com", "priority": "P3 - Normal", "state": "Open", "created": "2026-10-01T10:00:00Z" });
+        let solved = json!({ "kind": "ticket", "customer": "C1", "number": "CS-2", "subject": "Upgrade question", "requester_email": "eve@example.com", "priority": "P3 - Normal", "state": "Closed", "created": "2026-10-02T10:00:00Z" });
+        crate::customers::take(portal, &format!("{}{ticket}\n{solved}", crate::customers::ACME)).await;
+        let [kim] = portal.organization_with("Zenith", [("kim", Role::Admin)]).await;
+        raise(&kim, "Alerts are late", "P3 - Normal").await;
+        portal.sign_up("ada").await;
+        for (q, name, found) in [("acme", "Acme GmbH", vec!["Upgrade question", "Backup fails"]), ("c1", "Acme GmbH", vec!["Upgrade question", "Backup fails"]), ("ZEN", "Zenith", vec!["Alerts are late"])] {
+            let page = staff.get(&format!("/operator/tickets?q={q}")).await.is(200);
+            assert_eq!(page.texts(".toolbar a.chip"), [format!("Tickets of {name}")], "{q}");
+            let way = page.attributes(".toolbar a.chip", "href").remove(0);
+            let page = staff.get(&format!("{way}&sort=created")).await.is(200).says(&format!("Of: {name}"));
+            assert_eq!(subjects(&page), found, "{q}");
+            let few = staff.get(&format!("{way}&state=open&q=late")).await.is(200);
+            assert_eq!(subjects(&few).len(), usize::from(name == "Zenith"), "with a search and another filter");
+        }
+        staff.get(&format!("/operator/tickets?owner={}", uuid::Uuid::nil())).await.is(200).says("No tickets found");
+        staff.get("/operator/tickets?owner=x").await.is(200).says("Alerts are late");
+        // From the pages of both.
+        let customer = staff.get("/operator/customers").await.is(200).attributes("tbody th a", "href").remove(0);
+        let organization = format!("/operator/organizations/{}", portal.organization_of("ada").await);
+        let other = format!("/operator/organizations/{}", portal.organization_of("kim").await);
+        for (path, says, found) in [(&customer, "2, 1 of them open", 2), (&organization, "2, 1 of them open", 2), (&other, "1, 1 of them open", 1)] {
+            let page = staff.get(path).await.is(200);
+            assert_eq!(page.fact("Tickets"), says, "{path}");
+            let way = page.attributes("dl.facts a", "href").into_iter().find(|href| href.starts_with("/operator/tickets?owner=")).expect("a link");
+            assert_eq!(subjects(&staff.get(&way).await.is(200)).len(), found);
+        }
+    }
+
     async fn the_support_reads_beside_the_form_where_nobody_would_be_told_of_a_reply(portal) {
         let staff = operator(portal, "sam").await;
         let ticket = json!({ "kind": "ticket", "customer": "C1", "number": "CS-1", "subject": "Help", "requester_name": "Eve Example", "requester_email": "eve@example.com", "priority": "P3 - Normal", "state": "Open", "created": "2026-10-01T10:00:00Z" });
