@@ -243,7 +243,8 @@ pub async fn file(
 /// The database's.
 pub async fn kept(db: &mut impl Connected, actor: &Actor, ids: &[String]) -> Result<Vec<AttachmentView>, Failure> {
     let mut files = Vec::new();
-    for id in ids.iter().take(super::MAX_FILES) {
+    // More than may go along are there to choose from.
+    for id in ids.iter().take(super::MAX_FILES * 4) {
         if let Ok(id) = id.parse()
             && let Some(file) = store::staged(db, id, actor.account).await?
         {
@@ -776,13 +777,20 @@ pub async fn desk_ticket(
     let ticket = known(db, number).await?;
     let (organization, owner) = owner_named(db, ticket.row.owner()).await?;
     let notes = store::notes(db, ticket.row.id).await?.into_iter().rev();
-    let notes = notes.map(|note| NoteView { id: note.id.to_string(), author: note.author_name, body: note.body, at: note.at }).collect();
+    let notes: Vec<NoteView> =
+        notes.map(|note| NoteView { id: note.id.to_string(), author: note.author_name, body: note.body, at: note.at }).collect();
     let assignee = match ticket.assignee_id {
         Some(account) => accounts::get(db, account).await?.map(|row| (account, full_name(&row.first_name, &row.last_name))),
         None => None,
     };
     let unheard = unheard(db, &ticket, organization).await?;
-    Ok(DeskTicket { ticket: view(db, ticket, before, (now, reopen_days)).await?, notes, owner, organization, assignee, unheard })
+    let earlier = before.is_some();
+    let ticket = view(db, ticket, before, (now, reopen_days)).await?;
+    // A page of the thread has the notes that were written while it was said.
+    let from = ticket.messages.first().filter(|_| ticket.earlier.is_some()).map(|message| message.at);
+    let to = ticket.messages.last().filter(|_| earlier).map(|message| message.at);
+    let notes = notes.into_iter().filter(|note| from.is_none_or(|from| note.at >= from) && to.is_none_or(|to| note.at < to)).collect();
+    Ok(DeskTicket { ticket, notes, owner, organization, assignee, unheard })
 }
 
 /// A file of a ticket, for the operator's support.
@@ -886,9 +894,13 @@ pub async fn change(portal: &Portal, caller: &Caller, number: String, form: Chan
                         told.customer(unit, &ticket, organization, None, headline).await?;
                     }
                 }
-                let state = |state: &str, priority: &str| json!({ "state": state, "priority": priority });
+                if priority != before.priority {
+                    post(unit, &staff, &ticket, Side::Staff, true, &format!("changed the priority to {priority}")).await?;
+                }
+                let state = |state: &str, priority: &str, assignee: Option<AccountId>| json!({ "state": state, "priority": priority, "assignee": assignee });
                 let after = if stage == before.stage() { "" } else { stage.title() };
-                unit.audit(of(&ticket), state(&before.state, &before.priority), state(after, priority)).await?;
+                let was = state(&before.state, &before.priority, ticket.assignee_id);
+                unit.audit(of(&ticket), was, state(after, priority, assignee)).await?;
                 Ok(())
             })
         })

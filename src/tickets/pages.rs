@@ -212,17 +212,18 @@ pub fn new(products: Vec<String>, kept: Vec<AttachmentView>, checked: Checked, d
 pub fn files(kept: Vec<AttachmentView>, error: Option<String>) -> AnyView {
     let (invalid, described) =
         (error.as_ref().map(|_| "true"), if error.is_some() { "attachments-hint attachments-error" } else { "attachments-hint" });
+    let too_many = kept.len() > MAX_FILES;
     let kept = (!kept.is_empty()).then(|| {
-        let files = kept.into_iter().map(|file| {
+        let files = kept.into_iter().enumerate().map(|(n, file)| {
             let id = format!("kept-{}", file.id);
             view! {
                 <div class="choice">
-                    <input type="checkbox" id=id.clone() name="form[attachments][]" value=file.id checked=true/>
+                    <input type="checkbox" id=id.clone() name="form[attachments][]" value=file.id checked=n < MAX_FILES/>
                     <label for=id><bdi>{file.name}</bdi> " " <span class="hint">{size(file.size)}</span></label>
                 </div>
             }
         });
-        view! { <fieldset class="choices"><legend class="hint">"Already sent"</legend>{files.collect_view()}</fieldset> }
+        view! { <fieldset class="choices"><legend class="hint">{if too_many { "Already sent. Choose which of them go with it" } else { "Already sent" }}</legend>{files.collect_view()}</fieldset> }
     });
     view! {
         <div class="field">
@@ -281,7 +282,7 @@ pub fn ticket(ticket: TicketView, kept: Vec<AttachmentView>, checked: Checked, r
             })}
         </header>
         {facts(&ticket)}
-        {thread(ticket, address)}
+        {thread(ticket, Vec::new(), address)}
         {form}
         <LocalTimes/>
     }
@@ -309,6 +310,7 @@ pub fn facts(ticket: &TicketView) -> AnyView {
                 {fact("Category", &ticket.category)}
                 {fact("Raised by", &row.requester)}
                 <div><dt>"Raised"</dt><dd><Moment at=row.created_at/></dd></div>
+                <div><dt>"Updated"</dt><dd><Moment at=row.updated_at/></dd></div>
                 {ticket.resolved_at.map(|at| view! { <div><dt>"Solved"</dt><dd><Moment at/></dd></div> })}
                 {elsewhere}
             </dl>
@@ -318,9 +320,8 @@ pub fn facts(ticket: &TicketView) -> AnyView {
     .into_any()
 }
 
-/// The description and what was said since.
-#[must_use]
-pub fn thread(ticket: TicketView, address: fn(&str) -> String) -> AnyView {
+/// The description, what was said since, and, for the staff, their notes where they were written.
+fn thread(ticket: TicketView, notes: Vec<NoteView>, address: fn(&str) -> String) -> AnyView {
     let here = address(&ticket.row.number);
     let first = ticket.earlier.is_none().then(|| {
         let (author, at) = (ticket.row.requester.clone(), ticket.row.created_at);
@@ -330,18 +331,22 @@ pub fn thread(ticket: TicketView, address: fn(&str) -> String) -> AnyView {
         let href = format!("{here}?before={before}");
         view! { <li data-key="earlier"><a class="button small" href=href>"Show earlier messages"</a></li> }
     });
-    let messages = ticket.messages.into_iter().map(|message| {
-        let MessageView { id, event, side, author, body, at, attachments } = message;
-        if event {
+    let mut entries: Vec<(Timestamp, AnyView)> = Vec::with_capacity(ticket.messages.len() + notes.len());
+    for MessageView { id, event, side, author, body, at, attachments } in ticket.messages {
+        let entry = if event {
             view! { <li class="happened" data-key=id><Icon inner=icons::ACTIVITY/><span><bdi>{author}</bdi> " " {body} ", " <Ago at/></span></li> }.into_any()
         } else {
             said(id, side, &author, at, &body, attachments, &here)
-        }
-    });
+        };
+        entries.push((at, entry));
+    }
+    entries.extend(notes.into_iter().map(|note| (note.at, written(note))));
+    entries.sort_by_key(|(at, _)| *at);
+    let entries: Vec<AnyView> = entries.into_iter().map(|(_, entry)| entry).collect();
     view! {
         <section class="section" aria-labelledby="thread">
             <h2 class="vh" id="thread">"Messages"</h2>
-            <ol class="thread" data-region="thread">{first}{earlier}{messages.collect_view()}</ol>
+            <ol class="thread" data-region="thread">{first}{earlier}{entries}</ol>
         </section>
     }
     .into_any()
@@ -372,6 +377,7 @@ fn said(id: String, side: Side, author: &str, at: Timestamp, body: &str, files: 
 /// A size as people read it.
 fn size(bytes: i64) -> String {
     match bytes {
+        1 => "1 byte".to_owned(),
         0..1000 => format!("{bytes} bytes"),
         1000..1_000_000 => format!("{} kB", (bytes + 500) / 1000),
         _ => format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
@@ -519,13 +525,7 @@ pub fn desk_ticket(shown: DeskTicket, forms: DeskForms) -> AnyView {
                 <div class="actions start"><button class="button">"Save"</button></div>
             </form>
         </div>
-        {thread(ticket, desk_address)}
-        {(!notes.is_empty()).then(|| view! {
-            <section class="section" aria-labelledby="notes">
-                <h2 id="notes">"Internal notes"</h2>
-                <ol class="thread" data-region="notes">{notes.into_iter().map(written).collect_view()}</ol>
-            </section>
-        })}
+        {thread(ticket, notes, desk_address)}
         <form class="card form wide" method="post" action="/do/answer_ticket" enctype="multipart/form-data" novalidate aria-label="Reply to the customer">
             <Hidden drawn=answering/>
             <input type="hidden" name="ticket" value=number.clone()/>

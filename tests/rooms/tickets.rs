@@ -326,6 +326,8 @@ on_both! {
         let six: Vec<(&str, &[u8])> = vec![("f", b"x"); 6];
         let answer = ada.submit_with(&form, &six).await.is(422);
         assert_eq!(answer.error_of("attachments").as_deref(), Some("At most 5 files can come with it"));
+        let answer = answer.says("Choose which of them go with it");
+        assert_eq!([answer.count(".choices input"), answer.count(".choices input[checked]")], [6, 5], "all are there to choose from");
         let exact = vec![7; 10 * 1024 * 1024];
         ada.submit_with(&form, &[("exact.bin", &exact)]).await.is(303);
         assert_eq!(portal.count("SELECT count(*) FROM tickets").await, 1);
@@ -450,6 +452,11 @@ on_both! {
         let me = portal.text(&format!("SELECT {} FROM accounts WHERE email_key = 'sam@example.com'", portal.engine.hex("id"))).await;
         let me = uuid::Uuid::parse_str(&me).unwrap().to_string();
         staff.submit(&change.with("assignee", &me).with("priority", "P1 - Critical")).await.leads_to(&desk);
+        bob.get(&page).await.is(200).says("changed the priority to P1 - Critical");
+        let said = ada.get("/organization/activity?kind=ticket").await.is(200);
+        let said = said.texts("table.events tbody th");
+        assert!(said.iter().any(|said| said.ends_with("in priority from P2 - High to P1 - Critical and in who has it")), "{said:?}");
+        assert!(!said.concat().contains("Sam"), "{said:?}");
         assert_eq!(subjects(&staff.get("/operator/tickets?assignee=me&priority=1").await.is(200)).len(), 1);
         assert_eq!(subjects(&staff.get("/operator/tickets?assignee=me&q=server").await.is(200)).len(), 1);
         assert_eq!(subjects(&staff.get("/operator/tickets?assignee=nobody&q=server").await.is(200)).len(), 0);
@@ -563,7 +570,11 @@ on_both! {
         let mut live = ada.live("").await;
         live.hears("ready").await;
         staff.fill(&desk, "/do/note_ticket", &[("body", "They are a *difficult* customer")]).await.leads_to(&desk);
-        staff.get(&desk).await.is(200).says("difficult").says("Internal");
+        portal.clock.advance(SECOND);
+        reply(&ada, &page, "It goes on").await.is(303);
+        let thread = staff.get(&desk).await.is(200).says("Internal").texts(".said .prose");
+        assert_eq!(thread, ["It breaks.", "They are a difficult customer", "It goes on"], "in the order of time");
+        live.hears("change").await;
         // The change that is told next is another one.
         ada.fill("/account", "/do/change_name", &[("first_name", "Ada"), ("last_name", "King")]).await.is(303);
         live.hears("change").await;
@@ -585,6 +596,6 @@ on_both! {
             assert!([404, 422].contains(&call.status), "{function}: {}", call.status);
         }
         assert_eq!(portal.count("SELECT count(*) FROM ticket_notes").await, 1);
-        assert_eq!(portal.count("SELECT count(*) FROM ticket_messages").await, 0);
+        assert_eq!(portal.count("SELECT count(*) FROM ticket_messages").await, 1);
     }
 }
