@@ -22,10 +22,10 @@ use crate::{
     organizations::store::Listed as Organization,
     outbox::Kind,
     ui::{
-        Ago, Checked, Date, ErrorSummary, Hidden, Icon, LocalTimes, Moment, Number, TextField, icons,
+        Ago, Checked, Date, Day, ErrorSummary, Hidden, Icon, LocalTimes, Moment, Number, TextField, icons,
         list::{self, Head, Table},
     },
-    words::{Email, Timestamp},
+    words::{AccountId, Email, Timestamp},
 };
 
 const CUSTOMERS: &str = "/operator/customers";
@@ -267,8 +267,8 @@ pub struct Shown {
     pub customer: CustomerRow,
     /// Its organization.
     pub organization: Option<Organization>,
-    /// Its people, the first of them.
-    pub people: Vec<Person>,
+    /// Its people, the first of them, each with the account that the address has.
+    pub people: Vec<(Person, Option<AccountId>)>,
     /// Whom it can turn to.
     pub contacts: Vec<ContactView>,
     /// A page of what it has bought.
@@ -291,15 +291,20 @@ pub fn customer(shown: Shown) -> AnyView {
         (None, Some(at)) => view! { "It was opened on " <Date at/> " and deleted later" }.into_any(),
         (None, None) => view! { "Opens when the administrator signs in for the first time" }.into_any(),
     };
-    let person = |person: Person| {
+    let person = |(person, account): (Person, Option<AccountId>)| {
         let mark = person.administrator.then(|| view! { " " <span class="badge accent">"Administrator"</span> });
         let key = person.email.key();
+        let email = view! { <bdi>{person.email.to_string()}</bdi> };
+        let (email, has) = match account {
+            Some(id) => (view! { <a href=format!("{ACCOUNTS}/{id}")>{email}</a> }.into_any(), ", has an account"),
+            None => (email.into_any(), ", no account yet"),
+        };
         view! {
             <li data-key=key>
                 <Icon inner=icons::USER large=true/>
                 <div class="list-body">
-                    <p class="list-title"><a href=account_search(person.email.as_str())><bdi>{person.email.to_string()}</bdi></a> {mark}</p>
-                    <p class="list-meta">{person.role}</p>
+                    <p class="list-title">{email} {mark}</p>
+                    <p class="list-meta">{person.role}{has}</p>
                 </div>
             </li>
         }
@@ -329,11 +334,6 @@ pub fn customer(shown: Shown) -> AnyView {
         <LocalTimes/>
     }
     .into_any()
-}
-
-/// Where accounts are looked for by an address.
-fn account_search(email: &str) -> String {
-    format!("{ACCOUNTS}{}", ListQuery { q: email.to_owned(), ..ListQuery::default() }.to_url())
 }
 
 fn bought(path: &str, page: Listed<EntitlementView>, query: &ListQuery) -> AnyView {
@@ -631,7 +631,8 @@ pub fn account(look: AccountLook, forms: Forms) -> AnyView {
             let end = if until == Timestamp::NEVER {
                 view! { "Without an end." }.into_any()
             } else {
-                view! { "Until " <Moment at=until/> "." }.into_any()
+                // The moment is the beginning of the day after the last one.
+                view! { "Until the end of " <Day at=Timestamp(until.0 - 1)/> ", in UTC." }.into_any()
             };
             view! {
                 <section class="card" aria-labelledby="locked">

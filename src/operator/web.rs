@@ -103,6 +103,10 @@ pub async fn customer(visit: &Visit) -> Result<Answer, Failure> {
         None => None,
     };
     let people = customers_store::people(&mut db, id, PEOPLE).await?;
+    let keys: Vec<String> = people.iter().map(|person| person.email.key()).collect();
+    let accounts = accounts_store::of_emails(&mut db, &keys.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+    let account = |key: &str| accounts.iter().find(|(_, email)| email == key).map(|(id, _)| *id);
+    let people = people.into_iter().zip(&keys).map(|(person, key)| (person, account(key))).collect();
     let contacts = customers_actions::contacts_of(&mut db, id).await?;
     let tickets = tickets::counted(&mut db, Owner::Customer(id)).await?;
     let entitlements = customers_actions::entitlements_of(&mut db, id, &query, now).await?;
