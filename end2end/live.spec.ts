@@ -292,6 +292,7 @@ test.describe('with JavaScript', () => {
     await expect(page.getByRole('status').filter({ hasText: 'You are signed out' })).toBeVisible({ timeout: 3000 });
     await expect(page.getByLabel('Name')).toHaveValue('Difference Engines');
     await expect(page.locator('.topbar-org')).toBeEmpty();
+    await expect(page.locator('.card:empty:visible')).toHaveCount(0);
   });
 
   test('the members of an organization that is deleted are told so', async ({ page, newAdmin, newMember }) => {

@@ -157,6 +157,7 @@ const TABLE: Table<'_> = Table {
 
 fn row(ticket: TicketRow) -> AnyView {
     let (key, href, state) = (ticket.number.clone(), address(&ticket.number), state(&ticket));
+    let in_department = (!ticket.department.is_empty()).then_some("Department");
     view! {
         <tr role="row" data-key=key>
             <th scope="row" role="rowheader" class="break">
@@ -165,7 +166,7 @@ fn row(ticket: TicketRow) -> AnyView {
             </th>
             <td role="cell" class="nowrap" data-label="State">{state}</td>
             <td role="cell" class="nowrap" data-label="Priority">{ticket.priority}</td>
-            <td role="cell" data-label="Department">{ticket.department}</td>
+            <td role="cell" data-label=in_department>{ticket.department}</td>
             <td role="cell" class="nowrap" data-label="Raised"><Ago at=ticket.created_at/></td>
             <td role="cell" class="nowrap" data-label="Updated"><Ago at=ticket.updated_at/></td>
         </tr>
@@ -334,7 +335,7 @@ fn thread(ticket: TicketView, notes: Vec<NoteView>, address: fn(&str) -> String)
     let mut entries: Vec<(Timestamp, AnyView)> = Vec::with_capacity(ticket.messages.len() + notes.len());
     for MessageView { id, event, side, author, body, at, attachments } in ticket.messages {
         let entry = if event {
-            view! { <li class="happened" data-key=id><Icon inner=icons::ACTIVITY/><span><bdi>{author}</bdi> " " {body} ", " <Ago at/></span></li> }.into_any()
+            view! { <li class="happened" data-key=id><Icon inner=icons::ACTIVITY/><span><bdi>{author}</bdi> " " {body} ", " <Ago at exact=true/></span></li> }.into_any()
         } else {
             said(id, side, &author, at, &body, attachments, &here)
         };
@@ -365,7 +366,7 @@ fn said(id: String, side: Side, author: &str, at: Timestamp, body: &str, files: 
     view! {
         <li class=if staff { "said staff" } else { "said" } data-key=id>
             <article>
-                <header><strong><bdi>{author}</bdi></strong> {staff.then(|| view! { " " <span class="badge accent">"Support"</span> })} <span class="hint"><Ago at/></span></header>
+                <header><strong><bdi>{author}</bdi></strong> {staff.then(|| view! { " " <span class="badge accent">"Support"</span> })} <span class="hint"><Ago at exact=true/></span></header>
                 <div class="prose" dir="auto" inner_html=markdown::html(body)></div>
                 {files}
             </article>
@@ -566,7 +567,7 @@ fn written(note: NoteView) -> AnyView {
     view! {
         <li class="said note" data-key=id>
             <article>
-                <header><strong><bdi>{author}</bdi></strong> " " <span class="badge warn"><Icon inner=icons::LOCK/>"Internal"</span> <span class="hint"><Ago at/></span></header>
+                <header><strong><bdi>{author}</bdi></strong> " " <span class="badge warn"><Icon inner=icons::LOCK/>"Internal"</span> <span class="hint"><Ago at exact=true/></span></header>
                 <div class="prose" dir="auto" inner_html=markdown::html(&body)></div>
             </article>
         </li>
