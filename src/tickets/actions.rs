@@ -522,13 +522,13 @@ async fn concerned(
 
 /// Why nobody of the customer's side is told of a reply; nothing where somebody is.
 async fn unheard(db: &mut impl Connected, ticket: &Ticket, organization: Option<OrganizationId>) -> Result<Option<&'static str>, Failure> {
-    Ok(match organization {
-        None => Some("The customer's organization is not open. Whoever joins it later reads the reply there."),
-        Some(_) if concerned(db, ticket, organization).await?.is_empty() => {
-            Some("Neither who raised the ticket nor who wrote in it is a member of the organization. Its Admins can read the reply there.")
-        }
-        Some(_) => None,
-    })
+    if organization.is_none() {
+        return Ok(Some("The customer's organization is not open. Whoever joins it later reads the reply there."));
+    }
+    let nobody = concerned(db, ticket, organization).await?.is_empty();
+    Ok(nobody.then_some(
+        "Neither who raised the ticket nor who wrote in it is a member of the organization. Its Admins can read the reply there.",
+    ))
 }
 
 impl Told<'_> {
@@ -546,11 +546,15 @@ impl Told<'_> {
     /// Tells the operator's support: the operator who has the ticket, else the support address, else, where there is none,
     /// every operator.
     async fn staff(self, unit: &mut Unit, of: &Membership, assignee: Option<AccountId>, headline: String) -> Result<(), Failure> {
-        let people: Vec<AccountId> = match (assignee, unit.portal.config.support_email.clone()) {
-            // Who is an operator no more may have it still, and reads nothing of customers.
-            (Some(account), _) if operator::is_one(unit, account).await? => vec![account],
-            (_, Some(support)) => return self.to_staff(unit, support, of, headline).await,
-            (_, None) => operator::all(unit).await?.into_iter().map(|row| row.account_id).collect(),
+        // Who is an operator no more may have it still, and reads nothing of customers.
+        let holder = match assignee {
+            Some(account) => operator::is_one(unit, account).await?.then_some(account),
+            None => None,
+        };
+        let people: Vec<AccountId> = match (holder, unit.portal.config.support_email.clone()) {
+            (Some(account), _) => vec![account],
+            (None, Some(support)) => return self.to_staff(unit, support, of, headline).await,
+            (None, None) => operator::all(unit).await?.into_iter().map(|row| row.account_id).collect(),
         };
         for account in people {
             if let Some(row) = accounts::get(unit, account).await? {
@@ -784,11 +788,13 @@ pub async fn desk_ticket(
         None => None,
     };
     let unheard = unheard(db, &ticket, organization).await?;
-    let earlier = before.is_some();
+    let to = match before {
+        Some(before) => store::at(db, ticket.row.id, before).await?.map(|(at,)| at),
+        None => None,
+    };
     let ticket = view(db, ticket, before, (now, reopen_days)).await?;
     // A page of the thread has the notes that were written while it was said.
     let from = ticket.messages.first().filter(|_| ticket.earlier.is_some()).map(|message| message.at);
-    let to = ticket.messages.last().filter(|_| earlier).map(|message| message.at);
     let notes = notes.into_iter().filter(|note| from.is_none_or(|from| note.at >= from) && to.is_none_or(|to| note.at < to)).collect();
     Ok(DeskTicket { ticket, notes, owner, organization, assignee, unheard })
 }

@@ -659,6 +659,14 @@ pub async fn thread(db: &mut impl Connected, ticket: TicketId, before: Option<Me
     }
 }
 
+/// When a message of a ticket was posted.
+///
+/// # Errors
+/// The database's.
+pub async fn at(db: &mut impl Connected, ticket: TicketId, message: MessageId) -> Result<Option<(Timestamp,)>, sqlx::Error> {
+    sql!(optional as (Timestamp,), db, "SELECT at FROM ticket_messages WHERE ticket_id = $1 AND id = $2", ticket, message)
+}
+
 /// The accounts of the customer's side that have written in a thread.
 ///
 /// # Errors
