@@ -216,10 +216,10 @@ pub fn files(kept: Vec<AttachmentView>, error: Option<String>) -> AnyView {
     let too_many = kept.len() > MAX_FILES;
     let kept = (!kept.is_empty()).then(|| {
         let files = kept.into_iter().enumerate().map(|(n, file)| {
-            let id = format!("kept-{}", file.id);
+            let (id, fits) = (format!("kept-{}", file.id), n < MAX_FILES);
             view! {
                 <div class="choice">
-                    <input type="checkbox" id=id.clone() name="form[attachments][]" value=file.id checked=n < MAX_FILES/>
+                    <input type="checkbox" id=id.clone() name="form[attachments][]" value=file.id checked=fits/>
                     <label for=id><bdi>{file.name}</bdi> " " <span class="hint">{size(file.size)}</span></label>
                 </div>
             }
