@@ -22,12 +22,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use org_portal::{
-    db::Db,
-    secrets,
-    words::{AccountId, DAY, SessionId},
-};
-use support::{Client, Process, figure, measure, portal_command};
+use org_portal::{db::Db, secrets};
+use support::{Client, Process, figure, insert_account, insert_session, measure, portal_command};
 
 const PASSWORD: &str = "mallow drizzle umbrella 7";
 /// Customers whose administrator signs in for the first time: this many, with so many people and tickets each.
@@ -129,32 +125,14 @@ async fn accounts(url: &str) -> (String, String) {
     let Db::Sqlite { write, .. } = &db else { panic!("SQLite") };
     let now = org_portal::clock::Clock::system().now();
     let hash = org_portal::passwords::Hasher::start(1).hash(PASSWORD).await.unwrap();
-    let random = secrets::Random;
     let mut tx = write.begin().await.unwrap();
     let mut sessions = Vec::new();
     let emails = ["many@many.example".to_owned(), "few@few.example".to_owned()];
     for (at, email) in emails.into_iter().chain((0..NEW).map(|n| format!("admin{n}@new{n}.example"))).enumerate() {
-        let account = AccountId(random.id(now));
-        sqlx::query("INSERT INTO accounts (id, email, email_key, first_name, last_name, created_at) VALUES ($1, $2, $2, 'Ada', '', $3)")
-            .bind(account)
-            .bind(&email)
-            .bind(now)
-            .execute(&mut *tx)
-            .await
-            .unwrap();
-        sqlx::query(
-            "INSERT INTO credentials (id, account_id, kind, secret, created_at, changed_at) VALUES ($1, $2, 'password', $3, $4, $4)",
-        )
-        .bind(random.id(now))
-        .bind(account)
-        .bind(&hash)
-        .bind(now)
-        .execute(&mut *tx)
-        .await
-        .unwrap();
+        let account = insert_account(&mut tx, &email, ("Ada", ""), Some(&hash), now).await;
         if at < 2 {
-            let secret = random.secret();
-            sqlx::query("INSERT INTO sessions (token_hash, id, account_id, created_at, last_seen_at, idle_expires_at, absolute_expires_at, authenticated_at, methods, user_agent, address) VALUES ($1, $2, $3, $4, $4, $5, $5, $4, 'password', '', '')").bind(secret.hash()).bind(SessionId(random.id(now))).bind(account).bind(now).bind(now.plus(DAY)).execute(&mut *tx).await.unwrap();
+            let secret = secrets::Random.secret();
+            insert_session(&mut tx, account, secret.expose(), now).await;
             sessions.push(secret.expose().to_owned());
         }
     }

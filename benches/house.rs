@@ -29,9 +29,9 @@ use axum::{Router, extract::State, http::HeaderMap, routing::get};
 use org_portal::{
     db::Db,
     guard, invitations, members, organizations, secrets, sessions,
-    words::{AccountId, DAY, MemberId, OrganizationId, SessionId, Timestamp, fold},
+    words::{MemberId, OrganizationId, Timestamp, fold},
 };
-use support::{Client, Process, figure, measure, portal_command};
+use support::{Client, Process, figure, insert_account, insert_session, measure, portal_command};
 
 const SECRET: &str = "benchmark-secret-of-the-admin";
 const PASSWORD: &str = "mallow drizzle umbrella 7";
@@ -73,36 +73,14 @@ async fn seed(url: &str) {
     let hash = org_portal::passwords::Hasher::start(1).hash(PASSWORD).await.unwrap();
     let random = secrets::Random;
     let organization = OrganizationId(random.id(now));
-    let admin = AccountId(random.id(now));
     let mut tx = write.begin().await.unwrap();
     for n in 0..MEMBERS {
-        let account = if n == 0 { admin } else { AccountId(random.id(now)) };
         let (first, last, email) =
             (format!("Person{n:03}"), format!("Family{:03}", (n * 37) % MEMBERS), format!("person{n:03}@example.com"));
-        sqlx::query("INSERT INTO accounts (id, email, email_key, first_name, last_name, created_at) VALUES ($1, $2, $2, $3, $4, $5)")
-            .bind(account)
-            .bind(&email)
-            .bind(&first)
-            .bind(&last)
-            .bind(now)
-            .execute(&mut *tx)
-            .await
-            .unwrap();
-        if n < ACCOUNTS {
-            sqlx::query(
-                "INSERT INTO credentials (id, account_id, kind, secret, created_at, changed_at) VALUES ($1, $2, 'password', $3, $4, $4)",
-            )
-            .bind(random.id(now))
-            .bind(account)
-            .bind(&hash)
-            .bind(now)
-            .execute(&mut *tx)
-            .await
-            .unwrap();
-        }
+        let account = insert_account(&mut tx, &email, (&first, &last), (n < ACCOUNTS).then_some(hash.as_str()), now).await;
         if n == 0 {
-            sqlx::query("INSERT INTO organizations (id, name, created_at, created_by, created_by_name, members_count, invitations_count, revision, admin_account_id) VALUES ($1, 'Analytical Engines', $2, $3, 'Person000', $4, 0, 0, $3)").bind(organization).bind(now).bind(admin).bind(i64::try_from(MEMBERS).unwrap()).execute(&mut *tx).await.unwrap();
-            sqlx::query("INSERT INTO sessions (token_hash, id, account_id, created_at, last_seen_at, idle_expires_at, absolute_expires_at, authenticated_at, methods, user_agent, address) VALUES ($1, $2, $3, $4, $5, $5, $5, $4, 'password', '', '')").bind(secrets::hash(SECRET)).bind(SessionId(random.id(now))).bind(admin).bind(now).bind(now.plus(DAY)).execute(&mut *tx).await.unwrap();
+            sqlx::query("INSERT INTO organizations (id, name, created_at, created_by, created_by_name, members_count, invitations_count, revision, admin_account_id) VALUES ($1, 'Analytical Engines', $2, $3, 'Person000', $4, 0, 0, $3)").bind(organization).bind(now).bind(account).bind(i64::try_from(MEMBERS).unwrap()).execute(&mut *tx).await.unwrap();
+            insert_session(&mut tx, account, SECRET, now).await;
         }
         let name = format!("{first} {last}");
         sqlx::query("INSERT INTO members (id, organization_id, account_id, role, source, joined_at, name, name_key, email, email_key, last_active_at) VALUES ($1, $2, $3, $4, 'creation', $5, $6, $7, $8, $8, $5)").bind(MemberId(random.id(now))).bind(organization).bind(account).bind(if n == 0 { "Admin" } else { "Technical user" }).bind(now).bind(&name).bind(fold(&name)).bind(&email).execute(&mut *tx).await.unwrap();

@@ -26,12 +26,8 @@ use std::{
 };
 
 use base64::Engine as _;
-use org_portal::{
-    db::Db,
-    secrets,
-    words::{DAY, SessionId},
-};
-use support::{Client, Process, figure, measure, portal_command};
+use org_portal::{db::Db, secrets, words::AccountId};
+use support::{Client, Process, figure, insert_session, measure, portal_command};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
 const MEMBERS: &str = "/organization/members";
@@ -77,7 +73,7 @@ async fn sessions(url: &str, n: usize) -> Vec<String> {
     let Db::Sqlite { write, .. } = &db else { panic!("SQLite") };
     let now = org_portal::clock::Clock::system().now();
     let mut tx = write.begin().await.unwrap();
-    let accounts: Vec<(Vec<u8>,)> = sqlx::query_as(
+    let accounts: Vec<(AccountId,)> = sqlx::query_as(
         "SELECT m.account_id FROM members m JOIN organizations o ON o.id = m.organization_id
          WHERE o.id = (SELECT id FROM organizations ORDER BY members_count DESC LIMIT 1) ORDER BY m.account_id <> o.admin_account_id LIMIT $1",
     )
@@ -88,15 +84,7 @@ async fn sessions(url: &str, n: usize) -> Vec<String> {
     let mut secrets = Vec::new();
     for (account,) in accounts {
         let secret = secrets::Random.secret();
-        sqlx::query("INSERT INTO sessions (token_hash, id, account_id, created_at, last_seen_at, idle_expires_at, absolute_expires_at, authenticated_at, methods, user_agent, address) VALUES ($1, $2, $3, $4, $4, $5, $5, $4, 'password', '', '')")
-            .bind(secret.hash())
-            .bind(SessionId(secrets::Random.id(now)))
-            .bind(account)
-            .bind(now)
-            .bind(now.plus(DAY))
-            .execute(&mut *tx)
-            .await
-            .unwrap();
+        insert_session(&mut tx, account, secret.expose(), now).await;
         secrets.push(secret.expose().to_owned());
     }
     tx.commit().await.unwrap();

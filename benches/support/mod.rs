@@ -7,6 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use org_portal::{
+    secrets,
+    words::{AccountId, DAY, SessionId, Timestamp},
+};
+use sqlx::SqliteConnection;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
@@ -170,4 +175,50 @@ pub async fn measure(port: u16, session: &str, path: &str, connections: usize, d
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     let per_second = times.len() as f64 / elapsed;
     Measured { per_second, p99: times[times.len() * 99 / 100] }
+}
+
+/// An account with an address, and with a password where its hash is given.
+pub async fn insert_account(
+    tx: &mut SqliteConnection,
+    email: &str,
+    (first, last): (&str, &str),
+    hash: Option<&str>,
+    now: Timestamp,
+) -> AccountId {
+    let account = AccountId(secrets::Random.id(now));
+    sqlx::query("INSERT INTO accounts (id, email, email_key, first_name, last_name, created_at) VALUES ($1, $2, $2, $3, $4, $5)")
+        .bind(account)
+        .bind(email)
+        .bind(first)
+        .bind(last)
+        .bind(now)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    if let Some(hash) = hash {
+        sqlx::query(
+            "INSERT INTO credentials (id, account_id, kind, secret, created_at, changed_at) VALUES ($1, $2, 'password', $3, $4, $4)",
+        )
+        .bind(secrets::Random.id(now))
+        .bind(account)
+        .bind(hash)
+        .bind(now)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    }
+    account
+}
+
+/// A session of an account, for a day, by its secret.
+pub async fn insert_session(tx: &mut SqliteConnection, account: AccountId, secret: &str, now: Timestamp) {
+    sqlx::query("INSERT INTO sessions (token_hash, id, account_id, created_at, last_seen_at, idle_expires_at, absolute_expires_at, authenticated_at, methods, user_agent, address) VALUES ($1, $2, $3, $4, $4, $5, $5, $4, 'password', '', '')")
+        .bind(secrets::hash(secret))
+        .bind(SessionId(secrets::Random.id(now)))
+        .bind(account)
+        .bind(now)
+        .bind(now.plus(DAY))
+        .execute(&mut *tx)
+        .await
+        .unwrap();
 }
