@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use crate::{
     db::Failure,
     form::{FieldErrors, FormState, Refusal},
-    ui::{Checked, ErrorSummary, Icon, SelectField, TextField, icons},
+    ui::{Checked, Copied, ErrorSummary, Icon, SelectField, TextField, icons},
     visit::{Answer, Page, Visit},
 };
 
@@ -248,6 +248,7 @@ fn lists() -> AnyView {
         </div>
         <ul class="list">
             <li><Icon inner=icons::MONITOR large=true/><div class="list-body"><p class="list-title">"Firefox on Linux " <span class="badge accent">"This browser"</span></p><p class="list-meta">"Last seen now"</p></div></li>
+            <li><Icon inner=icons::USER large=true/><div class="list-body"><p class="list-title">"Maria Manager"</p><p class="list-meta copy"><Copied href="mailto:maria@vendor.example".to_owned() text="maria@vendor.example".to_owned()/> <Copied href="tel:+49301234".to_owned() text="+49 30 1234".to_owned()/></p></div></li>
             <li><Icon inner=icons::PHONE large=true/><div class="list-body"><p class="list-title">"Safari on iPhone"</p><p class="list-meta">"Last seen 3 days ago"</p></div><button type="button" class="button small">"End"</button></li>
         </ul>
     }

@@ -7,6 +7,7 @@ use crate::{
     actor::{Actor, ActorKind},
     db::{Connected, Failure},
     form::{Conflict, Refusal, Unauthenticated},
+    outbox::Claimed,
     permissions::{Permit, RaiseTicket, Role},
     portal::Unit,
     sql,
@@ -230,11 +231,33 @@ impl Importing {
 }
 
 /// The right to write in a ticket that was found for whoever writes: a member's [`Grant`], the operator's [`Staff`], or
-/// the portal's own [`System`].
+/// what keeps it alike at the desk elsewhere, [`Mirroring`].
 pub trait Handling: sealed::Sealed {}
 impl Handling for Grant<RaiseTicket> {}
 impl Handling for Staff {}
-impl Handling for System {}
+impl Handling for Mirroring {}
+
+/// Keeping tickets alike here and at the operator's desk elsewhere.
+#[derive(Debug)]
+pub struct Mirroring(());
+
+impl Mirroring {
+    /// For a unit of the portal's own, as the synchronization runs them: what the desk says.
+    ///
+    /// # Errors
+    /// 403 for whoever comes from elsewhere.
+    pub fn of(unit: &Unit) -> Result<Self, Refusal> {
+        if unit.caller.kind == ActorKind::System { Ok(Self(())) } else { Err(Refusal::Forbidden) }
+    }
+
+    /// For what a unit that was allowed to has put into the outbox: how it came to the desk.
+    #[must_use]
+    pub const fn bringing(_: &Claimed) -> Self {
+        Self(())
+    }
+}
+
+impl sealed::Sealed for Mirroring {}
 
 /// An operator who answers tickets, for this transaction. The password is not asked for again: it is what they do all day.
 #[derive(Debug)]

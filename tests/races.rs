@@ -20,6 +20,7 @@ use org_portal::{
     cli::import::{How, import},
     db::{Conn, Connected as _, Tx},
     permissions::Role,
+    words::MINUTE,
 };
 use sqlx::AssertSqlSafe;
 use support::*;
@@ -567,6 +568,73 @@ on_both! {
         }
         println!("{:?}: {deleted} deleted during an import, {refused} renamed before", portal.engine);
         forget(portal, &kept).await;
+        other.stop().await;
+    }
+
+    async fn tickets_are_imported_while_people_answer_them_and_what_they_did_stays_and_is_counted(portal, Options::default().with("ticket_rate", "100000/1")) {
+        const TICKETS: usize = 40;
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("tickets.jsonl");
+        // In each round every ticket is another one than before, as of half a minute ago, with a message more.
+        let write = |round: usize, updated: &str| {
+            let mut lines = String::from("{\"kind\":\"customer\",\"number\":\"C1\",\"name\":\"Acme\",\"administrator\":\"ada@example.com\"}\n");
+            let (state, priority) = [("In Progress", "P3 - Normal"), ("Resolved", "P2 - High")][round % 2];
+            for n in 0..TICKETS {
+                lines += &format!("{{\"kind\":\"ticket\",\"customer\":\"C1\",\"number\":\"CS-{n}\",\"subject\":\"Round {round}\",\"state\":\"{state}\",\"priority\":\"{priority}\",\"department\":\"{}\",\"created\":\"2026-10-01T10:00:00Z\",\"updated\":\"{updated}\"}}\n", ["", "Support"][(n + round) % 2]);
+                lines += &format!("{{\"kind\":\"message\",\"ticket\":\"CS-{n}\",\"id\":\"R{round}\",\"side\":\"staff\",\"body\":\"Round {round}\",\"at\":\"{updated}\"}}\n");
+            }
+            std::fs::write(&file, lines).expect("written");
+        };
+        write(0, "2026-10-02T10:00:00Z");
+        import(&portal.portal, &file, &How::default()).await.expect("imported");
+        let ada = portal.sign_up("ada").await;
+        let other = TestPortal::second(portal).await;
+        let (there, organization) = (ada.at(&other), portal.organization_of("ada").await);
+        let (mut before_them, mut refused) = (0, 0);
+        for round in 1..=ROUNDS {
+            portal.clock.advance(MINUTE);
+            write(round, &portal.clock.now().plus(-MINUTE / 2).rfc3339());
+            let how = How::default();
+            // Spread over the file, so that some come before the import and some behind it.
+            let number = |k: usize| format!("CS-{}", (round + k * 13) % TICKETS);
+            let act = async {
+                for k in 0..2 {
+                    let body = format!("Reply {round} {k}");
+                    let call = there.call_in(organization, "reply_to_ticket", &[("ticket", &number(k)), ("form[body]", &body)]).await;
+                    assert_eq!(call.status, 200, "round {round}: {}", call.text);
+                }
+                let raise = [("form[subject]", "Mine"), ("form[description]", "Mine"), ("form[priority]", "P3 - Normal")];
+                there.call_in(organization, "raise_ticket", &raise).await.is(200);
+                there.call_in(organization, "resolve_ticket", &[("ticket", &number(2))]).await
+            };
+            let (imported, resolved) = tokio::join!(import(&portal.portal, &file, &how), act);
+            let counts = imported.unwrap_or_else(|error| panic!("round {round}: {error}"));
+            assert!(counts.refused.is_empty() && counts.added["message"] == TICKETS as u64, "round {round}: {counts:?}");
+            // What somebody did is newer than what the record says, whichever came first.
+            let stage = async |k: usize| portal.text(&format!("SELECT stage FROM tickets WHERE number = '{}'", number(k))).await;
+            for k in 0..2 {
+                assert_eq!(stage(k).await, "open", "round {round}");
+                assert_eq!(portal.count(&format!("SELECT count(*) FROM ticket_messages m JOIN tickets t ON t.id = m.ticket_id WHERE t.number = '{}' AND m.body = 'Reply {round} {k}'", number(k))).await, 1, "round {round}");
+            }
+            // Who solves what is solved, by this record or by the last one, is told so, and the record decides.
+            assert!([200, 409].contains(&resolved.status), "round {round}: {} {}", resolved.status, resolved.text);
+            refused += i32::from(resolved.status == 409);
+            let solved = resolved.status == 200 || round % 2 == 1;
+            assert_eq!(stage(2).await, if solved { "resolved" } else { "open" }, "round {round}");
+            let theirs = [0, 1, 2].map(number);
+            before_them += portal.count(&format!("SELECT count(*) FROM tickets WHERE subject <> 'Round {round}' AND source = 'import' AND number IN ('{}')", theirs.join("', '"))).await;
+            // The others are as the record says, and everything is counted.
+            let record = format!("SELECT count(*) FROM tickets WHERE source = 'import' AND number NOT IN ('{}') AND subject <> 'Round {round}'", theirs.join("', '"));
+            assert_eq!(portal.count(&record).await, 0, "round {round}");
+            let kinds = |from: &str, n: &str| format!("SELECT owner_id, stage, department, priority_rank, {n} FROM {from} ORDER BY 1, 2, 3, 4");
+            let kept = portal.rows(&kinds("ticket_counts WHERE tickets > 0", "tickets")).await;
+            assert_eq!(kept, portal.rows(&kinds("tickets GROUP BY owner_id, stage, department, priority_rank", "count(*)")).await, "round {round}");
+            let wrong = "SELECT count(*) FROM tickets t WHERE t.messages <> (SELECT count(*) FROM ticket_messages m WHERE m.ticket_id = t.id)";
+            assert_eq!(portal.count(wrong).await, 0, "round {round}");
+        }
+        assert_eq!(portal.count("SELECT count(*) FROM tickets").await, (TICKETS + ROUNDS) as i64);
+        assert_eq!(portal.count("SELECT count(*) FROM ticket_messages WHERE external_id IS NOT NULL").await, (TICKETS * (ROUNDS + 1)) as i64);
+        println!("{:?}: {before_them} tickets were changed before the import came to them, {refused} were solved before", portal.engine);
         other.stop().await;
     }
 

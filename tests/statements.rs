@@ -68,7 +68,10 @@ const OWNERS: &[Owner] = &[
             "ticket_counts",
             "ticket_numbers",
         ],
-        &[],
+        &[
+            ("tickets_search", "the view over the engine's index of trigrams"),
+            ("ticket_search_owners", "what SQLite's index is asked for besides, to search one owner's alone"),
+        ],
     ),
     (
         "customers::store",

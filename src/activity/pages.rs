@@ -4,13 +4,16 @@ use leptos::prelude::*;
 
 use super::{EventView, KINDS, Piece};
 use crate::{
-    list::{ListQuery, Listed, MAX_SEARCH},
+    list::{ListQuery, Listed},
     organizations::{
         OrganizationView,
         pages::{Tab, tabs},
     },
     permissions::Role,
-    ui::{Ago, Icon, LocalTimes, icons, list},
+    ui::{
+        Ago, Icon, LocalTimes, icons,
+        list::{self, Head, Table},
+    },
     words::{DAY, Timestamp},
 };
 
@@ -46,12 +49,7 @@ pub fn activity(look: Look) -> AnyView {
         {tabs(Tab::Activity, organization.members, role)}
         <div class="section">
             <div class="toolbar">
-                <form class="search" role="search" method="get" action=PATH>
-                    <Icon inner=icons::SEARCH/>
-                    <label class="vh" for="q">"Search activity by name or e-mail"</label>
-                    <input class="input" id="q" name="q" type="search" placeholder="Search by name or e-mail" value=query.q.clone() maxlength=MAX_SEARCH.to_string() autocomplete="off"/>
-                    {list::kept(&query)}
-                </form>
+                {list::search(PATH, "Search activity by name or e-mail", "Search by name or e-mail", &query)}
             </div>
             <div class="toolbar" role="group" aria-label="Filters">
                 {list::filter(PATH, &query, "kind", "Kind", "any", &kinds)}
@@ -125,37 +123,12 @@ pub fn time(path: &'static str, query: &ListQuery, now: Timestamp) -> AnyView {
 #[must_use]
 pub fn rows(path: &'static str, page: Listed<EventView>, query: &ListQuery) -> AnyView {
     if page.rows.is_empty() {
-        return view! {
-            <div class="table-wrap">
-                <div class="empty">
-                    <Icon inner=icons::ACTIVITY large=true/>
-                    <h2>"No activity found"</h2>
-                    <p>"Nothing that happened here meets the search and the filters, or it was longer ago than events are kept."</p>
-                    {query.is_conditional().then(|| view! { <div class="actions"><a class="button" href=path>"Clear search and filters"</a></div> })}
-                </div>
-            </div>
-        }
-        .into_any();
+        let sentence = "Nothing that happened here meets the search and the filters, or it was longer ago than events are kept.";
+        return list::empty(icons::ACTIVITY, "No activity found", sentence, list::clear(query, path));
     }
-    let head = list::heads(path, &page, query, &[("when", "When")]);
-    let pager = list::pager(path, &page, query, "Pages of activity");
-    view! {
-        <div class="table-wrap">
-            <table class="table events" role="table">
-                <caption class="vh">"Activity"</caption>
-                <thead role="rowgroup">
-                    <tr role="row" data-label="Sort by">
-                        <th scope="col" role="columnheader">"What happened"</th>
-                        <th scope="col" role="columnheader">"From where"</th>
-                        {head}
-                    </tr>
-                </thead>
-                <tbody role="rowgroup">{page.rows.into_iter().map(|event| row(path, event, query)).collect_view()}</tbody>
-            </table>
-        </div>
-        {pager}
-    }
-    .into_any()
+    let heads = &[Head::Plain("What happened"), Head::Plain("From where"), Head::Sorted("when", "When")];
+    let table = Table { class: "table events", caption: "Activity", pages: "Pages of activity", heads };
+    list::table(path, page, query, table, |event| row(path, event, query))
 }
 
 fn row(path: &str, event: EventView, query: &ListQuery) -> AnyView {

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    hash::{DefaultHasher, Hash as _, Hasher as _},
+    hash::{DefaultHasher, Hash, Hasher as _},
 };
 
 use serde_json::json;
@@ -25,16 +25,24 @@ use crate::{
     words::{CustomerId, Email, OrganizationId, OrganizationName, Timestamp, fold},
 };
 
-/// What a rehearsal would have written until now, as far as later records can tell: about 50 bytes a record.
+/// What a rehearsal would have written until now, as far as later records can tell: some 50 bytes a record.
 #[derive(Debug, Default)]
 pub struct Ahead {
     /// The numbers of customers that are named below, one behind the other, and where each ends.
     numbers: String,
     ends: Vec<usize>,
     customers: HashMap<u64, u32>,
+    /// The mail domains that customers have by now.
+    own_domains: HashMap<u32, Option<Box<str>>>,
     /// Whose a mail domain is by now; nobody's where it was given up.
     domains: HashMap<u64, Option<u32>>,
     people: HashMap<u64, PersonAhead>,
+    /// The addresses, in lower case, of those who are administrators by now.
+    administrators: HashMap<u32, Box<str>>,
+    /// Whose an entitlement is that is new.
+    entitlements: HashMap<u64, u32>,
+    /// What customers, contacts and entitlements say by now: hashes of their keys and of that.
+    said: HashMap<u64, u64>,
     tickets: tickets::Ahead,
 }
 
@@ -51,10 +59,34 @@ fn texts(list: &[String]) -> Vec<&str> {
     list.iter().map(String::as_str).collect()
 }
 
-fn hashed(text: &str) -> u64 {
+fn hashed(value: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
+    value.hash(&mut hasher);
     hasher.finish()
+}
+
+fn customer_key(number: &str) -> u64 {
+    hashed(("customer", number))
+}
+
+fn customer_said(name: &str, domain: Option<&str>) -> u64 {
+    hashed((name, domain))
+}
+
+fn contact_key(customer: &str, email_key: &str) -> u64 {
+    hashed(("contact", customer, email_key))
+}
+
+fn contact_said(contact: &Contact) -> u64 {
+    hashed((&contact.email, &contact.name, &contact.title, &contact.phone))
+}
+
+fn entitlement_key(number: &str) -> u64 {
+    hashed(("entitlement", number))
+}
+
+fn entitlement_said(e: &Entitlement) -> u64 {
+    hashed((&e.name, &e.tier, &e.products, &e.support_level, e.starts_at, e.ends_at, e.units_total, e.units_used))
 }
 
 impl Ahead {
@@ -90,6 +122,8 @@ pub struct Plan {
     renames: Vec<(OrganizationId, String)>,
     /// Mail domains that are somebody else's, or nobody's, by now.
     moved: BTreeSet<String>,
+    /// The numbers of customers that have another administrator by now, and the addresses of those.
+    appointed: Vec<(String, String)>,
     tickets: tickets::Plan,
     there: There,
 }
@@ -99,6 +133,8 @@ pub struct Plan {
 struct There {
     /// By number: the row, where it is in the database.
     customers: HashMap<String, Option<Customer>>,
+    /// By number: the mail domain.
+    own_domains: HashMap<String, String>,
     /// By domain: the customer's number.
     domains: HashMap<String, String>,
     /// By address in lower case.
@@ -106,8 +142,10 @@ struct There {
     /// By the customer's number: the administrator's address in lower case.
     administrators: HashMap<String, String>,
     contacts: HashMap<(CustomerId, String), Contact>,
-    /// By number: the customer's number, and what is there.
-    entitlements: HashMap<String, (String, Entitlement)>,
+    /// By number: the customer's number, and what is there, where it is in the database.
+    entitlements: HashMap<String, (String, Option<Entitlement>)>,
+    /// What would be there by now of what a rehearsal would have written, by key: the hash of what it says.
+    said: HashMap<u64, u64>,
 }
 
 impl There {
@@ -142,6 +180,7 @@ impl There {
         let people: Vec<String> = people.into_iter().collect();
         let mut there = Self::default();
         for row in store::by_numbers(db, &texts(&numbers)).await? {
+            there.own_domains.extend(row.domain.clone().map(|domain| (row.number.clone(), domain)));
             there.customers.insert(row.number.clone(), Some(row));
         }
         there.domains.extend(store::by_domains(db, &texts(&domains)).await?);
@@ -163,10 +202,19 @@ impl There {
             there.contacts.insert((customer, key), contact);
         }
         for (customer, row) in store::entitlements_of(db, &texts(&entitlements)).await? {
-            there.entitlements.insert(row.number.clone(), (customer, row));
+            there.entitlements.insert(row.number.clone(), (customer, Some(row)));
         }
         if let Some(ahead) = ahead {
             there.go_ahead(ahead, &numbers, &domains, &people);
+            let contacts = contacts.iter().map(|(customer, email)| contact_key(customer, email));
+            let keys = numbers.iter().map(|number| customer_key(number)).chain(contacts);
+            let keys = keys.chain(entitlements.iter().map(|number| entitlement_key(number)));
+            there.said = keys.filter_map(|key| Some((key, *ahead.said.get(&key)?))).collect();
+            for number in &entitlements {
+                if let Some(customer) = ahead.entitlements.get(&hashed(number)) {
+                    there.entitlements.entry(number.clone()).or_insert_with(|| (ahead.number(*customer).to_owned(), None));
+                }
+            }
         }
         Ok(there)
     }
@@ -174,8 +222,15 @@ impl There {
     /// Puts over what is in the database what a rehearsal would have written.
     fn go_ahead(&mut self, ahead: &Ahead, numbers: &[String], domains: &[String], people: &[String]) {
         for number in numbers {
-            if ahead.customers.contains_key(&hashed(number)) {
-                self.customers.entry(number.clone()).or_insert(None);
+            let Some(index) = ahead.customers.get(&hashed(number)) else { continue };
+            self.customers.entry(number.clone()).or_insert(None);
+            match ahead.own_domains.get(index) {
+                Some(Some(domain)) => drop(self.own_domains.insert(number.clone(), domain.to_string())),
+                Some(None) => drop(self.own_domains.remove(number)),
+                None => {}
+            }
+            if let Some(administrator) = ahead.administrators.get(index) {
+                self.administrators.insert(number.clone(), administrator.to_string());
             }
         }
         for domain in domains {
@@ -185,8 +240,8 @@ impl There {
                 None => {}
             }
         }
-        // Among them administrators of now, who may be none by then.
-        let known: Vec<String> = self.people.keys().cloned().collect();
+        // Among them administrators of now, who may be none by then, and those of then.
+        let known: Vec<String> = self.people.keys().chain(self.administrators.values()).cloned().collect();
         for key in people.iter().chain(&known) {
             if let Some(person) = ahead.people.get(&hashed(key)) {
                 let row = Known {
@@ -198,6 +253,16 @@ impl There {
                 };
                 self.people.insert(key.clone(), row);
             }
+        }
+    }
+}
+
+impl There {
+    /// How something stands that says this by its key: to what a rehearsal would have written, else to what is there.
+    fn compared(&self, key: u64, said: u64, is_there: bool, is_alike: bool) -> Outcome {
+        match self.said.get(&key) {
+            Some(before) => compared(true, *before == said),
+            None => compared(is_there, is_alike),
         }
     }
 }
@@ -253,6 +318,7 @@ impl Plan {
             entitlements: Vec::new(),
             renames: Vec::new(),
             moved: BTreeSet::new(),
+            appointed: Vec::new(),
             there: There::load(db, records, ahead).await?,
         };
         for record in records {
@@ -297,7 +363,8 @@ impl Plan {
                 let contact = Contact { email: email.to_string(), name: name.clone(), title: title.clone(), phone: phone.clone() };
                 let email_key = email.key();
                 let known = customer.and_then(|customer| self.there.contacts.get(&(customer, email_key.clone())));
-                let outcome = compared(known.is_some(), known == Some(&contact));
+                let key = contact_key(number, &email_key);
+                let outcome = self.there.compared(key, contact_said(&contact), known.is_some(), known == Some(&contact));
                 if outcome != Outcome::Unchanged {
                     let row = ContactRow { id: id(), customer: customer.unwrap_or(CustomerId(uuid::Uuid::nil())), contact, email_key };
                     self.contacts.push((number.clone(), row));
@@ -311,8 +378,9 @@ impl Plan {
                 if let Some((other, _)) = known.filter(|(other, _)| other != number) {
                     return refused("number", format!("This entitlement is customer {other}'s"));
                 }
+                let before = known.and_then(|(_, known)| known.as_ref());
                 let entitlement = Entitlement {
-                    id: known.map_or_else(id, |(_, known)| known.id),
+                    id: before.map_or_else(id, |known| known.id),
                     number: of.clone(),
                     name: name.clone(),
                     name_key: fold(name),
@@ -324,7 +392,8 @@ impl Plan {
                     units_total: *units_total,
                     units_used: *units_used,
                 };
-                let outcome = compared(known.is_some(), known.is_some_and(|(_, known)| *known == entitlement));
+                let (key, is_alike) = (entitlement_key(of), before == Some(&entitlement));
+                let outcome = self.there.compared(key, entitlement_said(&entitlement), known.is_some(), is_alike);
                 if outcome != Outcome::Unchanged {
                     self.entitlements.push((number.clone(), entitlement));
                 }
@@ -344,10 +413,11 @@ impl Plan {
         }
         let row = self.there.customers.get(number).cloned().flatten();
         let alike = row.as_ref().is_some_and(|row| row.name == name && row.domain.as_deref() == domain);
-        let mut outcome = compared(self.there.customers.contains_key(number), alike);
+        let is_there = self.there.customers.contains_key(number);
+        let mut outcome = self.there.compared(customer_key(number), customer_said(name, domain), is_there, alike);
         if outcome != Outcome::Unchanged {
             let domain = domain.map(str::to_owned);
-            if let Some(given_up) = row.as_ref().and_then(|row| row.domain.clone()).filter(|old| Some(old) != domain.as_ref()) {
+            if let Some(given_up) = self.there.own_domains.remove(number).filter(|old| Some(old) != domain.as_ref()) {
                 self.there.domains.remove(&given_up);
                 self.moved.insert(given_up);
             }
@@ -374,6 +444,7 @@ impl Plan {
                     self.touched.insert(before);
                 }
                 let spelled = self.there.people.get(&key).map_or_else(|| email.to_string(), |known| known.email.clone());
+                self.appointed.push((number.to_owned(), key.clone()));
                 self.person(number, &spelled, key, Role::Admin, true);
                 if outcome == Outcome::Unchanged {
                     outcome = Outcome::Changed;
@@ -399,7 +470,22 @@ impl Plan {
     pub fn note(&self, ahead: &mut Ahead) {
         self.tickets.note(&mut ahead.tickets);
         for customer in &self.customers {
-            ahead.index(&customer.number);
+            let index = ahead.index(&customer.number);
+            let domain = customer.domain.as_deref();
+            ahead.own_domains.insert(index, domain.map(Box::from));
+            ahead.said.insert(customer_key(&customer.number), customer_said(&customer.name, domain));
+        }
+        for (number, administrator) in &self.appointed {
+            let index = ahead.index(number);
+            ahead.administrators.insert(index, Box::from(administrator.as_str()));
+        }
+        for (customer, row) in &self.contacts {
+            ahead.said.insert(contact_key(customer, &row.email_key), contact_said(&row.contact));
+        }
+        for (customer, row) in &self.entitlements {
+            let index = ahead.index(customer);
+            ahead.entitlements.insert(hashed(&row.number), index);
+            ahead.said.insert(entitlement_key(&row.number), entitlement_said(row));
         }
         for domain in &self.moved {
             let owner = self.there.domains.get(domain).map(|owner| ahead.index(owner));

@@ -5,13 +5,16 @@ use leptos::prelude::*;
 use super::{ContactView, EntitlementView, Standing, actions::Belonging};
 use crate::{
     form::Drawn,
-    list::{ListQuery, Listed, MAX_SEARCH, thousands},
+    list::{ListQuery, Listed},
     organizations::{
         OrganizationView,
         pages::{Tab, tabs},
     },
     permissions::Role,
-    ui::{Date, Hidden, Icon, LocalTimes, icons, list},
+    ui::{
+        Copied, Day, Hidden, Icon, LocalTimes, Number, icons,
+        list::{self, Head, Table},
+    },
     words::Timestamp,
 };
 
@@ -89,7 +92,8 @@ pub fn entitlements(
     let content = match page {
         None => empty("No entitlements", "Support contracts stand here once your organization is joined with a customer record.", support),
         Some(page) if page.rows.is_empty() && query.is_conditional() => {
-            empty("No entitlements found", "None has a name that holds what you searched for, or the filter leaves none.", None)
+            let sentence = "None has a name that holds what you searched for, or the filter leaves none.";
+            list::empty(icons::DOCUMENT, "No entitlements found", sentence, list::clear(&query, PATH))
         }
         Some(page) if page.rows.is_empty() => empty("No entitlements", "The customer record of your organization holds none.", support),
         Some(page) => rows(PATH, page, &query),
@@ -99,12 +103,7 @@ pub fn entitlements(
         {tabs(Tab::Entitlements, organization.members, role)}
         <div class="section">
             <div class="toolbar">
-                <form class="search" role="search" method="get" action=PATH>
-                    <Icon inner=icons::SEARCH/>
-                    <label class="vh" for="q">"Search entitlements by name"</label>
-                    <input class="input" id="q" name="q" type="search" placeholder="Search by name" value=query.q.clone() maxlength=MAX_SEARCH.to_string() autocomplete="off"/>
-                    {list::kept(&query)}
-                </form>
+                {list::search(PATH, "Search entitlements by name", "Search by name", &query)}
                 {list::filter(PATH, &query, "state", "State", "any", &states)}
             </div>
             {content}
@@ -115,40 +114,28 @@ pub fn entitlements(
 }
 
 fn empty(title: &'static str, sentence: &'static str, support: Option<String>) -> AnyView {
-    view! {
-        <div class="table-wrap">
-            <div class="empty"><Icon inner=icons::DOCUMENT large=true/><h2>{title}</h2><p>{sentence} {ask(support)}</p></div>
-        </div>
-    }
-    .into_any()
+    list::empty(icons::DOCUMENT, title, view! { {sentence} {ask(support)} }, None)
 }
 
 /// The rows of a list of entitlements, with the pages before and after.
 #[must_use]
 pub fn rows(path: &str, page: Listed<EntitlementView>, query: &ListQuery) -> AnyView {
-    let (name, end) = (list::heads(path, &page, query, &[("name", "Name")]), list::heads(path, &page, query, &[("end", "Until")]));
-    let number = list::heads(path, &page, query, &[("number", "Number")]);
-    let pager = list::pager(path, &page, query, "Pages of entitlements");
-    view! {
-        <div class="table-wrap">
-            <table class="table" role="table">
-                <caption class="vh">"Entitlements"</caption>
-                <thead role="rowgroup">
-                    <tr role="row" data-label="Sort by">
-                        {name}{number}
-                        <th scope="col" role="columnheader">"Support"</th>
-                        <th scope="col" role="columnheader">"Units"</th>
-                        <th scope="col" role="columnheader">"From"</th>
-                        {end}
-                    </tr>
-                </thead>
-                <tbody role="rowgroup">{page.rows.into_iter().map(row).collect_view()}</tbody>
-            </table>
-        </div>
-        {pager}
-    }
-    .into_any()
+    list::table(path, page, query, TABLE, row)
 }
+
+const TABLE: Table<'_> = Table {
+    class: "table",
+    caption: "Entitlements",
+    pages: "Pages of entitlements",
+    heads: &[
+        Head::Sorted("name", "Name"),
+        Head::Sorted("number", "Number"),
+        Head::Plain("Support"),
+        Head::Plain("Units"),
+        Head::Plain("From"),
+        Head::Sorted("end", "Until"),
+    ],
+};
 
 fn row(e: EntitlementView) -> AnyView {
     let badge = match e.standing {
@@ -171,8 +158,8 @@ fn row(e: EntitlementView) -> AnyView {
             <td role="cell" class="nowrap" data-label="Number">{e.number}</td>
             <td role="cell" data-label="Support"><bdi>{support}</bdi></td>
             <td role="cell" class="nowrap" data-label="Units">{units(e.units_used, e.units_total, &e.name)}</td>
-            <td role="cell" class="nowrap" data-label="From"><Date at=e.starts_at short=true/></td>
-            <td role="cell" class="nowrap" data-label="Until"><Date at=last short=true/></td>
+            <td role="cell" class="nowrap" data-label="From"><Day at=e.starts_at/></td>
+            <td role="cell" class="nowrap" data-label="Until"><Day at=last/></td>
         </tr>
     }
     .into_any()
@@ -181,13 +168,13 @@ fn row(e: EntitlementView) -> AnyView {
 /// Units used of those bought, as a bar and in words; what is used beyond is said by the words.
 fn units(used: i64, total: i64, name: &str) -> AnyView {
     if total == 0 {
-        return view! { <span>{thousands(used)} " used"</span> }.into_any();
+        return view! { <span><Number n=used/> " used"</span> }.into_any();
     }
     let label = format!("Units of {name} that are used");
     view! {
         <span class="units">
             <meter min="0" max=total.to_string() high=(total - 1).to_string() value=used.min(total).to_string() aria-label=label></meter>
-            {thousands(used)} " of " {thousands(total)}
+            <Number n=used/> " of " <Number n=total/>
         </span>
     }
     .into_any()
@@ -197,12 +184,8 @@ fn units(used: i64, total: i64, name: &str) -> AnyView {
 #[must_use]
 pub fn contacts(contacts: Vec<ContactView>, organization: OrganizationView, role: Role, support: Option<String>) -> AnyView {
     let content = if contacts.is_empty() {
-        view! {
-            <div class="table-wrap">
-                <div class="empty"><Icon inner=icons::USERS large=true/><h2>"No contacts"</h2><p>"Nobody is named as a contact of your organization yet." {ask(support)}</p></div>
-            </div>
-        }
-        .into_any()
+        let sentence = view! { "Nobody is named as a contact of your organization yet." {ask(support)} };
+        list::empty(icons::USERS, "No contacts", sentence, None)
     } else {
         view! { <ul class="list">{contacts.into_iter().map(contact).collect_view()}</ul> }.into_any()
     };
@@ -210,6 +193,7 @@ pub fn contacts(contacts: Vec<ContactView>, organization: OrganizationView, role
         {head(&organization)}
         {tabs(Tab::Contacts, organization.members, role)}
         {content}
+        <LocalTimes/>
     }
     .into_any()
 }
@@ -219,16 +203,17 @@ pub fn contacts(contacts: Vec<ContactView>, organization: OrganizationView, role
 pub fn contact(contact: ContactView) -> AnyView {
     let ContactView { name, title, email, phone } = contact;
     let call: String = phone.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
+    let phone = (!phone.is_empty()).then(|| {
+        let href = if call.is_empty() { String::new() } else { format!("tel:{call}") };
+        view! { <Copied href=href text=phone/> }
+    });
     view! {
         <li>
             <Icon inner=icons::USER large=true/>
             <div class="list-body">
                 <p class="list-title"><bdi>{name}</bdi></p>
                 {(!title.is_empty()).then(|| view! { <p class="list-meta"><bdi>{title}</bdi></p> })}
-                <p class="list-meta copy">
-                    <a href=format!("mailto:{email}")><bdi>{email.clone()}</bdi></a>
-                    {(!phone.is_empty()).then(|| view! { " · " <a href=format!("tel:{call}")><bdi>{phone}</bdi></a> })}
-                </p>
+                <p class="list-meta copy"><Copied href=format!("mailto:{email}") text=email/> {phone}</p>
             </div>
         </li>
     }

@@ -217,7 +217,7 @@ pub static LIST: LazyLock<ListSql> = LazyLock::new(|| {
             Column { name: "number", key: "number", number: false, newest_first: false },
         ],
         searched: &["name_key", "lower(number)"],
-        indexed: Some(Indexed { view: "customers_search", keys: "search_keys" }),
+        indexed: Some(Indexed { view: "customers_search", keys: "search_keys", within: "" }),
         filters: &[],
     })
 });

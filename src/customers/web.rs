@@ -33,7 +33,7 @@ pub async fn contacts(visit: &Visit) -> Result<Answer, Failure> {
     let organization = organizations::details(&mut db, membership.organization).await?;
     let contacts = actions::contacts(&mut db, membership).await?;
     let (role, support) = (membership.role, support(visit));
-    Ok(Page::new("Contacts", move || pages::contacts(contacts, organization, role, support)).into())
+    Ok(Page::new("Contacts", move || pages::contacts(contacts, organization, role, support)).with_islands().into())
 }
 
 fn support(visit: &Visit) -> Option<String> {

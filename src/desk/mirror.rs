@@ -12,6 +12,7 @@ use crate::{
     audit::Action,
     customers::{Outcome, store as customers},
     db::Failure,
+    guard::Mirroring,
     outbox::{self, Claimed, Courier, Failed, Kind},
     outgoing::Patience,
     portal::{Portal, Unit},
@@ -32,7 +33,7 @@ const WORK: &str = "push";
 /// # Errors
 /// The database's.
 pub async fn take_case(unit: &mut Unit, case: &Case) -> Result<Outcome, Failure> {
-    let (ticket, now) = (&case.ticket, unit.now);
+    let (ticket, now, mirroring) = (&case.ticket, unit.now, Mirroring::of(unit)?);
     let mut known = rows::by_external(unit, &ticket.external_id).await?;
     if known.is_none()
         && let Some(ours) = case.ours
@@ -41,7 +42,7 @@ pub async fn take_case(unit: &mut Unit, case: &Case) -> Result<Outcome, Failure>
         // Made of a ticket of the portal's by an attempt whose answer was lost.
         if number_is_free(unit, &ticket.number).await? {
             rows::lock(unit, own.id).await?;
-            rows::arrive(unit, own.id, &ticket.external_id, &ticket.number, &ticket.url).await?;
+            rows::arrive(unit, &mirroring, own.id, &ticket.external_id, &ticket.number, &ticket.url).await?;
         }
         known = rows::by_external(unit, &ticket.external_id).await?;
     }
@@ -56,7 +57,7 @@ pub async fn take_case(unit: &mut Unit, case: &Case) -> Result<Outcome, Failure>
             return Ok(Outcome::Refused("number".to_owned(), "Another ticket has this number".to_owned()));
         }
         let id = TicketId(unit.new_id());
-        rows::insert_of_desk(unit, id, customer.id, ticket, case.opened_at.unwrap_or(now), now).await?;
+        rows::insert_of_desk(unit, &mirroring, id, customer.id, ticket, case.opened_at.unwrap_or(now), now).await?;
         return Ok(Outcome::Added);
     };
     let Some(seen) = rows::by_number(unit, &known.number).await? else { return Ok(Outcome::Unchanged) };
@@ -69,7 +70,7 @@ pub async fn take_case(unit: &mut Unit, case: &Case) -> Result<Outcome, Failure>
     rows::lock(unit, known.id).await?;
     let Some(before) = rows::by_number(unit, &known.number).await? else { return Ok(Outcome::Unchanged) };
     let state = rows::unsent(unit, known.id).await?.is_empty();
-    rows::change_of_desk(unit, &before, ticket, state, now).await?;
+    rows::change_of_desk(unit, &mirroring, &before, ticket, state, now).await?;
     let after = if state { ticket.state.as_str() } else { before.row.state.as_str() };
     tell(unit, &before, (&before.row.state, after), None).await?;
     Ok(Outcome::Changed)
@@ -85,9 +86,10 @@ async fn number_is_free(unit: &mut Unit, number: &str) -> Result<bool, Failure> 
 /// # Errors
 /// The database's.
 pub async fn take_comment(unit: &mut Unit, comment: &Comment) -> Result<Option<Outcome>, Failure> {
+    let mirroring = Mirroring::of(unit)?;
     let Some(known) = rows::by_external(unit, &comment.case).await? else { return Ok(None) };
     if let Some(message) = model::marked(&comment.body) {
-        let sent = rows::sent(unit, known.id, message, &comment.external_id).await?;
+        let sent = rows::sent(unit, &mirroring, known.id, message, &comment.external_id).await?;
         return Ok(Some(if sent > 0 { Outcome::Changed } else { Outcome::Unchanged }));
     }
     let Some(ticket) = rows::by_number(unit, &known.number).await? else { return Ok(None) };
@@ -96,7 +98,7 @@ pub async fn take_comment(unit: &mut Unit, comment: &Comment) -> Result<Option<O
     let side = if is_customers { Side::Customer } else { Side::Staff };
     let author = if by == ticket.requester_key { ticket.row.requester_name.as_str() } else { comment.by.as_str() };
     let (id, now) = (MessageId(unit.new_id()), unit.now);
-    if !rows::post_of_desk(unit, (id, known.id), side, author, &comment.body, comment.at, &comment.external_id).await? {
+    if !rows::post_of_desk(unit, &mirroring, (id, known.id), side, author, &comment.body, comment.at, &comment.external_id).await? {
         return Ok(Some(Outcome::Unchanged));
     }
     // What was written long ago is history.
@@ -177,14 +179,14 @@ impl Messenger {
     }
 
     /// Brings what is not there of a ticket: the ticket, then its messages in their order.
-    async fn bring(&self, portal: &Portal, id: TicketId) -> Result<(), Stopped> {
+    async fn bring(&self, portal: &Portal, mirroring: &Mirroring, id: TicketId) -> Result<(), Stopped> {
         let (sources, config) = (model::sources(&portal.config), &portal.config);
         let of = |holds: Holds| sources.iter().find(|source| source.holds == holds);
         let (Some(cases), Some(journal)) = (of(Holds::Cases), of(Holds::Comments)) else { return Ok(()) };
         let Some(ticket) = rows::at_desk(&mut portal.read().await?, id).await? else { return Ok(()) };
         let case = match ticket.external_id {
             Some(case) => case,
-            None => self.bring_case(portal, cases, id, &ticket.number).await?,
+            None => self.bring_case(portal, mirroring, cases, id, &ticket.number).await?,
         };
         loop {
             let unsent = rows::unsent(&mut portal.read().await?, id).await?;
@@ -212,7 +214,7 @@ impl Messenger {
                 let entry = there.first().and_then(|row| row.get("sys_id"));
                 let entry = entry.ok_or_else(|| Error::Away("the comment is not in the journal yet".to_owned()))?;
                 let mut tx = portal.db.begin().await?;
-                rows::sent(&mut tx, id, message.id, entry).await?;
+                rows::sent(&mut tx, mirroring, id, message.id, entry).await?;
                 tx.commit().await?;
             }
         }
@@ -220,7 +222,7 @@ impl Messenger {
         rows::lock(&mut tx, id).await?;
         // What was written meanwhile has a row of its own in the outbox.
         if rows::unsent(&mut tx, id).await?.is_empty() {
-            rows::set_desk_state(&mut tx, id, "there").await?;
+            rows::set_desk_state(&mut tx, mirroring, id, "there").await?;
         }
         Ok(tx.commit().await?)
     }
@@ -239,7 +241,14 @@ impl Messenger {
     }
 
     /// Makes the case of a ticket, or finds the one that an earlier attempt made; gives its identifier.
-    async fn bring_case(&self, portal: &Portal, cases: &Source, id: TicketId, number: &str) -> Result<String, Stopped> {
+    async fn bring_case(
+        &self,
+        portal: &Portal,
+        mirroring: &Mirroring,
+        cases: &Source,
+        id: TicketId,
+        number: &str,
+    ) -> Result<String, Stopped> {
         let config = &portal.config;
         let fields = ["sys_id", "number", "sys_updated_on"].map(str::to_owned).into();
         let found = Source { condition: String::new(), fields, words: false, ..cases.clone() };
@@ -296,7 +305,7 @@ impl Messenger {
         }
         let mut tx = portal.db.begin().await?;
         rows::lock(&mut tx, id).await?;
-        rows::arrive(&mut tx, id, &case.external_id, &case.number, &case.url).await?;
+        rows::arrive(&mut tx, mirroring, id, &case.external_id, &case.number, &case.url).await?;
         tx.commit().await?;
         Ok(case.external_id)
     }
@@ -314,7 +323,7 @@ impl Courier for Messenger {
         }
         tx.commit().await?;
         let brought = match row.payload.parse() {
-            Ok(id) => self.bring(portal, id).await,
+            Ok(id) => self.bring(portal, &Mirroring::bringing(row), id).await,
             Err(_) => Ok(()),
         };
         let now = portal.clock.now();

@@ -15,8 +15,10 @@ use super::{
 use crate::{
     actor::Caller,
     audit::Action,
-    customers::{Counts, Outcome, Raw, Record, actions},
+    customers::{Outcome, Raw, Record, actions},
     db::Failure,
+    form::Refusal,
+    operator::actions::{self as operator, Refused, Report},
     outbox,
     outgoing::Patience,
     portal::Portal,
@@ -24,6 +26,8 @@ use crate::{
     words::{MINUTE, SECOND, Timestamp},
 };
 
+/// Under which name its runs are noted.
+pub const NAME: &str = "ServiceNow";
 /// The name of its lease.
 pub const WORK: &str = "sync";
 /// So far back is read again what may have come late.
@@ -77,10 +81,7 @@ pub async fn run(portal: Portal, stop: CancellationToken) {
         let pause = match wait(&portal).await {
             Ok(wait) if wait > 0 => Duration::from_micros(u64::try_from(wait.min(30 * SECOND)).unwrap_or(0)),
             Ok(_) => {
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    () = by_itself(&portal, &client, holder) => {}
-                }
+                by_itself(&portal, &client, holder, &stop).await;
                 Duration::from_secs(1)
             }
             Err(error) => {
@@ -116,23 +117,44 @@ async fn wait(portal: &Portal) -> Result<i64, Failure> {
     Ok(lease.ended_at.map_or(0, |at| at.plus(interval).0 - now.0))
 }
 
-async fn by_itself(portal: &Portal, client: &Client, holder: Uuid) {
-    let mut counts = Counts::default();
+/// Synchronizes once, unless it is told to stop, and notes for the console what came of it.
+async fn by_itself(portal: &Portal, client: &Client, holder: Uuid, stop: &CancellationToken) {
+    let unnoted = |refusal: Refusal| tracing::warn!(refusal = refusal.code(), "a synchronization could not be noted");
+    let run = match operator::begin_import(portal, NAME).await {
+        Ok(run) => run,
+        Err(refusal) => return unnoted(refusal),
+    };
+    let mut report = Report::default();
     let mut tell = |came: Came| {
+        report.counts.count(came.kind, &came.outcome);
         if let Outcome::Refused(field, reason) = &came.outcome {
             tracing::warn!(record = %came.place, %field, %reason, "a record of ServiceNow's was refused");
+            report.refuse(&Refused { file: &came.place, line: came.number, field, reason });
         }
-        counts.count(came.kind, &came.outcome);
         Ok(())
     };
-    let outcome = once(portal, client, holder, false, &mut tell).await;
-    metrics::counter!("org_portal_desk_syncs_total", "outcome" => if outcome.is_ok() { "done" } else { "failed" }).increment(1);
+    let outcome = tokio::select! {
+        () = stop.cancelled() => None,
+        outcome = operator::at_import(portal, run, once(portal, client, holder, false, &mut tell)) => Some(outcome),
+    };
+    let has_news = !(report.counts.added.is_empty() && report.counts.changed.is_empty());
+    let noted = match &outcome {
+        Some(Ok(())) => operator::end_import_with_news(portal, run, NAME, &report, None).await,
+        None if has_news => {
+            operator::end_import(portal, run, &report, Some("the portal was stopped; the next one goes on from there")).await
+        }
+        // Nothing came of it.
+        None | Some(Err(Ended::Busy(_))) => operator::drop_import(portal, run).await,
+        Some(Err(error)) => operator::end_import_with_news(portal, run, NAME, &report, Some(&error.to_string())).await,
+    };
+    noted.unwrap_or_else(unnoted);
+    let counts = report.counts;
     // Every few minutes nothing happens: the audit log is for what does.
-    if !(counts.added.is_empty() && counts.changed.is_empty())
-        && let Err(refusal) = actions::note_import(portal, "ServiceNow".to_owned(), json!(counts)).await
-    {
-        tracing::warn!(refusal = refusal.code(), "a synchronization could not be noted");
+    if has_news {
+        actions::note_import(portal, NAME.to_owned(), json!(counts)).await.unwrap_or_else(unnoted);
     }
+    let Some(outcome) = outcome else { return };
+    metrics::counter!("org_portal_desk_syncs_total", "outcome" => if outcome.is_ok() { "done" } else { "failed" }).increment(1);
     match outcome {
         Ok(()) => {
             tracing::info!(added = ?counts.added, changed = ?counts.changed, refused = ?counts.refused, "synchronized with ServiceNow")

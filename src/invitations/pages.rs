@@ -5,9 +5,12 @@ use leptos::prelude::*;
 use super::{InvitationRow, InvitationView, Standing};
 use crate::{
     form::{Conflict, Drawn, Refusal},
-    list::{ListQuery, Listed, MAX_SEARCH},
+    list::{ListQuery, Listed},
     permissions::Role,
-    ui::{Checked, Date, ErrorSummary, Hidden, Icon, LocalTimes, Moment, SelectField, TextArea, icons, list},
+    ui::{
+        Checked, Date, ErrorSummary, Hidden, Icon, LocalTimes, Moment, SelectField, TextArea, icons,
+        list::{self, Head, Table},
+    },
     words::{Email, InvitationId},
 };
 
@@ -99,43 +102,9 @@ pub fn invitations(
         } else {
             ("No invitations wait", "Everybody who was invited has answered. Whoever you invite next stands here until they do.")
         };
-        view! {
-            <div class="table-wrap">
-                <div class="empty">
-                    <Icon inner=icons::MAIL large=true/>
-                    <h2>{title}</h2>
-                    <p>{sentence}</p>
-                    {query.is_conditional().then(|| view! { <div class="actions"><a class="button" href=PATH>"Clear search"</a></div> })}
-                </div>
-            </div>
-        }
-        .into_any()
+        list::empty(icons::MAIL, title, sentence, list::clear(&query, PATH))
     } else {
-        let head = list::heads(PATH, &page, &query, &[("email", "E-mail")]);
-        let (sent, expires) =
-            (list::heads(PATH, &page, &query, &[("sent", "Sent")]), list::heads(PATH, &page, &query, &[("expires", "Valid until")]));
-        let pager = list::pager(PATH, &page, &query, "Pages of invitations");
-        view! {
-            <div class="table-wrap">
-                <table class="table" role="table">
-                    <caption class="vh">"Invitations"</caption>
-                    <thead role="rowgroup">
-                        <tr role="row" data-label="Sort by">
-                            {head}
-                            <th scope="col" role="columnheader">"State"</th>
-                            <th scope="col" role="columnheader">"Role"</th>
-                            <th scope="col" role="columnheader">"Invited by"</th>
-                            {sent}
-                            {expires}
-                            <th scope="col" role="columnheader" class="actions-cell"><span class="vh">"Actions"</span></th>
-                        </tr>
-                    </thead>
-                    <tbody role="rowgroup">{page.rows.into_iter().map(|row| self::row(row, drawn(), Some(&query))).collect_view()}</tbody>
-                </table>
-            </div>
-            {pager}
-        }
-        .into_any()
+        list::table(PATH, page, &query, TABLE, |row| self::row(row, drawn(), Some(&query)))
     };
     view! {
         <header class="page-head">
@@ -147,12 +116,7 @@ pub fn invitations(
         <ErrorSummary refusal/>
         <div class="section">
             <div class="toolbar">
-                <form class="search" role="search" method="get" action=PATH>
-                    <Icon inner=icons::SEARCH/>
-                    <label class="vh" for="q">"Search invitations by e-mail"</label>
-                    <input class="input" id="q" name="q" type="search" placeholder="Search by e-mail" value=query.q.clone() maxlength=MAX_SEARCH.to_string() autocomplete="off"/>
-                    {list::kept(&query)}
-                </form>
+                {list::search(PATH, "Search invitations by e-mail", "Search by e-mail", &query)}
                 {list::filter(PATH, &query, "state", "State", "Pending or expired", &states)}
             </div>
             <div class="section" id="invitations" tabindex="-1" data-region="invitations">{content}</div>
@@ -161,6 +125,21 @@ pub fn invitations(
     }
     .into_any()
 }
+
+const TABLE: Table<'_> = Table {
+    class: "table",
+    caption: "Invitations",
+    pages: "Pages of invitations",
+    heads: &[
+        Head::Sorted("email", "E-mail"),
+        Head::Plain("State"),
+        Head::Plain("Role"),
+        Head::Plain("Invited by"),
+        Head::Sorted("sent", "Sent"),
+        Head::Sorted("expires", "Valid until"),
+        Head::Actions,
+    ],
+};
 
 /// An invitation in a list. In the list of its own, which is given with it, it says when it was sent.
 #[must_use]

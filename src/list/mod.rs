@@ -194,17 +194,6 @@ impl<T> Listed<T> {
         let descending = (column == self.sort && turned != self.newest_first).then_some(turned);
         ListQuery { sort: column.to_owned(), descending, ..query.at(None, None) }
     }
-
-    /// `51–100 of 1,234`.
-    #[must_use]
-    pub fn range(&self) -> String {
-        let last = self.first + i64::try_from(self.rows.len()).unwrap_or(0) - 1;
-        let total = match self.count {
-            Count::Exactly(n) => thousands(n),
-            Count::MoreThan(n) => format!("{}+", thousands(n)),
-        };
-        if self.rows.is_empty() { format!("0 of {total}") } else { format!("{}–{} of {total}", thousands(self.first), thousands(last)) }
-    }
 }
 
 /// `1,234`, as English writes it; the browser puts the reader's own way in its place.

@@ -64,6 +64,9 @@ pub struct Indexed {
     pub view: &'static str,
     /// Its column with everything that is searched, by which the index is asked.
     pub keys: &'static str,
+    /// For SQLite, whose index is over every scope: what it is asked for besides in the scope `$1`, as an expression of FTS5
+    /// in SQL. Empty where it is asked for nothing else.
+    pub within: &'static str,
 }
 
 /// A list.
@@ -585,8 +588,9 @@ fn conditions(spec: &ListSpec, (searched, filters, dialect): Asked<'_>, indexed:
         }
         // Both find just what the term says: FTS5 compares folded text as it is, PostgreSQL reads again what its index
         // names. Its escape is the backslash by itself.
-        (Searched::Long, Some(Indexed { keys, .. })) => match dialect {
-            Dialect::Sqlite => all.push(format!("{keys} MATCH ${}", next())),
+        (Searched::Long, Some(Indexed { keys, within, .. })) => match dialect {
+            Dialect::Sqlite if within.is_empty() => all.push(format!("{keys} MATCH ${}", next())),
+            Dialect::Sqlite => all.push(format!("{keys} MATCH ({within} || ' AND ' || ${})", next())),
             // The index is asked for the longest word alone; the others are looked for in what it names.
             Dialect::Postgres => {
                 all.push(format!("{keys} LIKE ${}", next()));

@@ -104,6 +104,10 @@ mod client {
         });
         DRAWN_AT.set(drawn_at);
         open();
+        // Buttons that copy are shown where the browser lets a page do so.
+        if let (Some(root), true) = (document().document_element(), clipboard().is_some()) {
+            let _ = root.set_attribute("data-copies", "");
+        }
         // A page that the browser keeps for the way back holds no stream, and is drawn again when it is shown.
         let hide = window_event_listener_untyped("pagehide", |_| close());
         let show = window_event_listener_untyped("pageshow", |event| {
@@ -120,12 +124,16 @@ mod client {
         let sent = window_event_listener_untyped("submit", |_| SENT_AT.set(Date::now()));
         // Menus close like what browsers open themselves: by a click elsewhere, and by Esc, which leads back to what opened them.
         let click = window_event_listener_untyped("click", |event| {
-            let target = event.target().and_then(|target| target.dyn_into::<Node>().ok());
+            let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
             each(&document(), OPEN_MENUS, |menu| {
-                if !menu.contains(target.as_ref()) {
+                if !menu.contains(target.as_deref()) {
                     let _ = menu.remove_attribute("open");
                 }
             });
+            let button = target.and_then(|target| target.closest("[data-copy]").ok().flatten());
+            if let Some(text) = button.and_then(|button| button.get_attribute("data-copy")) {
+                spawn_local(copy(text));
+            }
         });
         let key = window_event_listener_untyped("keydown", |event| {
             if get(&event, "key") != "Escape" {
@@ -284,6 +292,23 @@ mod client {
                 STANDS,
             );
         }
+    }
+
+    /// The browser's clipboard, and what writes into it.
+    fn clipboard() -> Option<(JsValue, Function)> {
+        let clipboard = get(&window().navigator(), "clipboard");
+        let write = get(&clipboard, "writeText").dyn_into().ok()?;
+        Some((clipboard, write))
+    }
+
+    async fn copy(text: String) {
+        let Some((clipboard, write)) = clipboard() else { return };
+        let Ok(writing) = write.call1(&clipboard, &JsValue::from_str(&text)) else { return };
+        let saying = match JsFuture::from(writing.unchecked_into::<Promise>()).await {
+            Ok(_) => Saying::good("Copied"),
+            Err(_) => Saying::bad("The browser did not copy it"),
+        };
+        say(saying, true);
     }
 
     /// Who was removed, or whose organization was deleted, sees nothing of it any more, and where to go on.

@@ -298,7 +298,7 @@ mod client {
             // The tab counts the members too.
             let total = region.query_selector("[data-total]").ok().flatten().and_then(|list| list.get_attribute("data-total"));
             if let (Some(total), Some(count)) = (total, by_id::<Element>("members-count")) {
-                count.set_text_content(Some(&total));
+                let _ = count.set_attribute("value", &total);
             }
         }
         let same = if focused.is_empty() { None } else { by_id::<HtmlElement>(&focused) };

@@ -7,10 +7,10 @@ use super::{Leaving, MemberRow, actions::Region, islands::MembersRoom};
 use crate::{
     form::{Conflict, Drawn, Refusal},
     invitations::{InvitationRow, pages as invitations, pages::InviteFields},
-    list::{ListQuery, MAX_SEARCH, thousands},
+    list::{ListQuery, MAX_SEARCH},
     organizations::pages::{Tab, TypedName, tabs},
     permissions::{Permission, Role, TABLE},
-    ui::{Checked, ErrorSummary, Hidden, Icon, SelectField, icons, list},
+    ui::{Checked, ErrorSummary, Hidden, Icon, Number, SelectField, icons, list},
 };
 
 /// The Members tab.
@@ -109,7 +109,7 @@ const COLUMNS: [(&str, &str); 5] =
 
 fn rows(region: Region) -> AnyView {
     let Region { page, query, viewer, total, .. } = region;
-    let total = thousands(total);
+    let total = total.to_string();
     if page.rows.is_empty() {
         return view! {
             <div class="table-wrap" data-total=total>
@@ -159,7 +159,7 @@ fn pending(rows: Vec<InvitationRow>, count: i64, drawn: impl Fn() -> Drawn) -> A
     let more = usize::try_from(count).is_ok_and(|count| count > rows.len());
     view! {
         <section class="section" aria-labelledby="pending">
-            <div class="section-head"><div><h2 id="pending">"Invitations " <span class="count">{thousands(count)}</span></h2><p>"A link is used once. Sending it again replaces the earlier one."</p></div></div>
+            <div class="section-head"><div><h2 id="pending">"Invitations " <span class="count"><Number n=count/></span></h2><p>"A link is used once. Sending it again replaces the earlier one."</p></div></div>
             <div class="table-wrap">
                 <table class="table" role="table">
                     <caption class="vh">"Invitations"</caption>

@@ -81,7 +81,7 @@ pub static LIST: LazyLock<ListSql> = LazyLock::new(|| {
             Column { name: "active", key: "last_active_at", number: true, newest_first: false },
         ],
         searched: &["name_key", "email_key"],
-        indexed: Some(Indexed { view: "members_search", keys: "search_keys" }),
+        indexed: Some(Indexed { view: "members_search", keys: "search_keys", within: "" }),
         filters: &[
             Filter {
                 name: "role",

@@ -1,5 +1,8 @@
 //! The use cases of operators.
 
+use std::{convert::Infallible, time::Duration};
+
+use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -8,7 +11,8 @@ use crate::{
     accounts::store as accounts,
     actor::{Caller, full_name},
     audit::{Action, Object},
-    db::{Connected, Failure},
+    customers::Counts,
+    db::{Connected, Failure, Tx},
     form::{Conflict, FieldErrors, Refusal},
     guard,
     mail::Mail,
@@ -296,24 +300,120 @@ pub async fn begin_import(portal: &Portal, source: &str) -> Result<Uuid, Refusal
     noted.await.map_err(|failure: Failure| portal.refuse(failure))
 }
 
-/// Notes that an import is through: what came of it, and the first of its refusals, all as JSON.
+/// How often a run of an import says that it is at work.
+const BEAT: Duration = Duration::from_secs(15);
+
+async fn beat(portal: &Portal, id: Uuid) -> Infallible {
+    loop {
+        let seen = async {
+            let mut tx = portal.db.begin().await?;
+            store::see_import(&mut tx, id, portal.clock.now()).await?;
+            tx.commit().await
+        };
+        if let Err(error) = seen.await {
+            tracing::debug!(%error, "an import could not say that it is at work");
+        }
+        tokio::time::sleep(BEAT).await;
+    }
+}
+
+/// Does the work of a run, which says meanwhile that it is at work: one that falls silent was cut off.
+pub async fn at_import<T>(portal: &Portal, id: Uuid, work: impl Future<Output = T>) -> T {
+    tokio::select! {
+        done = work => done,
+        never = beat(portal, id) => match never {},
+    }
+}
+
+/// A record that an import did not take, or a field of one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Refused<'r> {
+    /// In which file; of a record that is in none, where it stands.
+    pub file: &'r str,
+    /// In which line, from 1.
+    pub line: u64,
+    /// Which field; `line` where the line could not be read at all.
+    pub field: &'r str,
+    /// Why.
+    pub reason: &'r str,
+}
+
+/// What came of a run of an import.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Of how many records, by kind.
+    pub counts: Counts,
+    /// How many fields were refused.
+    pub refusals: u64,
+    /// The first of them, for the console.
+    kept: Vec<serde_json::Value>,
+}
+
+impl Report {
+    /// How many refusals are kept for the console.
+    const KEPT: usize = 1000;
+
+    /// Notes what is wrong with a record; it is counted once, by `counts`.
+    pub fn refuse(&mut self, refused: &Refused<'_>) {
+        let Refused { file, line, field, reason } = refused;
+        self.refusals += 1;
+        if self.kept.len() < Self::KEPT {
+            self.kept.push(json!({ "file": file, "line": line, "field": field, "reason": reason }));
+        }
+    }
+}
+
+/// Notes that a run ended, and what came of it.
 ///
 /// # Errors
 /// 503, 500.
-pub async fn end_import(
-    portal: &Portal,
-    id: Uuid,
-    counts: &serde_json::Value,
-    refusals: &serde_json::Value,
-    refusals_count: u64,
-) -> Result<(), Refusal> {
+pub async fn end_import(portal: &Portal, id: Uuid, report: &Report, failed: Option<&str>) -> Result<(), Refusal> {
     let noted = async {
         let mut tx = portal.db.begin().await?;
-        let count = i64::try_from(refusals_count).unwrap_or(i64::MAX);
-        store::end_import(&mut tx, id, &counts.to_string(), &refusals.to_string(), count, portal.clock.now()).await?;
+        end(portal, &mut tx, id, report, failed).await?;
+        Ok(tx.commit().await?)
+    };
+    noted.await.map_err(|failure: Failure| portal.refuse(failure))
+}
+
+async fn end(portal: &Portal, tx: &mut Tx, id: Uuid, report: &Report, failed: Option<&str>) -> Result<(), Failure> {
+    let (counts, refusals) = (json!(report.counts).to_string(), json!(report.kept).to_string());
+    let refusals_count = i64::try_from(report.refusals).unwrap_or(i64::MAX);
+    let ended = store::Ended { counts: &counts, refusals: &refusals, refusals_count, failed: failed.unwrap_or_default() };
+    Ok(store::end_import(tx, id, ended, portal.clock.now()).await?)
+}
+
+/// The same for a run that comes every few minutes by itself, and is kept where it has news: something was added or
+/// changed, or what was refused, or why it failed, is otherwise than the last time.
+///
+/// # Errors
+/// 503, 500.
+pub async fn end_import_with_news(portal: &Portal, id: Uuid, source: &str, report: &Report, failed: Option<&str>) -> Result<(), Refusal> {
+    let noted = async {
+        let mut tx = portal.db.begin().await?;
+        let last = store::last_ended(&mut tx, source).await?.unwrap_or_else(|| (json!([]).to_string(), String::new()));
+        let is = (json!(report.kept).to_string(), failed.unwrap_or_default().to_owned());
+        if report.counts.added.is_empty() && report.counts.changed.is_empty() && is == last {
+            store::drop_import(&mut tx, id).await?;
+        } else {
+            end(portal, &mut tx, id, report, failed).await?;
+        }
+        Ok(tx.commit().await?)
+    };
+    noted.await.map_err(|failure: Failure| portal.refuse(failure))
+}
+
+/// Forgets a run that was not begun after all.
+///
+/// # Errors
+/// 503, 500.
+pub async fn drop_import(portal: &Portal, id: Uuid) -> Result<(), Refusal> {
+    let dropped = async {
+        let mut tx = portal.db.begin().await?;
+        store::drop_import(&mut tx, id).await?;
         tx.commit().await
     };
-    noted.await.map_err(|error| portal.refuse(error.into()))
+    dropped.await.map_err(|error| portal.refuse(error.into()))
 }
 
 /// An account of an id in an address.

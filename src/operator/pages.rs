@@ -2,7 +2,11 @@
 
 use leptos::prelude::*;
 
-use super::{Reason, actions::Letter, store::Import};
+use super::{
+    Reason,
+    actions::Letter,
+    store::{Import, Standing},
+};
 use crate::{
     accounts::{pages::password_form, store::Listed as Account},
     activity::{ALL_KINDS, EventView, pages as activity},
@@ -17,7 +21,10 @@ use crate::{
     members::store::Row as Member,
     organizations::store::Listed as Organization,
     outbox::Kind,
-    ui::{Ago, Checked, Date, ErrorSummary, Hidden, Icon, LocalTimes, Moment, TextField, icons, list},
+    ui::{
+        Ago, Checked, Date, ErrorSummary, Hidden, Icon, LocalTimes, Moment, Number, TextField, icons,
+        list::{self, Head, Table},
+    },
     words::{Email, Timestamp},
 };
 
@@ -114,59 +121,9 @@ fn act(action: &'static str, id: String, words: &'static str, class: &'static st
     .into_any()
 }
 
-/// The search of a list of the console.
-#[must_use]
-pub fn search(path: String, label: &'static str, query: &ListQuery) -> AnyView {
-    view! {
-        <form class="search" role="search" method="get" action=path>
-            <Icon inner=icons::SEARCH/>
-            <label class="vh" for="q">{label}</label>
-            <input class="input" id="q" name="q" type="search" placeholder=label value=query.q.clone() maxlength=MAX_SEARCH.to_string() autocomplete="off"/>
-            {list::kept(query)}
-        </form>
-    }
-    .into_any()
-}
-
-fn empty(icon: &'static str, title: &'static str, sentence: &'static str, clear: Option<String>) -> AnyView {
-    view! {
-        <div class="table-wrap">
-            <div class="empty">
-                <Icon inner=icon large=true/>
-                <h2>{title}</h2>
-                <p>{sentence}</p>
-                {clear.map(|href| view! { <div class="actions"><a class="button" href=href>"Clear search and filters"</a></div> })}
-            </div>
-        </div>
-    }
-    .into_any()
-}
-
-fn clear(query: &ListQuery, path: &str) -> Option<String> {
-    query.is_conditional().then(|| path.to_owned())
-}
-
-fn table(caption: &'static str, heads: AnyView, rows: Vec<AnyView>, pager: AnyView) -> AnyView {
-    view! {
-        <div class="table-wrap">
-            <table class="table" role="table">
-                <caption class="vh">{caption}</caption>
-                <thead role="rowgroup"><tr role="row" data-label="Sort by">{heads}</tr></thead>
-                <tbody role="rowgroup">{rows}</tbody>
-            </table>
-        </div>
-        {pager}
-    }
-    .into_any()
-}
-
-fn column(title: &'static str) -> AnyView {
-    view! { <th scope="col" role="columnheader">{title}</th> }.into_any()
-}
-
 /// The overview.
 #[must_use]
-pub fn overview(waiting: i64, dead: i64, last: Option<Import>) -> AnyView {
+pub fn overview(waiting: i64, dead: i64, last: Option<Import>, now: Timestamp) -> AnyView {
     let find = |path: &'static str, title: &'static str, hint: &'static str, id: &'static str| {
         view! {
             <li>
@@ -183,13 +140,13 @@ pub fn overview(waiting: i64, dead: i64, last: Option<Import>) -> AnyView {
     };
     let mails = match dead {
         0 => view! { <span class="badge good"><Icon inner=icons::CHECK/>"None"</span> }.into_any(),
-        n => view! { <a href=OUTBOX>{thousands(n)}</a> " " <span class="badge warn"><Icon inner=icons::WARNING/>"Look at them"</span> }
+        n => view! { <a href=OUTBOX><Number n=n/></a> " " <span class="badge warn"><Icon inner=icons::WARNING/>"Look at them"</span> }
             .into_any(),
     };
     let import = match last {
         None => view! { "None yet" }.into_any(),
         Some(import) => {
-            view! { <a href=format!("{IMPORTS}/{}", import.id)><bdi>{import.source.clone()}</bdi></a> ", " <Moment at=import.started_at/> " " {end(&import)} }
+            view! { <a href=format!("{IMPORTS}/{}", import.id)><bdi>{import.source.clone()}</bdi></a> ", " <Moment at=import.started_at/> " " {end(&import, now)} }
                 .into_any()
         }
     };
@@ -208,7 +165,7 @@ pub fn overview(waiting: i64, dead: i64, last: Option<Import>) -> AnyView {
             <div class="card">
                 <dl class="facts" data-region="facts">
                     <div><dt>"Mails and events that did not leave"</dt><dd>{mails}</dd></div>
-                    <div><dt>"Mails and events that wait"</dt><dd>{thousands(waiting)}</dd></div>
+                    <div><dt>"Mails and events that wait"</dt><dd><Number n=waiting/></dd></div>
                     <div><dt>"Last import"</dt><dd>{import}</dd></div>
                     <div><dt>"Locked accounts"</dt><dd><a href=format!("{ACCOUNTS}?state=locked")>"Show them"</a></dd></div>
                     <div><dt>"Suspended organizations"</dt><dd><a href=format!("{ORGANIZATIONS}?state=suspended")>"Show them"</a></dd></div>
@@ -244,12 +201,11 @@ pub fn customers(page: Listed<CustomerRow>, query: &ListQuery) -> AnyView {
         } else {
             "`org-portal import customers FILE` brings them in."
         };
-        empty(icons::ORGANIZATION, "No customers found", sentence, clear(query, CUSTOMERS))
+        list::empty(icons::ORGANIZATION, "No customers found", sentence, list::clear(query, CUSTOMERS))
     } else {
-        let sorted = list::heads(CUSTOMERS, &page, query, &[("name", "Name"), ("number", "Number")]);
-        let heads = view! { {sorted}{column("Organization")}{column("Changed")} }.into_any();
-        let pager = list::pager(CUSTOMERS, &page, query, "Pages of customers");
-        let rows = page.rows.into_iter().map(|row| {
+        let heads = &[Head::Sorted("name", "Name"), Head::Sorted("number", "Number"), Head::Plain("Organization"), Head::Plain("Changed")];
+        let table = Table { class: "table", caption: "Customers", pages: "Pages of customers", heads };
+        list::table(CUSTOMERS, page, query, table, |row| {
             let standing = match (row.organization_id, row.recreated_at) {
                 (Some(id), _) => view! { <a href=format!("{ORGANIZATIONS}/{id}")>"Open"</a> }.into_any(),
                 (None, Some(_)) => view! { "Deleted" }.into_any(),
@@ -264,13 +220,12 @@ pub fn customers(page: Listed<CustomerRow>, query: &ListQuery) -> AnyView {
                 </tr>
             }
             .into_any()
-        });
-        table("Customers", heads, rows.collect(), pager)
+        })
     };
     view! {
         {top(CUSTOMERS, "Customers")}
         <div class="section">
-            <div class="toolbar">{search(CUSTOMERS.to_owned(), "Search by name or number", query)}</div>
+            <div class="toolbar">{list::search(CUSTOMERS, "Search by name or number", "Search by name or number", query)}</div>
             <div class="section" data-region="rows">{content}</div>
         </div>
         <LocalTimes/>
@@ -371,30 +326,32 @@ fn turn_to(contacts: Vec<ContactView>) -> AnyView {
 pub fn organizations(page: Listed<Organization>, query: &ListQuery) -> AnyView {
     let states = [("suspended".to_owned(), "Suspended".to_owned())];
     let content = if page.rows.is_empty() {
-        empty(icons::ORGANIZATION, "No organizations found", "None meets the search and the filter.", clear(query, ORGANIZATIONS))
+        list::empty(
+            icons::ORGANIZATION,
+            "No organizations found",
+            "None meets the search and the filter.",
+            list::clear(query, ORGANIZATIONS),
+        )
     } else {
-        let name = list::heads(ORGANIZATIONS, &page, query, &[("name", "Name")]);
-        let created = list::heads(ORGANIZATIONS, &page, query, &[("created", "Created")]);
-        let heads = view! { {name}{column("Members")}{column("Created by")}{created} }.into_any();
-        let pager = list::pager(ORGANIZATIONS, &page, query, "Pages of organizations");
-        let rows = page.rows.into_iter().map(|row| {
+        let heads = &[Head::Sorted("name", "Name"), Head::Plain("Members"), Head::Plain("Created by"), Head::Sorted("created", "Created")];
+        let table = Table { class: "table", caption: "Organizations", pages: "Pages of organizations", heads };
+        list::table(ORGANIZATIONS, page, query, table, |row| {
             view! {
                 <tr role="row" data-key=row.id.to_string()>
                     <th scope="row" role="rowheader" class="break"><span><a href=format!("{ORGANIZATIONS}/{}", row.id)><bdi>{row.name}</bdi></a> {row.suspended_at.map(|_| suspended())}</span></th>
-                    <td role="cell" data-label="Members">{thousands(row.members_count)}</td>
+                    <td role="cell" data-label="Members"><Number n=row.members_count/></td>
                     <td role="cell" data-label="Created by"><bdi>{row.created_by_name}</bdi></td>
                     <td role="cell" class="nowrap" data-label="Created"><Date at=row.created_at short=true/></td>
                 </tr>
             }
             .into_any()
-        });
-        table("Organizations", heads, rows.collect(), pager)
+        })
     };
     view! {
         {top(ORGANIZATIONS, "Organizations")}
         <div class="section">
             <div class="toolbar">
-                {search(ORGANIZATIONS.to_owned(), "Search by name", query)}
+                {list::search(ORGANIZATIONS, "Search by name", "Search by name", query)}
                 {list::filter(ORGANIZATIONS, query, "state", "State", "any", &states)}
             </div>
             <div class="section" data-region="rows">{content}</div>
@@ -413,7 +370,7 @@ fn locked() -> AnyView {
 }
 
 /// What an organization's page shows: what its members see of it.
-pub struct Head {
+pub struct OrganizationLook {
     /// The organization.
     pub organization: Organization,
     /// A page of its members.
@@ -428,8 +385,8 @@ pub struct Head {
 
 /// An organization.
 #[must_use]
-pub fn organization(look: Head, forms: Forms) -> AnyView {
-    let Head { organization, page, query, waiting, customer } = look;
+pub fn organization(look: OrganizationLook, forms: Forms) -> AnyView {
+    let OrganizationLook { organization, page, query, waiting, customer } = look;
     let path = format!("{ORGANIZATIONS}/{}", organization.id);
     let id = organization.id.to_string();
     let state = match (organization.suspended_at, organization.suspension_reason) {
@@ -464,8 +421,8 @@ pub fn organization(look: Head, forms: Forms) -> AnyView {
             <dl class="facts" data-region="facts">
                 <div><dt>"Created"</dt><dd><Date at=organization.created_at/></dd></div>
                 <div><dt>"Created by"</dt><dd><bdi>{organization.created_by_name}</bdi></dd></div>
-                <div><dt>"Members"</dt><dd>{thousands(organization.members_count)}</dd></div>
-                <div><dt>"Pending invitations"</dt><dd>{thousands(invited)}</dd></div>
+                <div><dt>"Members"</dt><dd><Number n=organization.members_count/></dd></div>
+                <div><dt>"Pending invitations"</dt><dd><Number n=invited/></dd></div>
                 {record}
                 <div><dt>"What happened"</dt><dd><a href=format!("{AUDIT}?organization={id}")>"Audit log of this organization"</a></dd></div>
                 <div><dt>"Id"</dt><dd><code>{id.clone()}</code></dd></div>
@@ -474,7 +431,7 @@ pub fn organization(look: Head, forms: Forms) -> AnyView {
         {state}
         <section class="section" aria-labelledby="members">
             <h2 id="members">"Members"</h2>
-            <div class="toolbar">{search(path.clone(), "Search members by name or e-mail", &query)}</div>
+            <div class="toolbar">{list::search(&path, "Search members by name or e-mail", "Search members by name or e-mail", &query)}</div>
             <div class="section" data-region="rows">{members(&path, page, &query)}</div>
         </section>
         {(!waiting.is_empty()).then(|| invitations(waiting, invited))}
@@ -489,11 +446,16 @@ pub fn organization(look: Head, forms: Forms) -> AnyView {
 
 fn members(path: &str, page: Listed<Member>, query: &ListQuery) -> AnyView {
     if page.rows.is_empty() {
-        return empty(icons::USERS, "No members found", "None meets the search.", clear(query, path));
+        return list::empty(icons::USERS, "No members found", "None meets the search.", list::clear(query, path));
     }
-    let columns = [("name", "Name"), ("email", "E-mail"), ("role", "Role"), ("joined", "Joined"), ("active", "Last active")];
-    let (heads, pager) = (list::heads(path, &page, query, &columns), list::pager(path, &page, query, "Pages of members"));
-    let rows = page.rows.into_iter().map(|row| {
+    let heads = &[
+        Head::Sorted("name", "Name"),
+        Head::Sorted("email", "E-mail"),
+        Head::Sorted("role", "Role"),
+        Head::Sorted("joined", "Joined"),
+        Head::Sorted("active", "Last active"),
+    ];
+    list::table(path, page, query, Table { class: "table", caption: "Members", pages: "Pages of members", heads }, |row| {
         view! {
             <tr role="row" data-key=row.id.to_string()>
                 <th scope="row" role="rowheader" class="break"><a href=format!("{ACCOUNTS}/{}", row.account_id)><bdi>{row.name}</bdi></a></th>
@@ -504,8 +466,7 @@ fn members(path: &str, page: Listed<Member>, query: &ListQuery) -> AnyView {
             </tr>
         }
         .into_any()
-    });
-    table("Members", heads, rows.collect(), pager)
+    })
 }
 
 fn invitations(waiting: Vec<InvitationRow>, all: i64) -> AnyView {
@@ -570,11 +531,11 @@ fn lock_of(account: &Account, now: Timestamp) -> Option<Timestamp> {
 pub fn accounts(page: Listed<Account>, query: &ListQuery, now: Timestamp) -> AnyView {
     let states = [("locked".to_owned(), "Locked".to_owned())];
     let content = if page.rows.is_empty() {
-        empty(icons::USERS, "No accounts found", "None meets the search and the filter.", clear(query, ACCOUNTS))
+        list::empty(icons::USERS, "No accounts found", "None meets the search and the filter.", list::clear(query, ACCOUNTS))
     } else {
-        let heads = list::heads(ACCOUNTS, &page, query, &[("name", "Name"), ("email", "E-mail"), ("created", "Since")]);
-        let pager = list::pager(ACCOUNTS, &page, query, "Pages of accounts");
-        let rows = page.rows.into_iter().map(|row| {
+        let heads = &[Head::Sorted("name", "Name"), Head::Sorted("email", "E-mail"), Head::Sorted("created", "Since")];
+        let table = Table { class: "table", caption: "Accounts", pages: "Pages of accounts", heads };
+        list::table(ACCOUNTS, page, query, table, |row| {
             let (name, lock) = (name_of(&row), lock_of(&row, now).map(|_| locked()));
             view! {
                 <tr role="row" data-key=row.id.to_string()>
@@ -584,14 +545,13 @@ pub fn accounts(page: Listed<Account>, query: &ListQuery, now: Timestamp) -> Any
                 </tr>
             }
             .into_any()
-        });
-        table("Accounts", heads, rows.collect(), pager)
+        })
     };
     view! {
         {top(ACCOUNTS, "Accounts")}
         <div class="section">
             <div class="toolbar">
-                {search(ACCOUNTS.to_owned(), "Search by name or e-mail", query)}
+                {list::search(ACCOUNTS, "Search by name or e-mail", "Search by name or e-mail", query)}
                 {list::filter(ACCOUNTS, query, "state", "State", "any", &states)}
             </div>
             <div class="section" data-region="rows">{content}</div>
@@ -667,7 +627,7 @@ pub fn account(look: AccountLook, forms: Forms) -> AnyView {
                 <div><dt>"E-mail"</dt><dd><bdi>{account.email}</bdi></dd></div>
                 <div><dt>"Since"</dt><dd><Moment at=account.created_at/></dd></div>
                 <div><dt>"Organization"</dt><dd>{member}</dd></div>
-                <div><dt>"Sessions"</dt><dd>{thousands(sessions)}</dd></div>
+                <div><dt>"Sessions"</dt><dd><Number n=sessions/></dd></div>
                 {is_operator.then(|| view! { <div><dt>"Operator"</dt><dd><span class="badge accent">"Operator"</span></dd></div> })}
                 <div><dt>"What they did"</dt><dd><a href=format!("{AUDIT}?person={id}")>"Audit log of this account"</a></dd></div>
                 <div><dt>"Id"</dt><dd><code>{id.clone()}</code></dd></div>
@@ -733,13 +693,15 @@ pub fn audit(page: Listed<EventView>, query: &ListQuery, organization: Option<St
     .into_any()
 }
 
-fn end(import: &Import) -> AnyView {
-    match import.finished_at {
-        None => view! { <span class="badge warn"><Icon inner=icons::WARNING/>"Not through"</span> }.into_any(),
-        Some(_) if import.refusals_count > 0 => {
-            view! { <span class="badge warn"><Icon inner=icons::WARNING/>{thousands(import.refusals_count)} " refused"</span> }.into_any()
+fn end(import: &Import, now: Timestamp) -> AnyView {
+    match import.standing(now) {
+        Standing::AtWork => view! { <span class="badge"><Icon inner=icons::CLOCK/>"At work"</span> }.into_any(),
+        Standing::CutOff => view! { <span class="badge warn"><Icon inner=icons::WARNING/>"Cut off"</span> }.into_any(),
+        Standing::Failed => view! { <span class="badge warn"><Icon inner=icons::WARNING/>"Broke off"</span> }.into_any(),
+        Standing::Through if import.refusals_count > 0 => {
+            view! { <span class="badge warn"><Icon inner=icons::WARNING/><Number n=import.refusals_count/> " refused"</span> }.into_any()
         }
-        Some(_) => view! { <span class="badge good"><Icon inner=icons::CHECK/>"Through"</span> }.into_any(),
+        Standing::Through => view! { <span class="badge good"><Icon inner=icons::CHECK/>"Through"</span> }.into_any(),
     }
 }
 
@@ -752,17 +714,16 @@ const OUTCOMES: [(&str, &str); 4] = [("added", "Added"), ("changed", "Changed"),
 
 /// The list of imports.
 #[must_use]
-pub fn imports(page: Listed<Import>, query: &ListQuery) -> AnyView {
+pub fn imports(page: Listed<Import>, query: &ListQuery, now: Timestamp) -> AnyView {
     let content = if page.rows.is_empty() {
-        empty(icons::DOCUMENT, "No imports", "`org-portal import customers FILE` makes the first one.", None)
+        list::empty(icons::DOCUMENT, "No imports", "`org-portal import customers FILE` makes the first one.", None)
     } else {
-        let started = list::heads(IMPORTS, &page, query, &[("started", "Started")]);
-        let heads = view! { {column("File")}{started}{OUTCOMES.map(|(_, title)| column(title)).collect_view()}{column("End")} }.into_any();
-        let pager = list::pager(IMPORTS, &page, query, "Pages of imports");
-        let rows = page.rows.into_iter().map(|row| {
+        let [added, changed, unchanged, refused] = OUTCOMES.map(|(_, title)| Head::Plain(title));
+        let heads = &[Head::Plain("File"), Head::Sorted("started", "Started"), added, changed, unchanged, refused, Head::Plain("End")];
+        list::table(IMPORTS, page, query, Table { class: "table", caption: "Imports", pages: "Pages of imports", heads }, |row| {
             let counts: serde_json::Value = serde_json::from_str(&row.counts).unwrap_or_default();
-            let cells = OUTCOMES.map(|(what, title)| view! { <td role="cell" data-label=title>{thousands(sum(&counts, what))}</td> });
-            let end = end(&row);
+            let cells = OUTCOMES.map(|(what, title)| view! { <td role="cell" data-label=title><Number n=sum(&counts, what)/></td> });
+            let end = end(&row, now);
             view! {
                 <tr role="row" data-key=row.id.to_string()>
                     <th scope="row" role="rowheader" class="break"><a href=format!("{IMPORTS}/{}", row.id)><bdi>{row.source}</bdi></a></th>
@@ -772,15 +733,14 @@ pub fn imports(page: Listed<Import>, query: &ListQuery) -> AnyView {
                 </tr>
             }
             .into_any()
-        });
-        table("Imports", heads, rows.collect(), pager)
+        })
     };
     view! { {top(IMPORTS, "Imports")}<div class="section" data-region="rows">{content}</div><LocalTimes/> }.into_any()
 }
 
 /// An import with its report.
 #[must_use]
-pub fn import(import: Import, refusals: &str) -> AnyView {
+pub fn import(import: Import, refusals: &str, now: Timestamp) -> AnyView {
     let counts: serde_json::Value = serde_json::from_str(&import.counts).unwrap_or_default();
     let refusals: Vec<serde_json::Value> = serde_json::from_str(refusals).unwrap_or_default();
     let by_kind = |what: &str| {
@@ -792,10 +752,15 @@ pub fn import(import: Import, refusals: &str) -> AnyView {
             .collect();
         if each.is_empty() { "None".to_owned() } else { each.join(", ") }
     };
-    let finished = match import.finished_at {
-        Some(at) => view! { <Moment at/> }.into_any(),
-        None => view! { "Not yet: it is at work, or broke off" }.into_any(),
+    let heard = import.heard_at();
+    let finished = match (import.finished_at, import.standing(now)) {
+        (Some(at), _) => view! { <Moment at/> }.into_any(),
+        (None, Standing::CutOff) => {
+            view! { "It was cut off, and last heard of on " <Moment at=heard/> ". What was imported until then stands; the next import completes it." }.into_any()
+        }
+        (None, _) => view! { "Not yet: it is at work" }.into_any(),
     };
+    let failed = (!import.failed.is_empty()).then(|| view! { <div><dt>"Broke off"</dt><dd><bdi>{import.failed}</bdi></dd></div> });
     let shown = i64::try_from(refusals.len()).unwrap_or(0);
     let text = |refusal: &serde_json::Value, key: &str| refusal[key].as_str().unwrap_or_default().to_owned();
     let rows: Vec<AnyView> = refusals
@@ -815,17 +780,17 @@ pub fn import(import: Import, refusals: &str) -> AnyView {
     let report = if rows.is_empty() {
         view! { <p class="hint">"Nothing was refused."</p> }.into_any()
     } else {
-        let heads = ["File", "Line", "Field", "Reason"].map(column).collect_view().into_any();
         let more = (shown < import.refusals_count)
             .then(|| view! { <p class="hint">{format!("The first {} of {}. `--report FILE` writes all of them down.", thousands(shown), thousands(import.refusals_count))}</p> });
-        table("Refusals", heads, rows, more.into_any())
+        view! { {list::whole_table("Refusals", &["File", "Line", "Field", "Reason"], rows)}{more} }.into_any()
     };
     view! {
         {head(IMPORTS, import.source)}
         <div class="card">
             <dl class="facts" data-region="facts">
                 <div><dt>"Started"</dt><dd><Moment at=import.started_at/></dd></div>
-                <div><dt>"Finished"</dt><dd>{finished}</dd></div>
+                <div><dt>"Ended"</dt><dd>{finished}</dd></div>
+                {failed}
                 {OUTCOMES.map(|(what, title)| view! { <div><dt>{title}</dt><dd>{by_kind(what)}</dd></div> }).collect_view()}
             </dl>
         </div>
@@ -839,24 +804,28 @@ pub fn import(import: Import, refusals: &str) -> AnyView {
 #[must_use]
 pub fn outbox(page: Listed<Letter>, query: &ListQuery, waiting: i64) -> AnyView {
     let content = if page.rows.is_empty() {
-        empty(icons::MAIL, "Everything left", "Nothing was given up within the last 30 days.", None)
+        list::empty(icons::MAIL, "Everything left", "Nothing was given up within the last 30 days.", None)
     } else {
-        let since = list::heads(OUTBOX, &page, query, &[("since", "Given up")]);
-        let heads = view! { {column("What")}{column("Subject")}{column("Attempts")}{column("Last error")}{since} }.into_any();
-        let pager = list::pager(OUTBOX, &page, query, "Pages of what did not leave");
-        let rows = page.rows.into_iter().map(|row| {
+        let heads = &[
+            Head::Plain("What"),
+            Head::Plain("Subject"),
+            Head::Plain("Attempts"),
+            Head::Plain("Last error"),
+            Head::Sorted("since", "Given up"),
+        ];
+        let table = Table { class: "table", caption: "What did not leave", pages: "Pages of what did not leave", heads };
+        list::table(OUTBOX, page, query, table, |row| {
             view! {
                 <tr role="row" data-key=row.id.to_string()>
                     <th scope="row" role="rowheader" class="break"><a href=format!("{OUTBOX}/{}", row.id)>{headed(row.kind, row.to)}</a></th>
                     <td role="cell" class="break" data-label="Subject"><bdi>{row.subject}</bdi></td>
-                    <td role="cell" data-label="Attempts">{thousands(row.attempts)}</td>
+                    <td role="cell" data-label="Attempts"><Number n=row.attempts/></td>
                     <td role="cell" class="break" data-label="Last error"><bdi>{row.error}</bdi></td>
                     <td role="cell" class="nowrap" data-label="Given up"><Ago at=row.dead_at/></td>
                 </tr>
             }
             .into_any()
-        });
-        table("What did not leave", heads, rows.collect(), pager)
+        })
     };
     view! {
         {top(OUTBOX, "Outbox")}
@@ -889,7 +858,7 @@ pub fn letter(letter: Letter, forms: Forms) -> AnyView {
                 {subject}
                 <div><dt>"Written"</dt><dd><Moment at=letter.created_at/></dd></div>
                 <div><dt>"Given up"</dt><dd><Moment at=letter.dead_at/></dd></div>
-                <div><dt>"Attempts"</dt><dd>{thousands(letter.attempts)}</dd></div>
+                <div><dt>"Attempts"</dt><dd><Number n=letter.attempts/></dd></div>
                 <div><dt>"Last error"</dt><dd><bdi>{letter.error}</bdi></dd></div>
             </dl>
         </div>

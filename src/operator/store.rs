@@ -8,7 +8,7 @@ use crate::{
     db::Connected,
     list::sql::{Column, Key, Keyed, ListSpec, ListSql, WHOLE},
     sql,
-    words::{AccountId, Timestamp},
+    words::{AccountId, MINUTE, Timestamp},
 };
 
 /// An operator.
@@ -59,6 +59,9 @@ pub async fn delete(db: &mut impl Connected, account: AccountId) -> Result<bool,
     Ok(sql!(execute db, "DELETE FROM operators WHERE account_id = $1", account)? == 1)
 }
 
+/// For how long a run that is at work may be silent.
+pub const SILENCE: i64 = 2 * MINUTE;
+
 /// A run of an import.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Import {
@@ -68,12 +71,48 @@ pub struct Import {
     pub source: String,
     /// When it began.
     pub started_at: Timestamp,
-    /// When it was through; nothing where it is at work, or broke off.
+    /// When it ended; nothing where it is at work, or was cut off.
     pub finished_at: Option<Timestamp>,
+    /// When it said last that it is at work.
+    pub seen_at: Option<Timestamp>,
+    /// Why it ended before its end; empty where it did not.
+    pub failed: String,
     /// How many of which kind were added, changed, unchanged and refused, as JSON.
     pub counts: String,
     /// How many fields were refused in all.
     pub refusals_count: i64,
+}
+
+/// How a run of an import stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is at work.
+    AtWork,
+    /// It fell silent: its process is gone.
+    CutOff,
+    /// It ended before its end, and said why.
+    Failed,
+    /// It came to its end.
+    Through,
+}
+
+impl Import {
+    /// When it was last heard of.
+    #[must_use]
+    pub fn heard_at(&self) -> Timestamp {
+        self.seen_at.map_or(self.started_at, |seen| seen.max(self.started_at))
+    }
+
+    /// How it stands.
+    #[must_use]
+    pub fn standing(&self, now: Timestamp) -> Standing {
+        match self.finished_at {
+            Some(_) if self.failed.is_empty() => Standing::Through,
+            Some(_) => Standing::Failed,
+            None if self.heard_at().plus(SILENCE) > now => Standing::AtWork,
+            None => Standing::CutOff,
+        }
+    }
 }
 
 impl Keyed for Import {
@@ -88,7 +127,7 @@ impl Keyed for Import {
 /// The runs of imports.
 pub static IMPORTS: LazyLock<ListSql> = LazyLock::new(|| {
     ListSql::new(ListSpec {
-        select: "id, source, started_at, finished_at, counts, refusals_count",
+        select: "id, source, started_at, finished_at, seen_at, failed, counts, refusals_count",
         from: "imports",
         scope: WHOLE,
         id: "id",
@@ -109,20 +148,58 @@ pub async fn begin_import(db: &mut impl Connected, id: Uuid, source: &str, now: 
     Ok(())
 }
 
-/// Notes that it is through.
+/// Notes that it is at work.
 ///
 /// # Errors
 /// The database's.
-pub async fn end_import(
-    db: &mut impl Connected,
-    id: Uuid,
-    counts: &str,
-    refusals: &str,
-    refusals_count: i64,
-    now: Timestamp,
-) -> Result<(), sqlx::Error> {
-    sql!(execute db, "UPDATE imports SET finished_at = $2, counts = $3, refusals = $4, refusals_count = $5 WHERE id = $1", id, now, counts, refusals, refusals_count)?;
+pub async fn see_import(db: &mut impl Connected, id: Uuid, now: Timestamp) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE imports SET seen_at = $2 WHERE id = $1 AND finished_at IS NULL", id, now)?;
     Ok(())
+}
+
+/// What came of a run: counts and refusals as JSON, how many refusals there were, and why it ended before its end.
+#[derive(Clone, Debug)]
+pub struct Ended<'e> {
+    /// How many of which kind were added, changed, unchanged and refused.
+    pub counts: &'e str,
+    /// The first of the refusals.
+    pub refusals: &'e str,
+    /// How many there were.
+    pub refusals_count: i64,
+    /// Empty where it came to its end.
+    pub failed: &'e str,
+}
+
+/// Notes that it ended.
+///
+/// # Errors
+/// The database's.
+pub async fn end_import(db: &mut impl Connected, id: Uuid, ended: Ended<'_>, now: Timestamp) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE imports SET finished_at = $2, counts = $3, refusals = $4, refusals_count = $5, failed = $6 WHERE id = $1",
+        id, now, ended.counts, ended.refusals, ended.refusals_count, ended.failed)?;
+    Ok(())
+}
+
+/// Forgets a run of which nothing came.
+///
+/// # Errors
+/// The database's.
+pub async fn drop_import(db: &mut impl Connected, id: Uuid) -> Result<(), sqlx::Error> {
+    sql!(execute db, "DELETE FROM imports WHERE id = $1", id)?;
+    Ok(())
+}
+
+/// What the last run that ended had refused, as JSON, and why it ended before its end, of those from a source.
+///
+/// # Errors
+/// The database's.
+pub async fn last_ended(db: &mut impl Connected, source: &str) -> Result<Option<(String, String)>, sqlx::Error> {
+    sql!(
+        optional as (String, String),
+        db,
+        "SELECT refusals, failed FROM imports WHERE source = $1 AND finished_at IS NOT NULL ORDER BY started_at DESC, id DESC LIMIT 1",
+        source
+    )
 }
 
 /// A run of an import, and the first of its refusals as JSON.
@@ -130,8 +207,12 @@ pub async fn end_import(
 /// # Errors
 /// The database's.
 pub async fn import(db: &mut impl Connected, id: Uuid) -> Result<Option<(Import, String)>, sqlx::Error> {
-    let found: Option<Import> =
-        sql!(optional as Import, db, "SELECT id, source, started_at, finished_at, counts, refusals_count FROM imports WHERE id = $1", id)?;
+    let found: Option<Import> = sql!(
+        optional as Import,
+        db,
+        "SELECT id, source, started_at, finished_at, seen_at, failed, counts, refusals_count FROM imports WHERE id = $1",
+        id
+    )?;
     let Some(found) = found else { return Ok(None) };
     let (refusals,): (String,) = sql!(one as (String,), db, "SELECT refusals FROM imports WHERE id = $1", id)?;
     Ok(Some((found, refusals)))

@@ -2,7 +2,7 @@
 
 use super::{
     actions,
-    pages::{self, Forms, Head, Shown},
+    pages::{self, Forms, OrganizationLook, Shown},
     store,
 };
 use crate::{
@@ -52,9 +52,10 @@ async fn forms(visit: &Visit, function: &str) -> Result<Forms, Failure> {
 pub async fn overview(visit: &Visit) -> Result<Answer, Failure> {
     let mut db = visit.portal.read().await?;
     let (waiting, dead) = letters::backlog(&mut db).await?;
-    let imports = store::IMPORTS.page::<store::Import>(&mut db, None, &ListQuery::default(), visit.portal.clock.now(), None).await?;
+    let now = visit.portal.clock.now();
+    let imports = store::IMPORTS.page::<store::Import>(&mut db, None, &ListQuery::default(), now, None).await?;
     let last = imports.rows.into_iter().next();
-    Ok(Page::new("Operator overview", move || pages::overview(waiting, dead, last)).with_islands().into())
+    Ok(Page::new("Operator overview", move || pages::overview(waiting, dead, last, now)).with_islands().into())
 }
 
 /// `/operator/password`: for an operator whose password is the one that was printed.
@@ -136,8 +137,8 @@ pub async fn organization(visit: &Visit) -> Result<Answer, Failure> {
     drop(db);
     let forms = forms(visit, "resume_organization").await?;
     let title = organization.name.clone();
-    let head = Head { organization, page, query, waiting, customer };
-    Ok(Page::new(title, move || pages::organization(head, forms)).with_islands().into())
+    let look = OrganizationLook { organization, page, query, waiting, customer };
+    Ok(Page::new(title, move || pages::organization(look, forms)).with_islands().into())
 }
 
 /// `/operator/organizations/{organization}/suspend`
@@ -224,7 +225,7 @@ pub async fn export(visit: &Visit) -> Result<Answer, Failure> {
 pub async fn imports(visit: &Visit) -> Result<Answer, Failure> {
     let (query, now) = (asked(visit, &store::IMPORTS), visit.portal.clock.now());
     let page = store::IMPORTS.page::<store::Import>(&mut visit.portal.read().await?, None, &query, now, None).await?;
-    Ok(Page::new("Imports", move || pages::imports(page, &query)).with_islands().into())
+    Ok(Page::new("Imports", move || pages::imports(page, &query, now)).with_islands().into())
 }
 
 /// `/operator/imports/{import}`
@@ -234,7 +235,8 @@ pub async fn imports(visit: &Visit) -> Result<Answer, Failure> {
 pub async fn import(visit: &Visit) -> Result<Answer, Failure> {
     let id = id(visit).parse().map_err(|_| Refusal::NotFound)?;
     let (import, refusals) = store::import(&mut visit.portal.read().await?, id).await?.ok_or(Refusal::NotFound)?;
-    Ok(Page::new(format!("Import of {}", import.source), move || pages::import(import, &refusals)).with_islands().into())
+    let now = visit.portal.clock.now();
+    Ok(Page::new(format!("Import of {}", import.source), move || pages::import(import, &refusals, now)).with_islands().into())
 }
 
 /// `/operator/outbox`

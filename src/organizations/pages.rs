@@ -7,7 +7,7 @@ use crate::{
     form::{Conflict, Drawn, Refusal},
     list::thousands,
     permissions::{Permission, Role},
-    ui::{Checked, Date, ErrorSummary, Hidden, Icon, LocalTimes, TextField, icons},
+    ui::{Checked, Date, ErrorSummary, Hidden, Icon, LocalTimes, Number, TextField, icons},
 };
 
 /// Which tab of View Organization is open.
@@ -35,7 +35,7 @@ pub fn tabs(current: Tab, members: i64, role: Role) -> AnyView {
         <nav class="tabs" aria-label="Organization" data-region="tabs">
             <ul>
                 <li><a href="/organization" aria-current=mark(Tab::Details)>"Details"</a></li>
-                <li><a href="/organization/members" aria-current=mark(Tab::Members)>"Members " <span class="count" id="members-count">{thousands(members)}</span></a></li>
+                <li><a href="/organization/members" aria-current=mark(Tab::Members)>"Members " <data class="count" id="members-count" value=members.to_string() data-local="number">{thousands(members)}</data></a></li>
                 <li><a href="/organization/tickets" aria-current=mark(Tab::Tickets)>"Tickets"</a></li>
                 {role.may(Permission::ViewCustomerData).then(|| view! {
                     <li><a href="/organization/entitlements" aria-current=mark(Tab::Entitlements)>"Entitlements"</a></li>
@@ -132,7 +132,7 @@ pub fn details(organization: OrganizationView, role: Role, of_customer: bool) ->
                 <div><dt>"Name"</dt><dd><bdi>{organization.name}</bdi></dd></div>
                 <div><dt>"Created"</dt><dd><Date at=organization.created_at/></dd></div>
                 <div><dt>"Created by"</dt><dd><bdi>{organization.created_by}</bdi></dd></div>
-                <div><dt>"Members"</dt><dd><a href="/organization/members">{thousands(organization.members)}</a></dd></div>
+                <div><dt>"Members"</dt><dd><a href="/organization/members"><Number n=organization.members/></a></dd></div>
                 <div><dt>"Your role"</dt><dd>{role.name()} " · " <a href="/roles">"what that allows"</a></dd></div>
             </dl>
         </div>

@@ -91,7 +91,7 @@ pub static LIST: LazyLock<ListSql> = LazyLock::new(|| {
             Column { name: "created", key: "created_at", number: true, newest_first: true },
         ],
         searched: &["name_key"],
-        indexed: Some(Indexed { view: "organizations_search", keys: "search_keys" }),
+        indexed: Some(Indexed { view: "organizations_search", keys: "search_keys", within: "" }),
         filters: &[Filter {
             name: "state",
             conditions: &["suspended_at <= $"],

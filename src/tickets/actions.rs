@@ -69,7 +69,8 @@ pub async fn page(
     if let Some(key) = own(membership, actor).or_else(|| mine.map(|_| actor.email.key())) {
         query.filters.push((store::REQUESTER.to_owned(), key));
     }
-    let total = match query.is_conditional() {
+    // Few tickets are searched as they are: the index is over everybody's.
+    let total = match query.is_conditional() && query.q.is_empty() {
         true => None,
         false => Some(store::counts(db, owner).await?.iter().map(|counted| counted.tickets).sum()),
     };
@@ -404,7 +405,7 @@ pub async fn post(
     let at = if event { now.plus(1) } else { now };
     store::post(unit, authority, message, at).await?;
     if unit.portal.config.has_desk() {
-        store::set_desk_state(unit, ticket.row.id, "waiting").await?;
+        store::set_desk_state(unit, authority, ticket.row.id, "waiting").await?;
         unit.to_desk(ticket.row.id).await?;
     }
     Ok(id)

@@ -2,11 +2,12 @@
 //! to be written for it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    hash::{DefaultHasher, Hash as _, Hasher as _},
+    collections::{BTreeMap, BTreeSet, HashMap},
+    hash::{DefaultHasher, Hash, Hasher as _},
 };
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::{
     Side, Stage, rank,
@@ -69,6 +70,8 @@ pub struct MessageRecord {
     pub at: Timestamp,
 }
 
+const ANOTHERS: &str = "This ticket is another customer's";
+
 /// What came of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Came {
@@ -82,14 +85,42 @@ pub enum Came {
     Refused(&'static str, String),
 }
 
-/// The tickets that a rehearsal would have added until now, by hashes of their numbers.
+/// What a rehearsal would have written until now, by hashes of the keys.
 #[derive(Debug, Default)]
-pub struct Ahead(HashSet<u64>);
+pub struct Ahead {
+    tickets: HashMap<u64, TicketAhead>,
+    /// What messages say by now, as hashes.
+    messages: HashMap<u64, u64>,
+}
 
-fn hashed(text: &str) -> u64 {
+#[derive(Clone, Copy, Debug)]
+struct TicketAhead {
+    /// The customer's number, and everything that it says, as hashes.
+    customer: u64,
+    said: u64,
+    updated: Timestamp,
+}
+
+fn hashed(value: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
+    value.hash(&mut hasher);
     hasher.finish()
+}
+
+fn message_key(ticket: &str, id: &str) -> u64 {
+    hashed((ticket, id))
+}
+
+fn message_said(record: &MessageRecord) -> u64 {
+    hashed((&record.author_name, record.side.name(), &record.body, record.at))
+}
+
+impl TicketAhead {
+    fn of(record: &TicketRecord) -> Self {
+        let desk = (&record.priority, &record.state, &record.department, &record.category, &record.product, &record.url);
+        let asked = (&record.subject, &record.description, &record.requester_name, &record.requester_email, record.created, record.updated);
+        Self { customer: hashed(&record.customer), said: hashed((desk, asked)), updated: record.updated }
+    }
 }
 
 /// What the records of a batch come to.
@@ -101,7 +132,9 @@ pub struct Plan {
     added: Vec<TicketRecord>,
     changed: Vec<(TicketId, TicketRecord)>,
     added_messages: Vec<MessageRecord>,
-    changed_messages: Vec<(KnownMessage, MessageRecord)>,
+    changed_messages: Vec<((MessageId, TicketId), MessageRecord)>,
+    /// What would be there by now of what a rehearsal would have written. It writes nothing, so that what it changes needs no id.
+    ahead: Ahead,
 }
 
 impl Plan {
@@ -121,8 +154,15 @@ impl Plan {
         for known in store::by_numbers(db, &numbers).await? {
             plan.tickets.insert(known.number.clone(), Some(known));
         }
-        for number in numbers.iter().filter(|number| ahead.is_some_and(|ahead| ahead.0.contains(&hashed(number)))) {
-            plan.tickets.entry((*number).to_owned()).or_insert(None);
+        if let Some(ahead) = ahead {
+            for number in numbers {
+                if let Some(said) = ahead.tickets.get(&hashed(number)) {
+                    plan.tickets.entry(number.to_owned()).or_insert(None);
+                    plan.ahead.tickets.insert(hashed(number), *said);
+                }
+            }
+            let keys = messages.iter().map(|(ticket, id)| message_key(ticket, id));
+            plan.ahead.messages = keys.filter_map(|key| Some((key, *ahead.messages.get(&key)?))).collect();
         }
         let keys = messages.iter().filter_map(|(ticket, id)| Some((plan.tickets.get(*ticket)?.as_ref()?.id, *id)));
         let keys: Vec<(TicketId, &str)> = keys.collect();
@@ -134,6 +174,17 @@ impl Plan {
 
     /// How a ticket stands to what is there. Its customer is there; it has no id where a rehearsal would have added it.
     pub fn take(&mut self, record: &TicketRecord, customer: Option<CustomerId>) -> Came {
+        if let Some(before) = self.ahead.tickets.get(&hashed(&record.number)) {
+            let is = TicketAhead::of(record);
+            if before.customer != is.customer {
+                return Came::Refused("number", ANOTHERS.to_owned());
+            }
+            if before.updated > is.updated || before.said == is.said {
+                return Came::Unchanged;
+            }
+            self.changed.push((TicketId(Uuid::nil()), record.clone()));
+            return Came::Changed;
+        }
         let Some(known) = self.tickets.get(&record.number).and_then(Option::as_ref) else {
             self.tickets.insert(record.number.clone(), None);
             self.added.push(record.clone());
@@ -143,7 +194,7 @@ impl Plan {
             return Came::Refused("number", "A ticket of this number was raised elsewhere than in an import".to_owned());
         }
         if known.customer_id != customer {
-            return Came::Refused("number", "This ticket is another customer's".to_owned());
+            return Came::Refused("number", ANOTHERS.to_owned());
         }
         // What was said or done here since the record was written is newer than the record.
         if known.updated_at > record.updated || is_alike(known, record) {
@@ -163,6 +214,13 @@ impl Plan {
             }
             Some(Some(known)) => Some(known.id),
         };
+        if let Some(before) = self.ahead.messages.get(&message_key(&record.ticket, &record.id)) {
+            if *before == message_said(record) {
+                return Came::Unchanged;
+            }
+            self.changed_messages.push(((MessageId(Uuid::nil()), TicketId(Uuid::nil())), record.clone()));
+            return Came::Changed;
+        }
         let known = ticket.and_then(|ticket| self.messages.get(&(ticket, record.id.clone())));
         let Some(known) = known else {
             self.added_messages.push(record.clone());
@@ -175,13 +233,16 @@ impl Plan {
         if is_alike {
             return Came::Unchanged;
         }
-        self.changed_messages.push((known.clone(), record.clone()));
+        self.changed_messages.push(((known.id, known.ticket_id), record.clone()));
         Came::Changed
     }
 
     /// Notes for the records that follow in a rehearsal what would have been written.
     pub fn note(&self, ahead: &mut Ahead) {
-        ahead.0.extend(self.added.iter().map(|record| hashed(&record.number)));
+        let tickets = self.added.iter().chain(self.changed.iter().map(|(_, record)| record));
+        ahead.tickets.extend(tickets.map(|record| (hashed(&record.number), TicketAhead::of(record))));
+        let messages = self.added_messages.iter().chain(self.changed_messages.iter().map(|(_, record)| record));
+        ahead.messages.extend(messages.map(|record| (message_key(&record.ticket, &record.id), message_said(record))));
     }
 
     /// Writes it all, and keeps the counts.
@@ -234,7 +295,7 @@ impl Plan {
             .filter_map(|record| Some(ImportedMessage { id: MessageId(random.id(now)), ticket: *ids.get(&record.ticket)?, record }));
         store::import_messages(unit, &importing, &messages.collect::<Vec<_>>()).await?;
         let changed = self.changed_messages.into_iter();
-        let changed: Vec<_> = changed.map(|(known, record)| ImportedMessage { id: known.id, ticket: known.ticket_id, record }).collect();
+        let changed: Vec<_> = changed.map(|((id, ticket), record)| ImportedMessage { id, ticket, record }).collect();
         store::change_messages(unit, &importing, &changed).await?;
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     form::Drawn,
-    list::{ListQuery, Listed, MAX_SEARCH, thousands},
+    list::{ListQuery, Listed},
     operator::pages::{self as console, TICKETS},
     organizations::{
         OrganizationView,
@@ -19,7 +19,11 @@ use crate::{
         actions::{DeskRow, DeskTicket, MINE},
         store::NOBODY,
     },
-    ui::{Ago, Checked, ErrorSummary, Hidden, Icon, LocalTimes, Moment, SelectField, TextArea, TextField, icons, list, markdown},
+    ui::{
+        Ago, Checked, ErrorSummary, Hidden, Icon, LocalTimes, Moment, Number, SelectField, TextArea, TextField, icons,
+        list::{self, Head, Table},
+        markdown,
+    },
     words::Timestamp,
 };
 
@@ -64,12 +68,7 @@ pub fn tickets(look: Look) -> AnyView {
         <div class="contents" data-region="summary">{drawn(&summary, &query)}</div>
         <div class="section">
             <div class="toolbar">
-                <form class="search" role="search" method="get" action=PATH>
-                    <Icon inner=icons::SEARCH/>
-                    <label class="vh" for="q">"Search tickets by number, subject, product or requester"</label>
-                    <input class="input" id="q" name="q" type="search" placeholder="Search tickets" value=query.q.clone() maxlength=MAX_SEARCH.to_string() autocomplete="off"/>
-                    {list::kept(&query)}
-                </form>
+                {list::search(PATH, "Search tickets by number, subject, product or requester", "Search tickets", &query)}
             </div>
             <div class="toolbar" role="group" aria-label="Filters">
                 {list::filter(PATH, &query, "state", "State", "any", &stages)}
@@ -103,7 +102,7 @@ fn drawn(summary: &Summary, query: &ListQuery) -> AnyView {
             };
             view! {
                 <li>
-                    {words}<span class="bar-count">{thousands(n)}</span>
+                    {words}<span class="bar-count"><Number n=n/></span>
                     <svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true"><rect width="100" height="6"/><rect class="bar-part" width=width height="6"/></svg>
                 </li>
             }
@@ -120,7 +119,7 @@ fn drawn(summary: &Summary, query: &ListQuery) -> AnyView {
     let departments: Vec<_> = departments.take(6).collect();
     view! {
         <section class="card summary" aria-labelledby="summary">
-            <h2 id="summary">{thousands(summary.total)} {if summary.total == 1 { " ticket" } else { " tickets" }}</h2>
+            <h2 id="summary"><Number n=summary.total/> {if summary.total == 1 { " ticket" } else { " tickets" }}</h2>
             <div class="summary-groups">{group("State", "state", stages)}{group("Department", "department", departments)}{group("Priority", "priority", ranks)}</div>
         </section>
     }
@@ -136,48 +135,25 @@ fn rows(page: Listed<TicketRow>, query: &ListQuery, all: bool) -> AnyView {
         } else {
             ("No tickets of yours", "What you ask the support of this portal stands here, with the answers.")
         };
-        return view! {
-            <div class="table-wrap">
-                <div class="empty">
-                    <Icon inner=icons::TICKET large=true/>
-                    <h2>{title}</h2>
-                    <p>{sentence}</p>
-                    <div class="actions">
-                        {if query.is_conditional() {
-                            view! { <a class="button" href=PATH>"Clear search and filters"</a> }.into_any()
-                        } else {
-                            view! { <a class="button" href="/organization/tickets/new">"Raise ticket"</a> }.into_any()
-                        }}
-                    </div>
-                </div>
-            </div>
-        }
-        .into_any();
+        let action = list::clear(query, PATH).unwrap_or_else(|| ("/organization/tickets/new".to_owned(), "Raise ticket"));
+        return list::empty(icons::TICKET, title, sentence, Some(action));
     }
-    let subject = list::heads(PATH, &page, query, &[("subject", "Ticket")]);
-    let priority = list::heads(PATH, &page, query, &[("priority", "Priority")]);
-    let times = list::heads(PATH, &page, query, &[("created", "Raised"), ("updated", "Updated")]);
-    let pager = list::pager(PATH, &page, query, "Pages of tickets");
-    view! {
-        <div class="table-wrap">
-            <table class="table" role="table">
-                <caption class="vh">"Tickets"</caption>
-                <thead role="rowgroup">
-                    <tr role="row" data-label="Sort by">
-                        {subject}
-                        <th scope="col" role="columnheader">"State"</th>
-                        {priority}
-                        <th scope="col" role="columnheader">"Department"</th>
-                        {times}
-                    </tr>
-                </thead>
-                <tbody role="rowgroup">{page.rows.into_iter().map(row).collect_view()}</tbody>
-            </table>
-        </div>
-        {pager}
-    }
-    .into_any()
+    list::table(PATH, page, query, TABLE, row)
 }
+
+const TABLE: Table<'_> = Table {
+    class: "table",
+    caption: "Tickets",
+    pages: "Pages of tickets",
+    heads: &[
+        Head::Sorted("subject", "Ticket"),
+        Head::Plain("State"),
+        Head::Sorted("priority", "Priority"),
+        Head::Plain("Department"),
+        Head::Sorted("created", "Raised"),
+        Head::Sorted("updated", "Updated"),
+    ],
+};
 
 fn row(ticket: TicketRow) -> AnyView {
     let (key, href, state) = (ticket.number.clone(), address(&ticket.number), state(&ticket));
@@ -412,7 +388,7 @@ pub fn desk(page: Listed<DeskRow>, query: &ListQuery) -> AnyView {
     view! {
         {console::top(TICKETS, "Tickets")}
         <div class="section">
-            <div class="toolbar">{console::search(TICKETS.to_owned(), "Search tickets", query)}</div>
+            <div class="toolbar">{list::search(TICKETS, "Search tickets", "Search tickets", query)}</div>
             <div class="toolbar" role="group" aria-label="Filters">
                 {list::filter(TICKETS, query, "state", "State", "any", &stages)}
                 {list::filter(TICKETS, query, "priority", "Priority", "any", &ranks)}
@@ -427,25 +403,13 @@ pub fn desk(page: Listed<DeskRow>, query: &ListQuery) -> AnyView {
 
 fn desk_rows(page: Listed<DeskRow>, query: &ListQuery) -> AnyView {
     if page.rows.is_empty() {
-        let clear = query.is_conditional();
-        return view! {
-            <div class="table-wrap">
-                <div class="empty">
-                    <Icon inner=icons::TICKET large=true/>
-                    <h2>{if clear { "No tickets found" } else { "No tickets" }}</h2>
-                    <p>{if clear { "None meets the search and the filters." } else { "What customers ask stands here." }}</p>
-                    {clear.then(|| view! { <div class="actions"><a class="button" href=TICKETS>"Clear search and filters"</a></div> })}
-                </div>
-            </div>
-        }
-        .into_any();
+        let (title, sentence) = match query.is_conditional() {
+            true => ("No tickets found", "None meets the search and the filters."),
+            false => ("No tickets", "What customers ask stands here."),
+        };
+        return list::empty(icons::TICKET, title, sentence, list::clear(query, TICKETS));
     }
-    let (priority, times) = (
-        list::heads(TICKETS, &page, query, &[("priority", "Priority")]),
-        list::heads(TICKETS, &page, query, &[("created", "Raised"), ("updated", "Updated")]),
-    );
-    let pager = list::pager(TICKETS, &page, query, "Pages of tickets");
-    let rows = page.rows.into_iter().map(|(ticket, owner)| {
+    list::table(TICKETS, page, query, DESK_TABLE, |(ticket, owner)| {
         let (key, href, state) = (ticket.number.clone(), desk_address(&ticket.number), state(&ticket));
         view! {
             <tr role="row" data-key=key>
@@ -459,25 +423,22 @@ fn desk_rows(page: Listed<DeskRow>, query: &ListQuery) -> AnyView {
                 <td role="cell" class="nowrap" data-label="Updated"><Ago at=ticket.updated_at/></td>
             </tr>
         }
-    });
-    view! {
-        <div class="table-wrap">
-            <table class="table" role="table">
-                <caption class="vh">"Tickets"</caption>
-                <thead role="rowgroup">
-                    <tr role="row" data-label="Sort by">
-                        <th scope="col" role="columnheader">"Ticket"</th>
-                        <th scope="col" role="columnheader">"State"</th>
-                        {priority}{times}
-                    </tr>
-                </thead>
-                <tbody role="rowgroup">{rows.collect_view()}</tbody>
-            </table>
-        </div>
-        {pager}
-    }
-    .into_any()
+        .into_any()
+    })
 }
+
+const DESK_TABLE: Table<'_> = Table {
+    class: "table",
+    caption: "Tickets",
+    pages: "Pages of tickets",
+    heads: &[
+        Head::Plain("Ticket"),
+        Head::Plain("State"),
+        Head::Sorted("priority", "Priority"),
+        Head::Sorted("created", "Raised"),
+        Head::Sorted("updated", "Updated"),
+    ],
+};
 
 /// What the forms of a ticket's page in the console need.
 pub struct DeskForms {

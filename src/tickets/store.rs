@@ -8,7 +8,7 @@ use super::{Side, Stage};
 use crate::{
     db::Connected,
     guard::{Authority, Handling, Importing},
-    list::sql::{Bound, Column, Filter, Key, Keyed, ListSpec, ListSql, WHOLE},
+    list::sql::{Bound, Column, Filter, Indexed, Key, Keyed, ListSpec, ListSql, WHOLE},
     permissions::{ManageMembers, Permit},
     sql,
     words::{AccountId, AttachmentId, CustomerId, MessageId, OrganizationId, TicketId, Timestamp, fold},
@@ -153,6 +153,9 @@ const COLUMNS: &[Column] = &[
 /// What is new comes first for the staff.
 const DESK_COLUMNS: &[Column] = &[COLUMNS[1], COLUMNS[0], COLUMNS[2]];
 const SEARCHED: &[&str] = &["search_key", "requester_name_key"];
+const INDEXED: Indexed = Indexed { view: "tickets_search", keys: "search_keys", within: "" };
+/// The trigram that stands with an owner's tickets alone; whoever has none is found nothing.
+const WITHIN: &str = "coalesce((SELECT '\"' || token || '\"' FROM ticket_search_owners WHERE owner_id = $1), '\"none\"')";
 const BY_STATE: Filter = Filter {
     name: "state",
     conditions: &["stage = $"],
@@ -173,7 +176,7 @@ pub static LIST: LazyLock<ListSql> = LazyLock::new(|| {
         id: "id",
         columns: COLUMNS,
         searched: SEARCHED,
-        indexed: None,
+        indexed: Some(Indexed { within: WITHIN, ..INDEXED }),
         filters: &[
             BY_STATE,
             BY_PRIORITY,
@@ -196,14 +199,14 @@ pub static DESK: LazyLock<ListSql> = LazyLock::new(|| {
         id: "id",
         columns: DESK_COLUMNS,
         searched: SEARCHED,
-        indexed: None,
+        indexed: Some(INDEXED),
         filters: &[
             BY_STATE,
             BY_PRIORITY,
             Filter {
                 name: "assignee",
-                // No ticket has an empty number.
-                conditions: &["assignee_id = $", "assignee_id IS NULL AND number <> $"],
+                // No ticket has an empty stage.
+                conditions: &["assignee_id = $", "assignee_id IS NULL AND stage <> $"],
                 read: |value, _| match value {
                     NOBODY => Some((1, Bound::Text(String::new()))),
                     id => id.parse().ok().map(|account: AccountId| (0, Bound::Id(account.0))),
@@ -265,7 +268,14 @@ pub async fn by_external(db: &mut impl Connected, external_id: &str) -> Result<O
 ///
 /// # Errors
 /// The database's; a unique violation where another ticket has the number.
-pub async fn arrive(db: &mut impl Connected, id: TicketId, external_id: &str, number: &str, url: &str) -> Result<(), sqlx::Error> {
+pub async fn arrive(
+    db: &mut impl Connected,
+    _: &impl Handling,
+    id: TicketId,
+    external_id: &str,
+    number: &str,
+    url: &str,
+) -> Result<(), sqlx::Error> {
     sql!(execute db, "UPDATE tickets SET external_id = $2, former_number = number, number = $3, search_key = $4 || search_key, url = $5 WHERE id = $1 AND external_id IS NULL",
         id, external_id, number, format!("{}\n", fold(number)), url)?;
     Ok(())
@@ -275,7 +285,7 @@ pub async fn arrive(db: &mut impl Connected, id: TicketId, external_id: &str, nu
 ///
 /// # Errors
 /// The database's.
-pub async fn set_desk_state(db: &mut impl Connected, id: TicketId, state: &str) -> Result<(), sqlx::Error> {
+pub async fn set_desk_state(db: &mut impl Connected, _: &impl Handling, id: TicketId, state: &str) -> Result<(), sqlx::Error> {
     sql!(execute db, "UPDATE tickets SET desk_state = $2 WHERE id = $1 AND desk_state <> $2", id, state)?;
     Ok(())
 }
@@ -297,7 +307,13 @@ pub async fn unsent(db: &mut impl Connected, ticket: TicketId) -> Result<Vec<Mes
 ///
 /// # Errors
 /// The database's.
-pub async fn sent(db: &mut impl Connected, ticket: TicketId, message: MessageId, external_id: &str) -> Result<u64, sqlx::Error> {
+pub async fn sent(
+    db: &mut impl Connected,
+    _: &impl Handling,
+    ticket: TicketId,
+    message: MessageId,
+    external_id: &str,
+) -> Result<u64, sqlx::Error> {
     sql!(execute db, "UPDATE ticket_messages SET external_id = $3 WHERE ticket_id = $1 AND id = $2 AND external_id IS NULL", ticket, message, external_id)
 }
 
@@ -307,6 +323,7 @@ pub async fn sent(db: &mut impl Connected, ticket: TicketId, message: MessageId,
 /// The database's.
 pub async fn post_of_desk(
     db: &mut impl Connected,
+    _: &impl Handling,
     (id, ticket): (MessageId, TicketId),
     side: Side,
     author_name: &str,
@@ -357,6 +374,7 @@ pub struct OfDesk {
 /// The database's.
 pub async fn insert_of_desk(
     db: &mut impl Connected,
+    _: &impl Handling,
     id: TicketId,
     customer: CustomerId,
     new: &OfDesk,
@@ -389,6 +407,7 @@ pub fn differs(ticket: &Ticket, new: &OfDesk, state: bool) -> bool {
 /// The database's.
 pub async fn change_of_desk(
     db: &mut impl Connected,
+    _: &impl Handling,
     ticket: &Ticket,
     new: &OfDesk,
     state: bool,

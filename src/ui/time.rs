@@ -1,6 +1,6 @@
 use leptos::prelude::*;
 
-use crate::words::Timestamp;
+use crate::{list::thousands, words::Timestamp};
 
 /// A date. The server writes it in UTC and in words; [`localize`] puts it into the reader's own zone and language.
 #[component]
@@ -12,6 +12,15 @@ pub fn Date(
     short: bool,
 ) -> impl IntoView {
     view! { <time datetime=at.rfc3339() data-local="date">{if short { at.short_date() } else { at.date() }}</time> }
+}
+
+/// A day of the calendar, short enough for a table: the same wherever one reads of it.
+#[component]
+pub fn Day(
+    /// A moment of it, in UTC.
+    at: Timestamp,
+) -> impl IntoView {
+    view! { <time datetime=at.iso_date() data-local="day">{at.short_date()}</time> }
 }
 
 /// A moment: date and time.
@@ -32,20 +41,29 @@ pub fn Ago(
     view! { <time datetime=at.rfc3339() data-local="ago" title=at.date_time()>{at.short_date()}</time> }
 }
 
-/// Puts every time of the page into the reader's zone and language once the browser's side runs. Without it, times
-/// stand in UTC and say so.
+/// A number, with the commas of English; [`localize`] writes it in the reader's own way.
+#[component]
+pub fn Number(
+    /// Which.
+    n: i64,
+) -> impl IntoView {
+    view! { <data value=n.to_string() data-local="number">{thousands(n)}</data> }
+}
+
+/// Puts every time of the page into the reader's zone and language, and every number into the latter, once the browser's
+/// side runs. Without it, times stand in UTC and say so.
 #[island]
 pub fn LocalTimes() -> impl IntoView {
     Effect::new(|_| localize());
 }
 
-/// Puts every `<time data-local>` of the page into the reader's zone and language.
+/// Puts every `<time data-local>` and `<data data-local>` of the page into the reader's zone and language.
 #[cfg(feature = "hydrate")]
 pub fn localize() {
-    use js_sys::{Array, Function, Intl, Object, Reflect};
+    use js_sys::{Array, Function, Intl, Number, Object, Reflect};
     use wasm_bindgen::{JsCast as _, JsValue};
 
-    let Ok(times) = document().query_selector_all("time[data-local]") else { return };
+    let Ok(times) = document().query_selector_all("[data-local]") else { return };
     let reader = Array::new();
     let options = |pairs: &[(&str, &str)]| {
         let object = Object::new();
@@ -55,17 +73,24 @@ pub fn localize() {
         object
     };
     let date = Intl::DateTimeFormat::new(&reader, &options(&[("dateStyle", "medium")])).format();
+    let day = Intl::DateTimeFormat::new(&reader, &options(&[("dateStyle", "medium"), ("timeZone", "UTC")])).format();
     let moment = Intl::DateTimeFormat::new(&reader, &options(&[("dateStyle", "medium"), ("timeStyle", "short")])).format();
     let ago = Intl::RelativeTimeFormat::new(&reader, &options(&[("numeric", "auto")]));
     let write =
         |format: &Function, millis: f64| format.call1(&JsValue::NULL, &JsValue::from_f64(millis)).ok().and_then(|text| text.as_string());
     for index in 0..times.length() {
         let Some(element) = times.get(index).and_then(|node| node.dyn_into::<web_sys::Element>().ok()) else { continue };
-        let (Some(datetime), Some(kind)) = (element.get_attribute("datetime"), element.get_attribute("data-local")) else { continue };
-        let millis = js_sys::Date::parse(&datetime);
+        let Some(kind) = element.get_attribute("data-local") else { continue };
+        let attribute = |name: &str| element.get_attribute(name).unwrap_or_default();
+        let millis = js_sys::Date::parse(&attribute("datetime"));
         let text = match kind.as_str() {
             "date" => write(&date, millis),
+            "day" => write(&day, millis),
             "moment" => write(&moment, millis),
+            "number" => {
+                let number = JsValue::from_f64(Number::parse_float(&attribute("value")));
+                Some(number.unchecked_ref::<Object>().to_locale_string().into())
+            }
             _ => {
                 if let Some(exact) = write(&moment, millis) {
                     let _ = element.set_attribute("title", &exact);

@@ -236,6 +236,7 @@ on_both! {
         ada.get("/organization/entitlements?q=nothing").await.is(200).says("No entitlements found");
         let page = ada.get("/organization/contacts").await.is(200).says("Maria Manager").says("Customer success manager");
         assert!(page.has_link("mailto:csm@vendor.example") && page.has_link("tel:+49301234"));
+        assert_eq!(page.attributes("button[type=button][data-copy]", "data-copy"), ["csm@vendor.example", "+49 30 1234"]);
         let nothing = eve.get("/organization/nothing").await.is(404);
         for path in ["/organization/entitlements", "/organization/contacts"] {
             assert_eq!(eve.get(path).await.is(404).normalized(), nothing.normalized());

@@ -299,6 +299,13 @@ on_both! {
         let second = TestPortal::second_with(portal, options()).await;
         until("it came by itself", || async { portal.count("SELECT count(*) FROM entitlements").await == 1 }).await;
         until("it is noted", || async { portal.count("SELECT count(*) FROM audit_events WHERE action = 'customer.import'").await == 1 }).await;
+        // The console has its report like that of an import from a file.
+        let olga = portal.operator("olga").await;
+        let runs = olga.get("/operator/imports").await.is(200);
+        let rows = runs.texts("tbody tr");
+        assert!(rows.len() == 1 && rows[0].contains("ServiceNow") && rows[0].contains("Through"), "{rows:?}");
+        let report = olga.get(&runs.attributes("tbody tr th a", "href")[0]).await.is(200);
+        assert!(report.fact("Added").contains("1 of kind customer"), "{}", report.fact("Added"));
         second.stop().await;
         // With an instance that does not answer the portal serves all the same, and stops at once.
         desk.update("customer_account", &account, &[("name", "Acme SE")]);
@@ -310,9 +317,39 @@ on_both! {
         third.browser().get("/sign-in").await.is(200);
         third.stop().await;
         until("the lease is free", || async { portal.count("SELECT count(*) FROM desk_leases WHERE held_until IS NOT NULL").await == 0 }).await;
+        assert_eq!(portal.count("SELECT count(*) FROM imports").await, 1, "of what was stopped nothing had come");
         let fourth = TestPortal::second_with(portal, options()).await;
         until("the next one goes on", || async { portal.text("SELECT name FROM customers").await == "Acme SE" }).await;
+        until("it is noted", || async { portal.count("SELECT count(*) FROM imports WHERE finished_at IS NOT NULL").await == 2 }).await;
         fourth.stop().await;
+    }
+
+    async fn of_what_comes_by_itself_the_console_keeps_what_is_news(portal) {
+        let desk = ServiceNow::start().await;
+        acme(&desk);
+        let options = || Options::default().with("servicenow_url", &desk.url()).with("servicenow_user", servicenow::USER).with("servicenow_password", servicenow::PASSWORD);
+        let ended = async |what: &str| {
+            let before = portal.text("SELECT coalesce(max(ended_at), 0) FROM desk_leases").await;
+            portal.clock.advance(6 * MINUTE);
+            let second = TestPortal::second_with(portal, options()).await;
+            until(what, || async { portal.text("SELECT coalesce(max(ended_at), 0) FROM desk_leases").await != before }).await;
+            until("it is noted", || async { portal.count("SELECT count(*) FROM imports WHERE finished_at IS NULL").await == 0 }).await;
+            second.stop().await;
+            portal.rows("SELECT failed <> '', refusals_count FROM imports ORDER BY started_at DESC").await.len()
+        };
+        assert_eq!(ended("everything came").await, 1);
+        assert_eq!(ended("nothing is new").await, 1);
+        desk.insert("customer_account", &[("number", "W"), ("name", "")]);
+        assert_eq!(ended("one is refused").await, 2);
+        assert_eq!(ended("it is refused again").await, 2);
+        desk.fail([Fault::Status(403, None)]);
+        assert_eq!(ended("the instance refuses").await, 3);
+        let olga = portal.operator("olga").await;
+        let runs = olga.get("/operator/imports").await.is(200);
+        let rows = runs.texts("tbody tr");
+        assert!(rows[0].contains("Broke off") && rows[1].contains("1 refused") && rows[2].contains("Through"), "{rows:?}");
+        let failed = olga.get(&runs.attributes("tbody tr th a", "href")[0]).await.is(200);
+        assert!(!failed.fact("Broke off").is_empty());
     }
 
     async fn an_import_that_was_killed_goes_on_where_it_was(portal) {
@@ -344,6 +381,8 @@ on_both! {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success() && text.contains("added: 20 of kind customer"), "{text} {}", String::from_utf8_lossy(&output.stderr));
         assert_eq!(portal.count("SELECT count(*) FROM customers").await, PAGE as i64 + 20);
+        assert_eq!(portal.count("SELECT count(*) FROM imports WHERE finished_at IS NULL AND seen_at IS NOT NULL").await, 1, "of the dead nothing was heard since");
+        assert_eq!(portal.count("SELECT count(*) FROM imports WHERE finished_at IS NOT NULL AND failed = ''").await, 1);
         // One that is refused, with --strict, ends it with its name.
         let wrong = desk.insert("customer_account", &[("number", "W"), ("name", "")]);
         let output = tokio::task::spawn_blocking({ let mut command = command(&["--strict"]); move || command.output().unwrap() }).await.unwrap();

@@ -82,6 +82,51 @@ on_both! {
         assert_eq!(portal.rows("SELECT number, domain FROM customers WHERE domain IS NOT NULL ORDER BY number").await, [["C1", "acme2.example"], ["C2", "acme.example"]]);
     }
 
+    async fn a_rehearsal_of_a_folder_knows_in_each_file_what_the_others_say_of_the_same_records(portal) {
+        take(portal, ACME).await;
+        take(portal, TICKETS).await;
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let entitlement = |number: &str, customer: &str, name: &str| format!("{{\"kind\":\"entitlement\",\"customer\":\"{customer}\",\"number\":\"{number}\",\"name\":\"{name}\",\"start\":\"2026-01-01\",\"end\":\"2026-12-10\"}}\n");
+        let customer = |number: &str, name: &str, domain: &str, administrator: &str| format!("{{\"kind\":\"customer\",\"number\":\"{number}\",\"name\":\"{name}\",\"domain\":\"{domain}\",\"administrator\":\"{administrator}\"}}\n");
+        let contact = |customer: &str, name: &str| format!("{{\"kind\":\"contact\",\"customer\":\"{customer}\",\"email\":\"csm@vendor.example\",\"name\":\"{name}\"}}\n");
+        // Changed and added here, and said again by the tables: the same, something else, or as it was before.
+        write("customers.jsonl", &[
+            customer("C1", "Acme SE", "acme2.example", "bob@example.com"), customer("C2", "Two", "two.example", "zoe@example.com"), customer("C3", "Three", "three.example", "kim@example.com"),
+            contact("C1", "Another"), contact("C2", "New"), entitlement("E1", "C1", "Changed"), entitlement("E2", "C1", "Changed too"), entitlement("E8", "C2", "New"), entitlement("E9", "C2", "New"),
+        ].concat());
+        write("customers.csv", "number,name,domain,administrator\nC1,Acme SE,acme2.example,bob@example.com\nC2,Two again,deux.example,zoe@example.com\nC3,Three,three.example,mia@example.com\nC4,Four,acme.example,four@example.com\nC5,Five,two.example,five@example.com\nC6,Six,acme2.example,\n");
+        write("people.csv", "email,customer,role\nkim@example.com,C3,Technical user\nmia@example.com,C3,Technical user\nbob@example.com,C1,Technical user\nada@example.com,C1,Technical user\nzoe@example.com,C1,Admin\n");
+        write("contacts.csv", "email,customer,name\ncsm@vendor.example,C1,Another\nCSM@vendor.example,C2,New\ncsm@vendor.example,C3,First\n");
+        write("entitlements.csv", "number,customer,name,start,end\nE1,C1,Changed,2026-01-01,2026-12-10\nE2,C1,Old contract,2024-01-01,2025-01-01\nE8,C2,Newer,2026-01-01,2026-12-10\nE9,C3,Another's,2026-01-01,2026-12-10\n");
+        let csv = "number,customer,subject,state,created,updated\n";
+        write("tickets.csv", &format!("{csv}CS-1,C1,Changed,Closed,2026-11-18T10:00:00Z,2026-11-21T10:00:00Z\nCS-2,C1,Changed,Closed,2026-10-18T10:00:00Z,2026-11-18T10:00:00Z\nCS-8,C2,New,New,2026-11-18T10:00:00Z,2026-11-18T10:00:00Z\nCS-9,C2,New,New,2026-11-18T10:00:00Z,2026-11-18T10:00:00Z\n"));
+        write("messages.csv", "ticket,id,side,body,at\nCS-1,M1,staff,Changed,2026-11-19T10:00:00Z\nCS-8,M1,staff,New,2026-11-19T10:00:00Z\nCS-9,M1,staff,New,2026-11-19T10:00:00Z\n");
+        let ticket = |number: &str, customer: &str, subject: &str, state: &str, created: &str, updated: &str| format!("{{\"kind\":\"ticket\",\"customer\":\"{customer}\",\"number\":\"{number}\",\"subject\":\"{subject}\",\"state\":\"{state}\",\"created\":\"{created}T10:00:00Z\",\"updated\":\"{updated}T10:00:00Z\"}}\n");
+        let message = |ticket: &str, body: &str| format!("{{\"kind\":\"message\",\"ticket\":\"{ticket}\",\"id\":\"M1\",\"side\":\"staff\",\"body\":\"{body}\",\"at\":\"2026-11-19T10:00:00Z\"}}\n");
+        write("tickets.jsonl", &[
+            ticket("CS-1", "C1", "Changed", "Closed", "2026-11-18", "2026-11-21"), ticket("CS-2", "C1", "Older", "Closed", "2026-10-18", "2026-11-17"),
+            ticket("CS-8", "C2", "Newer", "New", "2026-11-18", "2026-11-19"), ticket("CS-9", "C3", "Another's", "New", "2026-11-18", "2026-11-19"),
+            message("CS-1", "Changed"), message("CS-8", "Changed"), message("CS-9", "New"),
+        ].concat());
+        for round in ["on what was there", "again"] {
+            let before = portal.state().await;
+            let report = |name: &str| folder.path().join(name).with_extension("report");
+            let read = |name: &str| -> serde_json::Value { serde_json::from_slice(&std::fs::read(report(name)).unwrap()).unwrap() };
+            let rehearsed = import(&portal.portal, folder.path(), &How { rehearses: true, report: Some(report("rehearsed")), ..How::default() }).await.unwrap();
+            assert_eq!(portal.state().await, before, "nothing is written");
+            let done = import(&portal.portal, folder.path(), &How { report: Some(report("done")), ..How::default() }).await.unwrap();
+            assert_eq!(rehearsed, done, "{round}");
+            assert_eq!(read("rehearsed"), read("done"), "{round}");
+            counted(portal).await;
+            if round == "on what was there" {
+                let refused: Vec<String> = read("done")["refusals"].as_array().unwrap().iter().map(|r| format!("{}:{} {}", r["file"].as_str().unwrap(), r["line"], r["field"].as_str().unwrap())).collect();
+                assert_eq!(refused, ["customers.csv:7 domain", "people.csv:6 email", "entitlements.csv:5 number", "tickets.jsonl:4 number"], "what one file says is known in the next");
+                assert_eq!((done.unchanged["customer"], done.unchanged["contact"], done.unchanged["entitlement"], done.unchanged["ticket"], done.unchanged["message"]), (1, 1, 1, 2, 2), "{done:?}");
+            }
+        }
+    }
+
     async fn bad_files_are_named_in_the_report(portal) {
         let folder = tempfile::tempdir().unwrap();
         let report = folder.path().join("report.json");

@@ -421,7 +421,7 @@ on_both! {
         let page = olga.get("/operator/imports").await.is(200);
         let rows = page.texts("tbody tr");
         assert_eq!(rows.len(), 2);
-        assert!(rows[0].contains("customers.jsonl") && rows[0].contains("Not through") && rows[1].contains("1,101 refused"), "{rows:?}");
+        assert!(rows[0].contains("customers.jsonl") && rows[0].contains("Broke off") && rows[1].contains("1,101 refused"), "{rows:?}");
         let detail = olga.get(&page.attributes("tbody tr th a", "href")[1]).await.is(200);
         assert_eq!((detail.fact("Added").as_str(), detail.fact("Changed").as_str()), ("1 of kind customer", "None"));
         assert_eq!(detail.fact("Refused"), "1,100 of kind line, 1 of kind person");
@@ -430,7 +430,29 @@ on_both! {
         assert!(first[0] == "2" && first[1] == "email" && !first[2].is_empty(), "{first:?}");
         detail.says("The first 1,000 of 1,101");
         olga.get(&format!("/operator/imports/{}", uuid::Uuid::nil())).await.is(404);
+        let broke_off = olga.get(&page.attributes("tbody tr th a", "href")[0]).await.is(200);
+        assert!(broke_off.fact("Broke off").contains("customers.jsonl:1: name"), "{}", broke_off.fact("Broke off"));
+        assert_eq!(broke_off.fact("Refused"), "1 of kind customer");
         olga.get("/operator").await.is(200).says("customers.jsonl");
+    }
+
+    async fn an_import_says_that_it_is_at_work_and_one_that_falls_silent_was_cut_off(portal) {
+        let olga = portal.operator("olga").await;
+        let run = actions::begin_import(&portal.portal, "customers.jsonl").await.unwrap();
+        let (list, detail) = ("/operator/imports", format!("/operator/imports/{run}"));
+        olga.get(list).await.is(200).says("At work");
+        assert_eq!(olga.get(&detail).await.is(200).fact("Ended"), "Not yet: it is at work");
+        portal.clock.advance(3 * MINUTE);
+        olga.get(list).await.is(200).says("Cut off").never_says("At work");
+        olga.get("/operator").await.is(200).says("Cut off");
+        assert!(olga.get(&detail).await.is(200).fact("Ended").starts_with("It was cut off"));
+        // Slow, but there: as long as its work lasts, it says so.
+        let heard = until("it is heard of", || async { portal.count("SELECT count(*) FROM imports WHERE seen_at IS NOT NULL").await == 1 });
+        actions::at_import(&portal.portal, run, heard).await;
+        olga.get(list).await.is(200).says("At work").never_says("Cut off");
+        actions::end_import(&portal.portal, run, &actions::Report::default(), None).await.unwrap();
+        portal.clock.advance(HOUR);
+        olga.get(list).await.is(200).says("Through").never_says("Cut off");
     }
 
     async fn a_mail_that_did_not_leave_is_seen_without_its_secrets_and_sent_again(portal) {

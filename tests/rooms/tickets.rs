@@ -35,6 +35,29 @@ async fn counts(portal: &TestPortal) -> (Vec<Vec<String>>, Vec<Vec<String>>) {
     (kept, anew)
 }
 
+/// Whether what is searched is what the tickets are: beside the index, and in it.
+async fn is_indexed(portal: &TestPortal) {
+    let keys = match portal.engine {
+        Engine::Sqlite => {
+            "(SELECT o.token FROM ticket_search_owners o WHERE o.owner_id = t.owner_id) || char(10) || t.search_key || char(10) || t.requester_name_key"
+        }
+        Engine::Postgres => "t.search_key || chr(10) || t.requester_name_key",
+    };
+    let columns = ["owner_id", "stage", "priority_rank", "department", "requester_key", "created_at", "updated_at", "subject_key"];
+    let differs: Vec<String> = columns.iter().map(|column| format!("s.{column} <> t.{column}")).collect();
+    let wrong = format!(
+        "SELECT count(*) FROM tickets t LEFT JOIN tickets_search s ON s.id = t.id WHERE s.id IS NULL OR {} OR s.assignee_id IS DISTINCT FROM t.assignee_id OR s.search_keys IS DISTINCT FROM {keys}",
+        differs.join(" OR ")
+    );
+    assert_eq!(portal.count(&wrong).await, 0);
+    assert_eq!(portal.count("SELECT count(*) FROM tickets_search").await, portal.count("SELECT count(*) FROM tickets").await);
+    if portal.engine == Engine::Sqlite {
+        portal.execute("INSERT INTO ticket_search_index (ticket_search_index, rank) VALUES ('integrity-check', 1)").await;
+        let owners = "SELECT count(*) FROM ticket_search_owners o WHERE NOT EXISTS (SELECT 1 FROM tickets t WHERE t.owner_id = o.owner_id)";
+        assert_eq!(portal.count(owners).await, 0, "nothing is left of owners without tickets");
+    }
+}
+
 on_both! {
     async fn a_ticket_is_raised_seen_by_its_requester_and_every_admin_and_by_nobody_else(portal) {
         let [ada, bob, eve] = portal.organization_with("Acme", [("ada", Role::Admin), ("bob", Role::TechnicalUser), ("eve", Role::TechnicalUser)]).await;
@@ -106,6 +129,78 @@ on_both! {
         assert_eq!(subjects(&ada.get(&format!("{LIST}?state=resolved")).await.is(200)), ["Alerts are late"]);
         let (kept, anew) = counts(portal).await;
         assert_eq!(kept, anew);
+    }
+
+    async fn a_rare_word_is_found_in_a_long_list_as_the_tickets_are_by_then(portal) {
+        let staff = operator(portal, "sam").await;
+        crate::customers::take(portal, crate::customers::ACME).await;
+        let line = |n: usize, subject: &str, product: &str, requester: &str| {
+            json!({
+                "kind": "ticket", "customer": "C1", "number": format!("CS-{n}"), "subject": subject, "product": product, "requester_name": requester, "requester_email": "eve@example.com",
+                "priority": (["P1 - Critical", "P3 - Normal"][n % 2]), "state": (["Open", "Closed"][n % 3 / 2]), "department": (["", "Support"][n % 2]),
+                "created": format!("2026-10-{:02}T10:00:00Z", 1 + n % 28),
+            })
+        };
+        let mut lines: Vec<String> = (0..1200).map(|n| line(n, &format!("Backup {n} is late"), "MySQL", "Eve Example").to_string()).collect();
+        lines[7] = line(7, "Zoë's \"50%_off\" *report*", "Zeppelin", "Gräfin Quux").to_string();
+        lines[700] = line(700, "Backup 700 is a zeppelin", "MySQL", "Eve Example").to_string();
+        let (counts, refused) = crate::customers::take(portal, &lines.join("\n")).await;
+        assert_eq!((crate::customers::total(&counts.added), refused.len()), (1200, 0));
+        is_indexed(portal).await;
+        let ada = portal.sign_up("ada").await;
+        let eve = portal.sign_up("eve").await;
+        let numbers = |page: &Answer| -> Vec<String> {
+            page.attributes("tbody th a", "href").iter().map(|href| href.rsplit('/').next().unwrap().to_owned()).collect()
+        };
+        for (query, found) in [
+            ("q=zeppelin", &["CS-7", "CS-700"][..]),
+            ("q=ZEPPELIN+700", &["CS-700"]),
+            ("q=CS-1199", &["CS-1199"]),
+            ("q=quux", &["CS-7"]),
+            ("q=grafin+report", &["CS-7"]),
+            ("q=%2250%25_off%22", &["CS-7"]),
+            ("q=50%25off", &[]),
+            ("q=*report*", &["CS-7"]),
+            ("q=zeppelin&state=open", &["CS-7", "CS-700"]),
+            ("q=zeppelin&priority=3", &["CS-7"]),
+            ("q=zeppelin+nothing", &[]),
+        ] {
+            for (browser, list) in [(&ada, LIST), (&eve, LIST), (&staff, "/operator/tickets")] {
+                let newest_first = numbers(&browser.get(&format!("{list}?{query}&sort=created")).await.is(200));
+                assert_eq!(newest_first, found, "{list}?{query}");
+            }
+        }
+        let zeppelins = format!("{LIST}?q=zeppelin");
+        assert_eq!(numbers(&ada.get(&format!("{zeppelins}&sort=subject")).await), ["CS-700", "CS-7"]);
+        assert_eq!(numbers(&ada.get(&format!("{zeppelins}&sort=created&order=asc")).await), ["CS-700", "CS-7"]);
+        assert_eq!(numbers(&ada.get(&format!("{zeppelins}&department=Support")).await), ["CS-7"]);
+        // What many have is found, too, and counted no further than a thousand.
+        assert_eq!(ada.get(&format!("{LIST}?q=backup")).await.is(200).text("nav.pager > p"), "1–50 of 1,000+");
+        // As they are by then: another subject, product and requester, another number, another state, gone.
+        let changed = [line(7, "Plain", "MySQL", "Eve Example"), line(9, "Zeppelin", "", "Wilhelmina"), line(700, "Backup 700 is a zeppelin", "MySQL", "Eve Example")];
+        let later = changed.map(|mut record| { record["updated"] = json!("2026-11-01T10:00:00Z"); record.to_string() });
+        crate::customers::take(portal, &later.join("\n")).await;
+        is_indexed(portal).await;
+        for (q, found) in [("zeppelin", 2), ("quux", 0), ("wilhelmina", 1), ("report", 0)] {
+            for (browser, list) in [(&ada, LIST), (&staff, "/operator/tickets")] {
+                assert_eq!(subjects(&browser.get(&format!("{list}?q={q}")).await.is(200)).len(), found, "{list} {q}");
+            }
+        }
+        let page = format!("{LIST}/CS-9");
+        assert_eq!(subjects(&ada.get(&format!("{LIST}?q=wilhelmina&state=resolved")).await), [""; 0]);
+        ada.fill(&page, "/do/resolve_ticket", &[]).await.leads_to(&page);
+        assert_eq!(subjects(&ada.get(&format!("{LIST}?q=wilhelmina&state=resolved")).await), ["Zeppelin"]);
+        is_indexed(portal).await;
+        // What others' tickets say is found by the support alone.
+        let mut others = line(3000, "Quux", "", "");
+        others["customer"] = json!("C2");
+        crate::customers::take(portal, &format!("{{\"kind\":\"customer\",\"number\":\"C2\",\"name\":\"Two\"}}\n{others}")).await;
+        assert!(subjects(&ada.get(&format!("{LIST}?q=quux")).await).is_empty());
+        assert_eq!(subjects(&staff.get("/operator/tickets?q=quux").await), ["Quux"]);
+        is_indexed(portal).await;
+        portal.execute("DELETE FROM tickets WHERE number = 'CS-9'").await;
+        assert!(subjects(&ada.get(&format!("{LIST}?q=wilhelmina")).await).is_empty());
+        is_indexed(portal).await;
     }
 
     async fn replies_stand_once_and_reach_the_people_concerned(portal) {
@@ -247,6 +342,7 @@ on_both! {
         bob.fill("/account", "/do/change_name", &[("first_name", "Robert"), ("last_name", "Builder")]).await.is(303);
         assert_eq!(subjects(&ada.get(&format!("{LIST}?q=builder")).await), ["Help"]);
         assert_eq!(ada.get(&page).await.fact("Raised by"), "Robert Builder");
+        is_indexed(portal).await;
         let of_bob = portal.member_of("bob").await;
         ada.fill(&format!("/organization/members/{of_bob}/remove"), "/do/remove_member", &[]).await.is(303);
         bob.fill("/account/delete", "/do/delete_account", &[("email", "bob@example.com"), ("password", PASSWORD)]).await.is(303);
@@ -260,6 +356,7 @@ on_both! {
         for table in ["tickets", "ticket_messages", "ticket_counts", "ticket_attachments"] {
             assert_eq!(portal.count(&format!("SELECT count(*) FROM {table}")).await, 0, "{table}");
         }
+        is_indexed(portal).await;
     }
 
     async fn an_organizations_tickets_become_its_customers_when_the_two_are_joined(portal) {
@@ -273,6 +370,7 @@ on_both! {
         let list = ada.get(LIST).await.is(200);
         assert_eq!((subjects(&list).len(), list.text("#summary")), (2, "2 tickets".to_owned()));
         assert_eq!(portal.count("SELECT count(*) FROM tickets WHERE customer_id IS NOT NULL AND organization_id IS NULL").await, 2);
+        is_indexed(portal).await;
         let (kept, anew) = counts(portal).await;
         assert_eq!(kept, anew);
         // The record keeps them when the organization goes.
@@ -353,6 +451,9 @@ on_both! {
         let me = uuid::Uuid::parse_str(&me).unwrap().to_string();
         staff.submit(&change.with("assignee", &me).with("priority", "P1 - Critical")).await.leads_to(&desk);
         assert_eq!(subjects(&staff.get("/operator/tickets?assignee=me&priority=1").await.is(200)).len(), 1);
+        assert_eq!(subjects(&staff.get("/operator/tickets?assignee=me&q=server").await.is(200)).len(), 1);
+        assert_eq!(subjects(&staff.get("/operator/tickets?assignee=nobody&q=server").await.is(200)).len(), 0);
+        is_indexed(portal).await;
         assert_eq!(subjects(&staff.get("/operator/tickets?assignee=nobody").await.is(200)).len(), 0);
         reply(&ada, &page, "Any news?").await.is(303);
         let mails = portal.mails_to("sam@example.com").await;

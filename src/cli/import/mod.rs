@@ -17,7 +17,6 @@ use std::{
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use read::{LINE, Source, Unreadable};
-pub use report::Refused;
 use report::Report;
 pub use servicenow::from_servicenow;
 use uuid::Uuid;
@@ -113,12 +112,14 @@ pub(super) async fn run(config: &Config, name: &str, matches: &ArgMatches) -> Re
 pub async fn import(portal: &Portal, path: &Path, how: &How) -> Result<Counts, String> {
     let report = Report::open(how.report.as_deref(), how.talks)?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let noted = match how.rehearses {
-        true => None,
-        false => Some(begin(portal, &name).await?),
-    };
     let mut run = Run { portal, how, report, seen: HashSet::new(), ahead: Ahead::default(), told: portal.clock.now() };
-    let done = run.sources(path).await;
+    if how.rehearses {
+        let done = run.sources(path).await;
+        let report = run.report.close(done.as_ref().err().map(String::as_str))?;
+        return done.map(|()| report.counts);
+    }
+    let noted = begin(portal, &name).await?;
+    let done = operator::at_import(portal, noted, run.sources(path)).await;
     end(portal, run.report, name, noted, done).await
 }
 
@@ -127,17 +128,17 @@ async fn begin(portal: &Portal, name: &str) -> Result<Uuid, String> {
     operator::begin_import(portal, name).await.map_err(|refusal| refusal.message())
 }
 
-/// Writes the report's end, and notes in the console and in the audit log what came of an import that was gone through.
-async fn end(portal: &Portal, mut report: Report, name: String, noted: Option<Uuid>, done: Result<(), String>) -> Result<Counts, String> {
-    let (kept, refusals) = report.kept();
-    let counts = report.close(done.as_ref().err().map(String::as_str))?;
+/// Writes the report's end, notes in the console what came of the import, and in the audit log what came of one that was gone
+/// through.
+async fn end(portal: &Portal, report: Report, name: String, noted: Uuid, done: Result<(), String>) -> Result<Counts, String> {
+    let failed = done.as_ref().err().map(String::as_str);
+    let report = report.close(failed)?;
+    let ended = operator::end_import(portal, noted, &report, failed).await;
     done?;
-    if let Some(noted) = noted {
-        let counts = serde_json::to_value(&counts).map_err(|error| error.to_string())?;
-        operator::end_import(portal, noted, &counts, &kept, refusals).await.map_err(|refusal| refusal.message())?;
-        actions::note_import(portal, name, counts).await.map_err(|refusal| refusal.message())?;
-    }
-    Ok(counts)
+    ended.map_err(|refusal| refusal.message())?;
+    let counts = serde_json::to_value(&report.counts).map_err(|error| error.to_string())?;
+    actions::note_import(portal, name, counts).await.map_err(|refusal| refusal.message())?;
+    Ok(report.counts)
 }
 
 /// A line, and the record that it holds; or of each field what is wrong, and the kind where that is known.

@@ -4,13 +4,11 @@ use super::{Counts, How, begin, end, report::Report};
 use crate::{
     customers::Outcome,
     desk::{client::Client, sync},
+    operator::actions as operator,
     outgoing::Patience,
     portal::Portal,
     words::SECOND,
 };
-
-/// Under which name its runs are noted.
-const NAME: &str = "ServiceNow";
 
 /// Imports from the configured ServiceNow instance what changed since the last time, or with `full` everything.
 ///
@@ -22,7 +20,7 @@ pub async fn from_servicenow(portal: &Portal, full: bool, how: &How, patience: P
     let client = Client::open(&portal.config, patience, portal.clock.clone(), portal.random)?;
     let client = client.ok_or("no instance is configured: set ORG_PORTAL_SERVICENOW_URL, and as whom to ask (docs/servicenow.md)")?;
     let mut report = Report::open(how.report.as_deref(), how.talks)?;
-    let noted = begin(portal, NAME).await?;
+    let noted = begin(portal, sync::NAME).await?;
     let done = {
         let report = &mut report;
         let mut told = portal.clock.now();
@@ -42,7 +40,7 @@ pub async fn from_servicenow(portal: &Portal, full: bool, how: &How, patience: P
             }
             Ok(())
         };
-        sync::once(portal, &client, portal.random.opaque_id(), full, tell).await
+        operator::at_import(portal, noted, sync::once(portal, &client, portal.random.opaque_id(), full, tell)).await
     };
-    end(portal, report, NAME.to_owned(), Some(noted), done.map_err(|error| error.to_string())).await
+    end(portal, report, sync::NAME.to_owned(), noted, done.map_err(|error| error.to_string())).await
 }
