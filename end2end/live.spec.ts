@@ -100,6 +100,36 @@ test.describe('with JavaScript', () => {
     await expect(page.getByRole('link', { name: 'Add Organization' })).toBeVisible();
   });
 
+  test('who is an Admin no more sees nothing that is for Admins alone, on every page that is open', async ({ page, context, newAdmin, newMember, expectStatus, axe }) => {
+    expectStatus(404);
+    const admin = await newAdmin();
+    const grace = await newMember(admin, 'Grace', 'Admin');
+    const ticket = await admin.done('/organization/tickets/new', 'raise_ticket', { 'form[subject]': 'Backup fails', 'form[description]': 'Since Monday' });
+    await grace.takeOver(page);
+    await listen(page, '/organization/activity');
+    await mark(page);
+    const [tickets, colleague] = [await context.newPage(), await context.newPage()];
+    for (const [tab, path] of [[tickets, '/organization/tickets'], [colleague, ticket]] as const) {
+      await tab.goto(path);
+      await tab.waitForLoadState('networkidle');
+    }
+    await colleague.getByRole('textbox', { name: 'Reply' }).fill('What I was writing');
+    await expect(tickets.getByText('Raised by:')).toBeVisible();
+    await setRole(admin, grace.person.email, 'Technical user');
+    await tickets.bringToFront();
+    await expect(tickets.getByRole('navigation', { name: 'Organization' }).getByRole('link', { name: 'Activity' })).toHaveCount(0, { timeout: 3000 });
+    for (const text of ['Raised by:', 'Backup fails']) await expect(tickets.getByText(text)).toHaveCount(0);
+    for (const tab of [page, colleague]) {
+      await tab.bringToFront();
+      await expect(tab.getByRole('heading', { level: 1, name: 'What this page showed is not there for you any more' })).toBeFocused({ timeout: 3000 });
+      for (const text of ['Backup fails', 'Export CSV', 'Mark as resolved']) await expect(tab.getByText(text)).toHaveCount(0);
+      await expect(tab.getByRole('navigation', { name: 'Organization' })).toHaveCount(0);
+      await expect(tab.getByRole('link', { name: 'Analytical Engines' })).toBeVisible();
+    }
+    await axe(page);
+    await expectSame(page);
+  });
+
   test('several tabs have one stream, which moves on when its tab closes', async ({ page, context, newAdmin, newMember }) => {
     const streams: string[] = [];
     context.on('request', (request) => {
@@ -262,6 +292,7 @@ test.describe('with JavaScript', () => {
     await expect(page.getByRole('status').filter({ hasText: 'You are signed out' })).toBeVisible({ timeout: 3000 });
     await expect(page.getByLabel('Name')).toHaveValue('Difference Engines');
     await expect(page.locator('.topbar-org')).toBeEmpty();
+    await expect(page.locator('.card:empty:visible')).toHaveCount(0);
   });
 
   test('the members of an organization that is deleted are told so', async ({ page, newAdmin, newMember }) => {

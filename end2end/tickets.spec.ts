@@ -63,6 +63,31 @@ test('a ticket is raised with a file, answered by the support and solved', async
   expect(ticket).toMatch(/T\d+$/);
 });
 
+test('what the support makes of a ticket shows on its open page, with what a reply does then', async ({ page, newAdmin, newOperator, newBrowser, axe, js }) => {
+  test.skip(!js, 'only with JavaScript');
+  const admin = await newAdmin('Analytical Engines', 'Ada');
+  const ticket = await admin.done('/organization/tickets/new', 'raise_ticket', { 'form[subject]': 'Backup fails', 'form[description]': 'Since Monday' });
+  await admin.takeOver(page);
+  const open = page.waitForResponse((response) => new URL(response.url()).pathname === '/live' && response.ok());
+  await page.goto(ticket);
+  await open;
+  const text = page.getByRole('textbox', { name: 'Reply' });
+  await text.fill('What I was writing');
+  const desk = await newBrowser();
+  await (await newOperator('Sam')).takeOver(desk);
+  await desk.goto(ticket.replace('/organization', '/operator'));
+  const change = desk.getByRole('form', { name: 'Change the ticket' });
+  await change.getByLabel('State').selectOption('Resolved');
+  await change.getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByRole('button', { name: 'Reply and reopen' })).toBeVisible({ timeout: 2000 });
+  await expect(page.getByText(/^The ticket is resolved. A reply until .* opens it again.$/)).toBeVisible();
+  await expect(text).toHaveValue('What I was writing');
+  await axe(page);
+  await page.getByRole('button', { name: 'Reply and reopen' }).click();
+  await expect(page.getByRole('button', { name: 'Reply', exact: true })).toBeVisible();
+  await expect(page.getByText('opens it again')).toHaveCount(0);
+});
+
 test('what is wrong in a ticket is said beside its field, and the file stays', async ({ page, newAdmin, expectStatus, axe }) => {
   expectStatus(422);
   const admin = await newAdmin();

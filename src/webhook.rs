@@ -67,9 +67,13 @@ fn told(kind: &str, event: &Event, changes: bool, caller: &Caller, now: Timestam
             continue;
         }
         let mut value = value.clone();
-        // A state that stayed is no change.
-        if let (Some(of), true) = (value.as_object_mut(), kind == "ticket.changed") {
-            of.remove("state");
+        if let Some(of) = value.as_object_mut() {
+            // Who of the support has a ticket stays with the support.
+            of.remove("assignee");
+            // A state that stayed is no change.
+            if kind == "ticket.changed" {
+                of.remove("state");
+            }
         }
         data.insert(key.to_owned(), value);
     }

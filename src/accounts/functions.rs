@@ -70,9 +70,11 @@ pub async fn reset_password(form: ResetPasswordForm, drawn: Drawn) -> Result<(),
 /// Changes one's password.
 #[server(prefix = "/do", endpoint = "change_password", input = Json)]
 pub async fn change_password(form: ChangePasswordForm, drawn: Drawn) -> Result<(), Refusal> {
+    // Who had to choose one before the console opens goes on to the console.
+    let place = if drawn.page == "/operator/password" { "/operator" } else { "/account" };
     let (portal, caller) = caller(drawn)?;
     actions::change_password(&portal, &caller, form).await?;
-    land("/account", Some(Notice::PasswordChanged));
+    land(place, Some(Notice::PasswordChanged));
     Ok(())
 }
 

@@ -34,6 +34,14 @@ pub async fn by_email(db: &mut impl Connected, email: &Email) -> Result<Option<A
     sql!(optional as Account, db, "SELECT id, email, first_name, last_name FROM accounts WHERE email_key = $1", email.key())
 }
 
+/// The accounts of addresses, each with its address as it is compared.
+///
+/// # Errors
+/// The database's.
+pub async fn of_emails(db: &mut impl Connected, keys: &[&str]) -> Result<Vec<(AccountId, String)>, sqlx::Error> {
+    sql!(among as (AccountId, String), db, "SELECT id, email_key FROM accounts WHERE", keys, |key| ["email_key" = *key])
+}
+
 /// An account.
 ///
 /// # Errors

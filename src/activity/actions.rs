@@ -242,12 +242,17 @@ fn pieces(row: &Row, reader: Reader) -> Vec<Piece> {
         Action::ReplyToTicket => vec![verb("replied to the ticket", "reply to the ticket"), named("ticket", "")],
         Action::ReopenTicket => vec![verb("reopened the ticket", "reopen the ticket"), named("ticket", "")],
         Action::AnswerTicket => vec![verb("replied to the ticket", "reply to the ticket"), named("ticket", "")],
-        Action::ChangeTicket => match from_to("state") {
-            Some((from, to)) if from != to => {
-                vec![verb("changed the ticket", "change the ticket"), named("ticket", ""), Piece::Words(format!("from {from} to {to}"))]
-            }
-            _ => vec![verb("changed the ticket", "change the ticket"), named("ticket", "")],
-        },
+        Action::ChangeTicket => {
+            let changed = |key: &str, words: &str| {
+                from_to(key).filter(|(from, to)| from != to).map(|(from, to)| format!("{words}from {from} to {to}"))
+            };
+            // Not whom: to customers the operator is one.
+            let assignee = (before["assignee"] != after["assignee"]).then(|| "in who has it".to_owned());
+            let changes: Vec<String> =
+                [changed("state", ""), changed("priority", "in priority "), assignee].into_iter().flatten().collect();
+            let ticket = [verb("changed the ticket", "change the ticket"), named("ticket", "")];
+            ticket.into_iter().chain((!changes.is_empty()).then(|| Piece::Words(changes.join(" and ")))).collect()
+        }
         Action::NoteTicket => vec![verb("wrote a note on the ticket", "write a note on the ticket"), named("ticket", "")],
         Action::ResolveTicket => vec![verb("marked as resolved the ticket", "resolve the ticket"), named("ticket", "")],
     }

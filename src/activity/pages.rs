@@ -144,6 +144,8 @@ fn row(path: &str, event: EventView, query: &ListQuery) -> AnyView {
         Piece::Words(text) => view! { " " {text} }.into_any(),
         Piece::Name(text) => view! { " " <strong><bdi>{text}</bdi></strong> }.into_any(),
     });
+    // On a phone the label stands beside it.
+    let somewhere = (!device.is_empty() || !address.is_empty()).then_some("From where");
     view! {
         <tr role="row" data-key=id.to_string()>
             <th scope="row" role="rowheader" class="break">
@@ -157,8 +159,8 @@ fn row(path: &str, event: EventView, query: &ListQuery) -> AnyView {
                 })}
                 {refused.map(|why| view! { " " <span class="sub"><span class="badge bad"><Icon inner=icons::BAN/>"Refused"</span> " " {why}</span> })}
             </th>
-            <td role="cell" data-label="From where"><span>{device.clone()} {(!device.is_empty() && !address.is_empty()).then_some(", ")} {address}</span></td>
-            <td role="cell" class="nowrap" data-label="When"><Ago at/></td>
+            <td role="cell" data-label=somewhere><span>{device.clone()} {(!device.is_empty() && !address.is_empty()).then_some(", ")} {address}</span></td>
+            <td role="cell" class="nowrap" data-label="When"><span><Ago at exact=true/></span></td>
         </tr>
     }
     .into_any()

@@ -6,6 +6,7 @@ use crate::{
     clock::Clock,
     config::Config,
     customers::actions,
+    form::Refusal,
     portal::Portal,
     words::{Email, OrganizationId},
 };
@@ -30,15 +31,30 @@ pub(super) async fn run(config: &Config, name: &str, matches: &ArgMatches) -> Re
     let text = |name: &str| matches.get_one::<String>(name).cloned().unwrap_or_default();
     let db = super::open(config).await?;
     let portal = Portal::new(db.clone(), config.clone(), Clock::system());
+    let number = text("number");
     let done = if name == "open" {
-        let administrator = Email::parse(&text("administrator")).map_err(str::to_owned)?;
-        actions::open(&portal, text("number"), administrator).await
+        let administrator = Email::parse(&text("administrator")).map_err(|why| format!("--administrator: {why}"))?;
+        actions::open(&portal, number.clone(), administrator.clone()).await.map(|customer| {
+            format!("The next time that {administrator} signs in, the organization of customer {number}, {customer}, opens, with {administrator} as Admin. It does not where they are in another organization by then.")
+        })
     } else {
-        let organization: OrganizationId = text("organization").parse().map_err(|_| "an organization's id is a uuid".to_owned())?;
-        actions::link(&portal, text("number"), organization).await
+        let organization: OrganizationId = text("organization").parse().map_err(|_| {
+            "--organization: an organization's id looks like 0192f0c1-2345-7890-abcd-ef0123456789; the console shows it in its address"
+                .to_owned()
+        })?;
+        actions::link(&portal, number.clone(), organization).await.map(|(before, customer)| {
+            format!("The organization {before} ({organization}) is that of customer {number} and is called {customer} from now on. The customer's people join it by signing in.")
+        })
     };
     db.close().await;
-    done.map_err(|refusal| refusal.message())?;
-    println!("Done.");
+    println!("{}", done.map_err(said)?);
     Ok(())
+}
+
+/// Why it was refused: of what was typed wrong, its own sentence.
+fn said(refusal: Refusal) -> String {
+    match refusal {
+        Refusal::Invalid(errors) => errors.0.into_iter().map(|(_, why)| why).collect::<Vec<_>>().join("; "),
+        refusal => refusal.message(),
+    }
 }

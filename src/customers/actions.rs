@@ -326,45 +326,77 @@ pub async fn note_import(portal: &Portal, file: String, counts: serde_json::Valu
         .await
 }
 
-/// Names another administrator for a customer whose own never came: their next sign-in recreates the organization.
+/// The customer of a number that the operator typed, and its row locked.
+async fn named(unit: &mut Unit, number: &str) -> Result<Customer, Failure> {
+    let customer = store::by_number(unit, number).await?;
+    let id = customer.ok_or_else(|| Refusal::field("number", format!("There is no customer {number}")))?.id;
+    store::lock(unit, id).await?;
+    Ok(store::get(unit, id).await?.ok_or(Refusal::NotFound)?)
+}
+
+/// Names another administrator for a customer whose own never came: their next sign-in recreates the organization. Gives
+/// the customer's name.
 ///
 /// # Errors
-/// 404 for the customer, 409 where its organization is there or the person belongs to another customer.
-pub async fn open(portal: &Portal, number: String, administrator: Email) -> Result<(), Refusal> {
+/// 422 where there is no such customer, its organization is there or was, or the person belongs to another one.
+pub async fn open(portal: &Portal, number: String, administrator: Email) -> Result<String, Refusal> {
     portal
         .write(&Caller::system(), Action::OpenCustomer, (number, administrator), |unit, (number, administrator)| {
             Box::pin(async move {
-                let customer = store::by_number(unit, number).await?.ok_or(Refusal::NotFound)?;
-                store::lock(unit, customer.id).await?;
+                let customer = named(unit, number).await?;
                 if customer.organization_id.is_some() {
-                    return Err(Conflict::AlreadyInOrganization.into());
+                    let why =
+                        format!("The organization of customer {number}, {}, is open already: its Admins invite others", customer.name);
+                    return Err(Refusal::field("number", why).into());
                 }
-                if store::person(unit, &administrator.key()).await?.is_some_and(|person| person.customer_id != customer.id) {
-                    return Err(Conflict::OtherAddress.into());
+                if customer.recreated_at.is_some() {
+                    let why =
+                        format!("The organization of customer {number}, {}, was open and was deleted. It is not made again", customer.name);
+                    return Err(Refusal::field(
+                        "number",
+                        format!("{why}: join the customer with another one by `org-portal customer link`"),
+                    )
+                    .into());
+                }
+                if let Some(person) = store::person(unit, &administrator.key()).await?.filter(|person| person.customer_id != customer.id) {
+                    let other = store::get(unit, person.customer_id).await?.map(|other| other.number).unwrap_or_default();
+                    let why = format!("{administrator} belongs to customer {other}, and a person belongs to one customer");
+                    return Err(Refusal::field("administrator", why).into());
                 }
                 let (id, now) = (unit.new_id(), unit.now);
                 store::set_administrator(unit, id, customer.id, administrator, now).await?;
-                let objects = vec![Object::new("customer", customer.id, customer.name), Object::new("address", "", administrator.as_str())];
+                let objects =
+                    vec![Object::new("customer", customer.id, customer.name.clone()), Object::new("address", "", administrator.as_str())];
                 unit.audit(objects, json!(null), json!(null)).await?;
-                Ok(())
+                Ok(customer.name)
             })
         })
         .await
 }
 
-/// Joins a customer with an organization that is there, which bears the customer's name from then on.
+/// Joins a customer with an organization that is there, which bears the customer's name from then on. Gives the name that
+/// the organization had, and the customer's.
 ///
 /// # Errors
-/// 404 for either, 409 where one of the two is joined already.
-pub async fn link(portal: &Portal, number: String, organization: OrganizationId) -> Result<(), Refusal> {
+/// 422 where one of the two is not there, or joined already.
+pub async fn link(portal: &Portal, number: String, organization: OrganizationId) -> Result<(String, String), Refusal> {
     portal
         .write(&Caller::system(), Action::LinkCustomer, (number, organization), |unit, (number, organization)| {
             Box::pin(async move {
-                let customer = store::by_number(unit, number).await?.ok_or(Refusal::NotFound)?;
-                store::lock(unit, customer.id).await?;
-                unit.lock_organization(*organization).await?;
-                if customer.organization_id.is_some() || store::of_organization(unit, *organization).await?.is_some() {
-                    return Err(Conflict::AlreadyInOrganization.into());
+                let customer = named(unit, number).await?;
+                match unit.lock_organization(*organization).await {
+                    Err(Failure::Refusal(Refusal::NotFound)) => {
+                        return Err(Refusal::field("organization", format!("There is no organization {organization}")).into());
+                    }
+                    locked => locked?,
+                }
+                if let Some(joined) = customer.organization_id {
+                    let why = format!("Customer {number}, {}, is joined with organization {joined} already", customer.name);
+                    return Err(Refusal::field("number", why).into());
+                }
+                if let Some(other) = store::of_organization(unit, *organization).await? {
+                    let why = format!("Organization {organization} is joined with customer {}, {}, already", other.number, other.name);
+                    return Err(Refusal::field("organization", why).into());
                 }
                 let (authority, now) = (System::importing(*organization), unit.now);
                 let before = organizations::get(unit, *organization).await?.ok_or(Refusal::NotFound)?.name;
@@ -372,10 +404,12 @@ pub async fn link(portal: &Portal, number: String, organization: OrganizationId)
                 tickets::give_to_customer::<ManageMembers>(unit, &authority, customer.id).await?;
                 let name = OrganizationName::parse(&customer.name).map_err(|why| Failure::Fault(why.to_owned()))?;
                 organizations::rename(unit, &authority, &name).await?;
-                let objects =
-                    vec![Object::new("organization", organization, name.as_str()), Object::new("customer", customer.id, customer.name)];
+                let objects = vec![
+                    Object::new("organization", organization, name.as_str()),
+                    Object::new("customer", customer.id, customer.name.clone()),
+                ];
                 unit.audit(objects, json!({ "name": before }), json!({ "name": name.as_str() })).await?;
-                Ok(())
+                Ok((before, customer.name))
             })
         })
         .await

@@ -22,7 +22,7 @@ use crate::{
     portal::Unit,
     secrets::Random,
     tickets::import as tickets,
-    words::{CustomerId, Email, OrganizationId, OrganizationName, Timestamp, fold},
+    words::{CustomerId, DAY, Email, OrganizationId, OrganizationName, Timestamp, fold},
 };
 
 /// What a rehearsal would have written until now, as far as later records can tell: some 50 bytes a record.
@@ -322,13 +322,13 @@ impl Plan {
             there: There::load(db, records, ahead).await?,
         };
         for record in records {
-            let outcome = plan.take(record, || random.id(now));
+            let outcome = plan.take(record, now, || random.id(now));
             plan.outcomes.push(outcome);
         }
         Ok(plan)
     }
 
-    fn take(&mut self, record: &Record, id: impl Fn() -> uuid::Uuid) -> Outcome {
+    fn take(&mut self, record: &Record, now: Timestamp, id: impl Fn() -> uuid::Uuid) -> Outcome {
         let number = match record {
             Record::Customer { number, name, domain, administrator } => {
                 return self.take_customer(number, name, domain.as_deref(), administrator.as_ref(), id());
@@ -343,6 +343,10 @@ impl Plan {
         let customer = customer.as_ref().map(|row| row.id);
         match record {
             Record::Customer { .. } | Record::Message(_) => Outcome::Unchanged,
+            // The desk's clock may be ahead of this one, and in another zone.
+            Record::Ticket(ticket) if ticket.created > now.plus(DAY) => {
+                refused("created", format!("It lies in the future: “{}”", ticket.created.rfc3339()))
+            }
             Record::Ticket(ticket) => came(self.tickets.take(ticket, customer)),
             Record::Person { email, role, .. } => {
                 let key = email.key();

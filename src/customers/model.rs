@@ -225,6 +225,9 @@ pub enum Record {
 /// The longest text of a field, in characters.
 const LONGEST: usize = 255;
 
+/// How many characters a report shows of a value that was refused.
+const SHOWN: usize = 60;
+
 /// How many names of fields that a kind has not are said, and in how many characters each.
 const UNKNOWN: (usize, usize) = (5, 60);
 
@@ -288,11 +291,11 @@ impl Raw {
         let record = match self.kind {
             Kind::Customer => {
                 let number = errors.take("number", needed(field("number")));
-                let name = errors.take("name", OrganizationName::parse(field("name")));
+                let name = errors.take("name", needed(field("name")).and_then(|name| OrganizationName::parse(&name)));
                 let domain = errors.take("domain", domain(field("domain")));
                 let administrator = match field("administrator") {
                     "" => Some(None),
-                    address => errors.take("administrator", Email::parse(address).map(Some)),
+                    address => errors.take("administrator", self::address(address).map(Some)),
                 };
                 let all = number.zip(name).zip(domain).zip(administrator);
                 all.map(|(((number, name), domain), administrator)| Record::Customer {
@@ -303,15 +306,15 @@ impl Raw {
                 })
             }
             Kind::Person => {
-                let email = errors.take("email", Email::parse(field("email")));
+                let email = errors.take("email", address(field("email")));
                 let role = match field("role") {
                     "" => Some(Role::TechnicalUser),
-                    name => errors.take("role", Role::parse(name).ok_or("It is Admin or Technical user")),
+                    name => errors.take("role", Role::parse(name).ok_or("It has to be Admin or Technical user")),
                 };
                 customer.zip(email).zip(role).map(|((customer, email), role)| Record::Person { customer, email, role })
             }
             Kind::Contact => {
-                let email = errors.take("email", Email::parse(field("email")));
+                let email = errors.take("email", address(field("email")));
                 let name = errors.take("name", needed(field("name")));
                 let title = errors.take("title", text(field("title")));
                 let phone = errors.take("phone", text(field("phone")));
@@ -324,7 +327,15 @@ impl Raw {
         };
         match record {
             Some(record) if errors.0.is_empty() => Ok(record),
-            _ => Err(errors),
+            _ => {
+                for (name, why) in &mut errors.0 {
+                    let given = self.field(name);
+                    if !given.is_empty() {
+                        *why = format!("{why}: “{}”", shown(given));
+                    }
+                }
+                Err(errors)
+            }
         }
     }
 
@@ -341,7 +352,7 @@ impl Raw {
         let requester_name = errors.take("requester_name", text(field("requester_name")));
         let requester_email = match field("requester_email") {
             "" => Some(String::new()),
-            address => errors.take("requester_email", Email::parse(address).map(|email| email.to_string())),
+            address => errors.take("requester_email", self::address(address).map(|email| email.to_string())),
         };
         let created = errors.take("created", moment(field("created")));
         let updated = match field("updated") {
@@ -378,7 +389,7 @@ impl Raw {
         let side = match field("side") {
             "customer" => Ok(Side::Customer),
             "staff" => Ok(Side::Staff),
-            _ => Err("It is customer or staff"),
+            _ => Err("It has to be customer or staff"),
         };
         let side = errors.take("side", side);
         let body =
@@ -448,7 +459,7 @@ impl Record {
 
 fn text(text: &str) -> Result<String, &'static str> {
     if text.chars().count() > LONGEST {
-        Err("It has at most 255 characters")
+        Err("It can have 255 characters at most")
     } else if text.chars().any(is_forbidden_in_names) {
         Err("It holds characters that cannot be shown")
     } else {
@@ -456,47 +467,64 @@ fn text(text: &str) -> Result<String, &'static str> {
     }
 }
 
+/// The beginning of a value, as a report can show it.
+fn shown(given: &str) -> String {
+    let mut shown: String = given.chars().take(SHOWN).map(|c| if is_forbidden_in_names(c) { ' ' } else { c }).collect();
+    if given.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+fn address(text: &str) -> Result<Email, &'static str> {
+    Email::parse(given(text)?).map_err(|_| "It has to be an e-mail address like name@example.com")
+}
+
+fn given(text: &str) -> Result<&str, &'static str> {
+    if text.is_empty() { Err("It is missing") } else { Ok(text) }
+}
+
 fn needed(given: &str) -> Result<String, &'static str> {
-    if given.is_empty() { Err("It is missing") } else { text(given) }
+    self::given(given).and_then(text)
 }
 
 /// What a ticket is called: it stands in addresses.
 fn ticket_number(text: &str) -> Result<String, &'static str> {
     let is_right = (1..=40).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-    if is_right { Ok(text.to_owned()) } else { Err("It has 1 to 40 letters, digits, - and _") }
+    if is_right { Ok(text.to_owned()) } else { Err("It has to be 1 to 40 letters, digits, - and _") }
 }
 
 /// Markdown: line breaks as they are kept, and without characters that nobody sees, of which desks are full.
 fn long_text(text: &str) -> Result<String, &'static str> {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let text: String = text.chars().filter(|c| matches!(c, '\n' | '\t') || !is_forbidden_in_names(*c)).collect();
-    if text.chars().count() > MAX_TEXT { Err("It has at most 50,000 characters") } else { Ok(text.trim().to_owned()) }
+    if text.chars().count() > MAX_TEXT { Err("It can have 50,000 characters at most") } else { Ok(text.trim().to_owned()) }
 }
 
 fn moment(text: &str) -> Result<Timestamp, &'static str> {
-    Timestamp::of_rfc3339(text).ok_or("It is a moment like 2026-11-24T14:05:00Z")
+    Timestamp::of_rfc3339(given(text)?).ok_or("It has to be a moment like 2026-11-24T14:05:00Z")
 }
 
 fn link(text: &str) -> Result<String, &'static str> {
     let is_web = |url: &url::Url| ["http", "https"].contains(&url.scheme());
     match text {
         "" => Ok(String::new()),
-        text if text.len() > 2000 => Err("It has at most 2,000 characters"),
+        text if text.len() > 2000 => Err("It can have 2,000 characters at most"),
         text => match url::Url::parse(text) {
             Ok(url) if is_web(&url) && !text.chars().any(char::is_whitespace) => Ok(text.to_owned()),
-            _ => Err("It is an address like https://desk.example/tickets/1"),
+            _ => Err("It has to be an address like https://desk.example/tickets/1"),
         },
     }
 }
 
 fn day(text: &str) -> Result<Timestamp, &'static str> {
-    Timestamp::of_date(text).ok_or("It is a day like 2026-11-24")
+    Timestamp::of_date(given(text)?).ok_or("It has to be a day like 2026-11-24")
 }
 
 fn count(text: &str) -> Result<i64, &'static str> {
     match text {
         "" => Ok(0),
-        text => text.parse().ok().filter(|n| (0..=1_000_000_000_000).contains(n)).ok_or("It is a whole number, 0 or more"),
+        text => text.parse().ok().filter(|n| (0..=1_000_000_000_000).contains(n)).ok_or("It has to be a whole number, 0 or more"),
     }
 }
 
@@ -507,7 +535,7 @@ fn domain(text: &str) -> Result<Option<String>, &'static str> {
     let domain = text.trim_start_matches('@').to_lowercase();
     // What an address can have behind its @ is a domain.
     if !domain.contains('.') || Email::parse(&format!("x@{domain}")).is_err() {
-        Err("It is a mail domain like example.com")
+        Err("It has to be a mail domain like example.com")
     } else if PUBLIC_DOMAINS.contains(&domain.as_str()) {
         Err("Anybody can have an address there, so it is no company's domain")
     } else {
@@ -557,6 +585,24 @@ impl Counts {
             Outcome::Refused(..) => &mut self.refused,
         };
         *counts.entry(kind).or_default() += 1;
+    }
+}
+
+/// As what a line is counted that could not be read at all.
+pub const LINE: &str = "line";
+
+/// As what a file is counted that was not read, or not whole.
+pub const FILE: &str = "file";
+
+/// So many of what [`Counts`] counts, in words.
+#[must_use]
+pub fn counted(kind: &str, n: u64, figure: &str) -> String {
+    match (kind, n) {
+        (LINE, 1) => format!("{figure} line that could not be read"),
+        (LINE, _) => format!("{figure} lines that could not be read"),
+        (FILE, 1) => format!("{figure} file that was not read whole"),
+        (FILE, _) => format!("{figure} files that were not read whole"),
+        (kind, _) => format!("{figure} of kind {kind}"),
     }
 }
 
@@ -668,6 +714,16 @@ mod tests {
             ["number", "name", "domain", "administrator"]
         );
         assert_eq!(wrong(Kind::Customer, &[("number", "C1"), ("name", "Acme"), ("colour", "red")]), ["colour"]);
+        let said = |kind, fields: &[(&str, &str)]| read(kind, fields).expect_err("wrong").0.remove(0).1;
+        let role = said(Kind::Person, &[("email", "a@x.example"), ("customer", "C1"), ("role", "Owner")]);
+        assert_eq!(role, "It has to be Admin or Technical user: “Owner”");
+        assert_eq!(said(Kind::Customer, &[("number", "C1"), ("name", " ")]), "It is missing");
+        assert_eq!(said(Kind::Person, &[("customer", "C1")]), "It is missing");
+        let long = "x".repeat(300);
+        let long = said(Kind::Customer, &[("number", "C1"), ("name", long.as_str())]);
+        assert_eq!(long, format!("It can have 255 characters at most: “{}…”", "x".repeat(60)));
+        let hidden = said(Kind::Customer, &[("number", "C1"), ("name", "a\u{202e}b")]);
+        assert!(hidden.ends_with(": “a b”"), "{hidden}");
         assert_eq!(wrong(Kind::Person, &[("email", "nonsense"), ("role", "King")]), ["customer", "email", "role"]);
         assert_eq!(
             wrong(

@@ -98,7 +98,7 @@ pub async fn take_comment(unit: &mut Unit, comment: &Comment) -> Result<Option<O
     let side = if is_customers { Side::Customer } else { Side::Staff };
     let author = if by == ticket.requester_key { ticket.row.requester_name.as_str() } else { comment.by.as_str() };
     let (id, now) = (MessageId(unit.new_id()), unit.now);
-    if !rows::post_of_desk(unit, &mirroring, (id, known.id), side, author, &comment.body, comment.at, &comment.external_id).await? {
+    if !rows::post_of_desk(unit, &mirroring, (id, known.id), (side, author), &comment.body, comment.at, &comment.external_id).await? {
         return Ok(Some(Outcome::Unchanged));
     }
     // What was written long ago is history.
@@ -117,7 +117,7 @@ async fn tell(unit: &mut Unit, ticket: &rows::Ticket, (before, after): (&str, &s
     };
     let Some(organization) = organization else { return Ok(()) };
     if let Some((author, body)) = reply {
-        let told = Told { number: &ticket.row.number, subject: &ticket.row.subject, body };
+        let told = Told { number: &ticket.row.number, subject: &ticket.row.subject, body, note: "" };
         told.customer(unit, ticket, Some(organization), None, format!("{author} replied")).await?;
     }
     unit.acts_in(organization);

@@ -129,7 +129,7 @@ async fn by_itself(portal: &Portal, client: &Client, holder: Uuid, stop: &Cancel
         report.counts.count(came.kind, &came.outcome);
         if let Outcome::Refused(field, reason) = &came.outcome {
             tracing::warn!(record = %came.place, %field, %reason, "a record of ServiceNow's was refused");
-            report.refuse(&Refused { file: &came.place, line: came.number, field, reason });
+            report.refuse(&Refused { file: &came.place, line: Some(came.number), field, reason });
         }
         Ok(())
     };

@@ -53,6 +53,12 @@ pub async fn getting_started(visit: &Visit) -> Result<Answer, Failure> {
                 standing: Standing::Done,
                 action: Some(("View Organization", "/organization")),
             },
+            None if actor.operator => Step {
+                title: "Add an organization",
+                sentence: "An operator is in no organization: what you look after is in the console.",
+                standing: Standing::NotYours,
+                action: None,
+            },
             None if belonging.is_some() => Step {
                 title: "Open your organization",
                 sentence: "Your company is known here, so there is nothing to add.",

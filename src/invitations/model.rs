@@ -70,7 +70,7 @@ impl InviteForm {
 }
 
 /// The addresses in a pasted text, with the names that mail programs put before them left out. Such a name may hold
-/// commas, and where it stands in quotation marks anything: `"Carol, C." <carol@example.com>`.
+/// commas, and where it stands in quotation marks anything: `"Carol, C." <carol@example.com>`. An address in it counts.
 fn addresses(text: &str) -> Vec<&str> {
     let (mut found, mut quoted) = (Vec::new(), false);
     let mut ends = |c: char| {
@@ -84,7 +84,9 @@ fn addresses(text: &str) -> Vec<&str> {
             match piece.rsplit_once('<').and_then(|(_, rest)| rest.split_once('>')) {
                 Some((address, _)) if address.contains('@') => {
                     found.truncate(before);
-                    found.push(address.trim());
+                    // Not only the last one: nothing that may be an address is passed over as a name.
+                    let tokens = piece.split(|c: char| c.is_whitespace() || matches!(c, '<' | '>'));
+                    found.extend(tokens.filter(|token| token.contains('@')).map(|token| token.trim_matches(['"', '\'', '(', ')'])));
                     before = found.len();
                 }
                 _ => {
@@ -220,6 +222,10 @@ mod tests {
             ("bob@example.com, Doe, Joe <joe@example.com>, nonsense", &["bob@example.com", "joe@example.com"], &["nonsense"]),
             ("\"left open\nbob@example.com;ada@example.com", &["bob@example.com", "ada@example.com"], &["\"left", "open"]),
             ("nonsense\nBob <bob@example.com>", &["bob@example.com"], &["nonsense"]),
+            ("one@x.example two@x.example <three@x.example>", &["one@x.example", "two@x.example", "three@x.example"], &[]),
+            ("One <one@x.example> Two <two@x.example> three@x.example", &["one@x.example", "two@x.example", "three@x.example"], &[]),
+            ("'ada@x.example' <ada@x.example>; \"bob@x.example\" <Bob@x.example>", &["ada@x.example", "bob@x.example"], &[]),
+            ("a@b@c Joe <joe@x.example>", &["joe@x.example"], &["a@b@c"]),
         ] {
             let invite = parse(text).expect("read");
             assert_eq!(invite.emails.iter().map(Email::as_str).collect::<Vec<_>>(), emails, "{text}");

@@ -485,6 +485,15 @@ impl ListSql {
         })
     }
 
+    /// How many rows of a list that is a whole table meet a condition.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn count_of(&self, db: &mut impl Connected, query: &ListQuery, now: Timestamp) -> Result<Count, sqlx::Error> {
+        let count = self.count(db, None, &self.plan(query, now)).await?;
+        Ok(if count <= COUNT_TO { Count::Exactly(count) } else { Count::MoreThan(COUNT_TO) })
+    }
+
     /// The rows after a cursor, so many at a time, whatever a page shows: for what is written out as a whole. With the
     /// cursor of the last one, where there may be more.
     ///

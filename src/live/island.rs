@@ -75,7 +75,7 @@ mod client {
         static ASKING: Cell<bool> = const { Cell::new(false) };
         /// Something changed since the page was asked for.
         static STALE: Cell<bool> = const { Cell::new(false) };
-        /// The reader is no longer a member of the organization that the page was of.
+        /// What the page showed was taken off it: the reader is no longer a member there, or may not see it any more.
         static OUT: Cell<bool> = const { Cell::new(false) };
         /// The page is open: not laid aside by the browser, and somebody is signed in.
         static OPEN: Cell<bool> = const { Cell::new(false) };
@@ -315,22 +315,30 @@ mod client {
     fn gone(name: &str, sentence: Option<String>) {
         let text = sentence.unwrap_or_else(|| format!("You are no longer a member of \u{2068}{name}\u{2069}"));
         let place = path();
-        let main = document().get_element_by_id("main").filter(|_| place.starts_with("/organization") || place.starts_with("/do/"));
-        if let Some(main) = main.filter(|_| !OUT.get()) {
-            OUT.set(true);
-            main.set_inner_html(concat!(
-                r#"<div class="card" role="alert"><h1 tabindex="-1"></h1><p>What you saw here is for its members.</p>"#,
-                r#"<div class="actions start"><a class="button primary" href="/getting-started">Getting Started</a></div></div>"#
-            ));
-            document().set_title(&text);
-            if let Some(heading) = main.query_selector("h1").ok().flatten().and_then(|heading| heading.dyn_into::<HtmlElement>().ok()) {
-                heading.set_text_content(Some(&text));
-                let _ = heading.focus();
-            }
-        } else {
+        let inside = place.starts_with("/organization") || place.starts_with("/do/");
+        if !inside || !replace(&text, "What you saw here is for its members.") {
             say(Saying { leads: Some(("Getting Started", "/getting-started")), ..Saying::bad(text) }, false);
         }
         changed();
+    }
+
+    /// Puts a sentence in the place of everything that the page showed, with where to go on; whether it did.
+    fn replace(text: &str, why: &str) -> bool {
+        let Some(main) = document().get_element_by_id("main").filter(|_| !OUT.get()) else { return false };
+        OUT.set(true);
+        main.set_inner_html(concat!(
+            r#"<div class="card" role="alert"><h1 tabindex="-1"></h1><p></p>"#,
+            r#"<div class="actions start"><a class="button primary" href="/getting-started">Getting Started</a></div></div>"#
+        ));
+        document().set_title(text);
+        if let Some(heading) = main.query_selector("h1").ok().flatten().and_then(|heading| heading.dyn_into::<HtmlElement>().ok()) {
+            heading.set_text_content(Some(text));
+            if let Some(below) = heading.next_element_sibling() {
+                below.set_text_content(Some(why));
+            }
+            let _ = heading.focus();
+        }
+        true
     }
 
     /// Who is signed out here is shown the sign-in page. Where something is typed into the page itself, that stays to be
@@ -416,7 +424,11 @@ mod client {
                 let _ = window().location().reload();
                 return;
             }
-            Ok((404, ..)) => say(Saying::bad("What this page shows is no longer there"), false),
+            // Nothing of it stays; what is around it, its tabs among it, is as the answer has it.
+            Ok((404, _, html)) => {
+                draw(&html);
+                replace("What this page showed is not there for you any more", "It is gone, or your role does not show it any longer.");
+            }
             // The portal is away for a moment: what comes next finds it again.
             _ => {}
         }

@@ -115,6 +115,9 @@ pub enum Message {
         headline: String,
         /// What was written; may be empty.
         body: String,
+        /// What else there is to say; may be empty.
+        #[serde(default)]
+        note: String,
         /// Whose ticket it is: said to the operator's support alone.
         organization: Option<String>,
     },
@@ -226,7 +229,7 @@ message!(
     "customer_waits/body.html"
 );
 message!(
-    Ticket { number: String, about: String, headline: String, body: String, organization: Option<String>, link: String },
+    Ticket { number: String, about: String, headline: String, body: String, note: String, organization: Option<String>, link: String },
     "ticket/subject.txt",
     "ticket/body.txt",
     "ticket/body.html"
@@ -277,10 +280,10 @@ impl Message {
                 AccountDeleted { brand, first_name, at: at.date_time(), by, organization, link: format!("{base}/sign-up") }.render()
             }
             Self::CustomerWaits { organization, by } => CustomerWaits { brand, organization, by, link: format!("{base}/sign-in") }.render(),
-            Self::Ticket { number, subject, headline, body, organization } => {
+            Self::Ticket { number, subject, headline, body, note, organization } => {
                 let page = if organization.is_some() { "operator" } else { "organization" };
-                Ticket { brand, link: format!("{base}/{page}/tickets/{number}"), number, about: subject, headline, body, organization }
-                    .render()
+                let link = format!("{base}/{page}/tickets/{number}");
+                Ticket { brand, link, number, about: subject, headline, body, note, organization }.render()
             }
             Self::Invitation { organization, role, inviter, token, expires_at } => Invitation {
                 brand,

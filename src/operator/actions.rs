@@ -330,9 +330,9 @@ pub async fn at_import<T>(portal: &Portal, id: Uuid, work: impl Future<Output = 
 pub struct Refused<'r> {
     /// In which file; of a record that is in none, where it stands.
     pub file: &'r str,
-    /// In which line, from 1.
-    pub line: u64,
-    /// Which field; `line` where the line could not be read at all.
+    /// In which line, from 1; none where it is about the file as a whole.
+    pub line: Option<u64>,
+    /// Which field; `line` where the line could not be read at all, `file` where it is about the file.
     pub field: &'r str,
     /// Why.
     pub reason: &'r str,

@@ -12,20 +12,20 @@ use crate::{
     activity::{ALL_KINDS, EventView, pages as activity},
     actor::full_name,
     customers::{
-        ContactView, EntitlementView, pages as customers_pages,
+        ContactView, EntitlementView, counted, pages as customers_pages,
         store::{Customer, Listed as CustomerRow, Person},
     },
     form::Drawn,
     invitations::InvitationRow,
-    list::{ListQuery, Listed, MAX_SEARCH, thousands},
+    list::{Count, ListQuery, Listed, MAX_SEARCH, thousands},
     members::store::Row as Member,
     organizations::store::Listed as Organization,
     outbox::Kind,
     ui::{
-        Ago, Checked, Date, ErrorSummary, Hidden, Icon, LocalTimes, Moment, Number, TextField, icons,
+        Ago, Checked, Date, Day, ErrorSummary, Hidden, Icon, LocalTimes, Moment, Number, TextField, icons,
         list::{self, Head, Table},
     },
-    words::{Email, Timestamp},
+    words::{AccountId, Email, Timestamp},
 };
 
 const CUSTOMERS: &str = "/operator/customers";
@@ -121,9 +121,36 @@ fn act(action: &'static str, id: String, words: &'static str, class: &'static st
     .into_any()
 }
 
+/// What the overview says: what is counted, each where it is looked at.
+pub struct Standings {
+    /// Mails and events that wait.
+    pub waiting: i64,
+    /// Those that were given up.
+    pub dead: i64,
+    /// The last import.
+    pub last: Option<Import>,
+    /// Tickets that are open, and those of them that nobody has.
+    pub tickets: [(ListQuery, Count); 2],
+    /// Accounts that are locked.
+    pub locked: (ListQuery, Count),
+    /// Organizations that are suspended.
+    pub suspended: (ListQuery, Count),
+}
+
+/// How many, leading to them.
+fn leading(path: &'static str, (query, count): (ListQuery, Count), words: &'static str) -> AnyView {
+    view! { <a href=format!("{path}{}", query.to_url())>{list::counted(count)}{words}</a> }.into_any()
+}
+
+/// The fact of how many tickets somebody has.
+fn raised([all, open]: [(ListQuery, Count); 2]) -> AnyView {
+    view! { <div><dt>"Tickets"</dt><dd>{leading(TICKETS, all, "")} ", " {leading(TICKETS, open, " of them open")}</dd></div> }.into_any()
+}
+
 /// The overview.
 #[must_use]
-pub fn overview(waiting: i64, dead: i64, last: Option<Import>, now: Timestamp) -> AnyView {
+pub fn overview(standings: Standings, now: Timestamp) -> AnyView {
+    let Standings { waiting, dead, last, tickets: [open, idle], locked, suspended } = standings;
     let find = |path: &'static str, title: &'static str, hint: &'static str, id: &'static str| {
         view! {
             <li>
@@ -164,11 +191,12 @@ pub fn overview(waiting: i64, dead: i64, last: Option<Import>, now: Timestamp) -
             <h2 id="state">"How things stand"</h2>
             <div class="card">
                 <dl class="facts" data-region="facts">
+                    <div><dt>"Tickets"</dt><dd>{leading(TICKETS, open, " open")} ", " {leading(TICKETS, idle, " of them assigned to nobody")}</dd></div>
                     <div><dt>"Mails and events that did not leave"</dt><dd>{mails}</dd></div>
                     <div><dt>"Mails and events that wait"</dt><dd><Number n=waiting/></dd></div>
                     <div><dt>"Last import"</dt><dd>{import}</dd></div>
-                    <div><dt>"Locked accounts"</dt><dd><a href=format!("{ACCOUNTS}?state=locked")>"Show them"</a></dd></div>
-                    <div><dt>"Suspended organizations"</dt><dd><a href=format!("{ORGANIZATIONS}?state=suspended")>"Show them"</a></dd></div>
+                    <div><dt>"Locked accounts"</dt><dd>{leading(ACCOUNTS, locked, "")}</dd></div>
+                    <div><dt>"Suspended organizations"</dt><dd>{leading(ORGANIZATIONS, suspended, "")}</dd></div>
                 </dl>
             </div>
         </section>
@@ -239,20 +267,22 @@ pub struct Shown {
     pub customer: CustomerRow,
     /// Its organization.
     pub organization: Option<Organization>,
-    /// Its people, the first of them.
-    pub people: Vec<Person>,
+    /// Its people, the first of them, each with the account that the address has.
+    pub people: Vec<(Person, Option<AccountId>)>,
     /// Whom it can turn to.
     pub contacts: Vec<ContactView>,
     /// A page of what it has bought.
     pub entitlements: Listed<EntitlementView>,
     /// What was asked of these.
     pub query: ListQuery,
+    /// Its tickets, and those of them that are open.
+    pub tickets: [(ListQuery, Count); 2],
 }
 
 /// A customer.
 #[must_use]
 pub fn customer(shown: Shown) -> AnyView {
-    let Shown { customer, organization, people, contacts, entitlements, query } = shown;
+    let Shown { customer, organization, people, contacts, entitlements, query, tickets } = shown;
     let path = format!("{CUSTOMERS}/{}", customer.id);
     let standing = match (organization, customer.recreated_at) {
         (Some(organization), _) => {
@@ -261,15 +291,20 @@ pub fn customer(shown: Shown) -> AnyView {
         (None, Some(at)) => view! { "It was opened on " <Date at/> " and deleted later" }.into_any(),
         (None, None) => view! { "Opens when the administrator signs in for the first time" }.into_any(),
     };
-    let person = |person: Person| {
+    let person = |(person, account): (Person, Option<AccountId>)| {
         let mark = person.administrator.then(|| view! { " " <span class="badge accent">"Administrator"</span> });
         let key = person.email.key();
+        let email = view! { <bdi>{person.email.to_string()}</bdi> };
+        let (email, has) = match account {
+            Some(id) => (view! { <a href=format!("{ACCOUNTS}/{id}")>{email}</a> }.into_any(), ", has an account"),
+            None => (email.into_any(), ", no account yet"),
+        };
         view! {
             <li data-key=key>
                 <Icon inner=icons::USER large=true/>
                 <div class="list-body">
-                    <p class="list-title"><a href=account_search(person.email.as_str())><bdi>{person.email.to_string()}</bdi></a> {mark}</p>
-                    <p class="list-meta">{person.role}</p>
+                    <p class="list-title">{email} {mark}</p>
+                    <p class="list-meta">{person.role}{has}</p>
                 </div>
             </li>
         }
@@ -281,6 +316,7 @@ pub fn customer(shown: Shown) -> AnyView {
                 <div><dt>"Number"</dt><dd><bdi>{customer.number}</bdi></dd></div>
                 <div><dt>"Mail domain"</dt><dd><bdi>{customer.domain.unwrap_or_else(|| "None".to_owned())}</bdi></dd></div>
                 <div><dt>"Organization"</dt><dd>{standing}</dd></div>
+                {raised(tickets)}
                 <div><dt>"Imported"</dt><dd><Moment at=customer.imported_at/></dd></div>
                 <div><dt>"Changed"</dt><dd><Moment at=customer.changed_at/></dd></div>
             </dl>
@@ -298,11 +334,6 @@ pub fn customer(shown: Shown) -> AnyView {
         <LocalTimes/>
     }
     .into_any()
-}
-
-/// Where accounts are looked for by an address.
-fn account_search(email: &str) -> String {
-    format!("{ACCOUNTS}{}", ListQuery { q: email.to_owned(), ..ListQuery::default() }.to_url())
 }
 
 fn bought(path: &str, page: Listed<EntitlementView>, query: &ListQuery) -> AnyView {
@@ -381,12 +412,14 @@ pub struct OrganizationLook {
     pub waiting: Vec<InvitationRow>,
     /// Its customer, what that has bought, and whom it can turn to.
     pub customer: Option<(Customer, Listed<EntitlementView>, Vec<ContactView>)>,
+    /// Its tickets, and those of them that are open.
+    pub tickets: [(ListQuery, Count); 2],
 }
 
 /// An organization.
 #[must_use]
 pub fn organization(look: OrganizationLook, forms: Forms) -> AnyView {
-    let OrganizationLook { organization, page, query, waiting, customer } = look;
+    let OrganizationLook { organization, page, query, waiting, customer, tickets } = look;
     let path = format!("{ORGANIZATIONS}/{}", organization.id);
     let id = organization.id.to_string();
     let state = match (organization.suspended_at, organization.suspension_reason) {
@@ -424,6 +457,7 @@ pub fn organization(look: OrganizationLook, forms: Forms) -> AnyView {
                 <div><dt>"Members"</dt><dd><Number n=organization.members_count/></dd></div>
                 <div><dt>"Pending invitations"</dt><dd><Number n=invited/></dd></div>
                 {record}
+                {raised(tickets)}
                 <div><dt>"What happened"</dt><dd><a href=format!("{AUDIT}?organization={id}")>"Audit log of this organization"</a></dd></div>
                 <div><dt>"Id"</dt><dd><code>{id.clone()}</code></dd></div>
             </dl>
@@ -597,7 +631,8 @@ pub fn account(look: AccountLook, forms: Forms) -> AnyView {
             let end = if until == Timestamp::NEVER {
                 view! { "Without an end." }.into_any()
             } else {
-                view! { "Until " <Moment at=until/> "." }.into_any()
+                // The moment is the beginning of the day after the last one.
+                view! { "Until the end of " <Day at=Timestamp(until.0 - 1)/> ", in UTC." }.into_any()
             };
             view! {
                 <section class="card" aria-labelledby="locked">
@@ -748,7 +783,7 @@ pub fn import(import: Import, refusals: &str, now: Timestamp) -> AnyView {
             .as_object()
             .into_iter()
             .flatten()
-            .map(|(kind, n)| format!("{} of kind {kind}", thousands(n.as_i64().unwrap_or(0))))
+            .map(|(kind, n)| counted(kind, n.as_u64().unwrap_or(0), &thousands(n.as_i64().unwrap_or(0))))
             .collect();
         if each.is_empty() { "None".to_owned() } else { each.join(", ") }
     };

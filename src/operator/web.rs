@@ -2,7 +2,7 @@
 
 use super::{
     actions,
-    pages::{self, Forms, OrganizationLook, Shown},
+    pages::{self, Forms, OrganizationLook, Shown, Standings},
     store,
 };
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     organizations::store as organizations_store,
     outbox as letters,
     sessions::actions as sessions,
+    tickets::{actions as tickets, store::Owner},
     ui::Checked,
     visit::{Answer, Page, Visit},
     words::CustomerId,
@@ -55,7 +56,13 @@ pub async fn overview(visit: &Visit) -> Result<Answer, Failure> {
     let now = visit.portal.clock.now();
     let imports = store::IMPORTS.page::<store::Import>(&mut db, None, &ListQuery::default(), now, None).await?;
     let last = imports.rows.into_iter().next();
-    Ok(Page::new("Operator overview", move || pages::overview(waiting, dead, last, now)).with_islands().into())
+    let tickets = tickets::waiting(&mut db, now).await?;
+    let (locked, suspended) = (ListQuery::default().filtered("state", "locked"), ListQuery::default().filtered("state", "suspended"));
+    let locked_count = accounts_store::LIST.count_of(&mut db, &locked, now).await?;
+    let suspended_count = organizations_store::LIST.count_of(&mut db, &suspended, now).await?;
+    drop(db);
+    let standings = Standings { waiting, dead, last, tickets, locked: (locked, locked_count), suspended: (suspended, suspended_count) };
+    Ok(Page::new("Operator overview", move || pages::overview(standings, now)).with_islands().into())
 }
 
 /// `/operator/password`: for an operator whose password is the one that was printed.
@@ -96,11 +103,16 @@ pub async fn customer(visit: &Visit) -> Result<Answer, Failure> {
         None => None,
     };
     let people = customers_store::people(&mut db, id, PEOPLE).await?;
+    let keys: Vec<String> = people.iter().map(|person| person.email.key()).collect();
+    let accounts = accounts_store::of_emails(&mut db, &keys.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+    let account = |key: &str| accounts.iter().find(|(_, email)| email == key).map(|(id, _)| *id);
+    let people = people.into_iter().zip(&keys).map(|(person, key)| (person, account(key))).collect();
     let contacts = customers_actions::contacts_of(&mut db, id).await?;
+    let tickets = tickets::counted(&mut db, Owner::Customer(id)).await?;
     let entitlements = customers_actions::entitlements_of(&mut db, id, &query, now).await?;
     drop(db);
     let title = customer.name.clone();
-    let shown = Shown { customer, organization, people, contacts, entitlements, query };
+    let shown = Shown { customer, organization, people, contacts, entitlements, query, tickets };
     Ok(Page::new(title, move || pages::customer(shown)).with_islands().into())
 }
 
@@ -134,10 +146,12 @@ pub async fn organization(visit: &Visit) -> Result<Answer, Failure> {
         }
         None => None,
     };
+    let owner = tickets::owner(&mut db, organization.id).await?;
+    let tickets = tickets::counted(&mut db, owner).await?;
     drop(db);
     let forms = forms(visit, "resume_organization").await?;
     let title = organization.name.clone();
-    let look = OrganizationLook { organization, page, query, waiting, customer };
+    let look = OrganizationLook { organization, page, query, waiting, customer, tickets };
     Ok(Page::new(title, move || pages::organization(look, forms)).with_islands().into())
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 use super::{
     AnswerForm, AttachmentView, ChangeForm, MAX_FILE, MessageView, NoteView, PRIORITIES, ReplyForm, Side, Stage, Summary, TicketForm,
@@ -22,13 +23,13 @@ use crate::{
     },
     guard::{self, Grant, Handling, Membership, Staff},
     limits::{self, Rate},
-    list::{ListQuery, Listed},
+    list::{Count, ListQuery, Listed},
     mail::{Mail, Message},
     operator::store as operator,
     organizations::store as organizations,
     permissions::{Permission, RaiseTicket},
     portal::{Portal, Unit},
-    words::{AccountId, AttachmentId, DAY, Email, MessageId, OrganizationId, TicketId, Timestamp},
+    words::{AccountId, AttachmentId, CustomerId, DAY, Email, MessageId, OrganizationId, TicketId, Timestamp},
 };
 
 /// How many bytes are kept in one row.
@@ -242,7 +243,8 @@ pub async fn file(
 /// The database's.
 pub async fn kept(db: &mut impl Connected, actor: &Actor, ids: &[String]) -> Result<Vec<AttachmentView>, Failure> {
     let mut files = Vec::new();
-    for id in ids.iter().take(super::MAX_FILES) {
+    // More than may go along are there to choose from.
+    for id in ids.iter().take(super::MAX_FILES * 4) {
         if let Ok(id) = id.parse()
             && let Some(file) = store::staged(db, id, actor.account).await?
         {
@@ -292,7 +294,8 @@ pub async fn raise(portal: &Portal, caller: &Caller, form: TicketForm) -> Result
                 };
                 store::insert(unit, &grant, &ticket, now).await?;
                 attach(unit, &grant, &new.attachments, actor.account, id, None).await?;
-                let told = Told { number: &number, subject: &new.subject, body: &new.description };
+                let note = aside(new.attachments.len(), None);
+                let told = Told { number: &number, subject: &new.subject, body: &new.description, note: &note };
                 told.staff(unit, &grant.membership, None, format!("{} raised a ticket", actor.name())).await?;
                 told.person(unit, &actor.email, "We have your ticket".to_owned()).await?;
                 unit.to_desk(id).await?;
@@ -335,7 +338,8 @@ pub async fn reply(portal: &Portal, caller: &Caller, number: String, form: Reply
                     )
                     .await?;
                 }
-                let told = Told { number, subject: &ticket.row.subject, body: &new.body };
+                let note = aside(new.attachments.len(), None);
+                let told = Told { number, subject: &ticket.row.subject, body: &new.body, note: &note };
                 told.staff(unit, &grant.membership, ticket.assignee_id, format!("{} replied", actor.name())).await?;
                 told.customer(unit, &ticket, Some(*organization), Some(actor.account), format!("{} replied", actor.name())).await?;
                 unit.audit(of(&ticket), json!(null), json!(null)).await?;
@@ -361,7 +365,7 @@ pub async fn resolve(portal: &Portal, caller: &Caller, number: String) -> Result
                 post(unit, &grant, &ticket, Side::Customer, true, "marked the ticket as resolved").await?;
                 to_stage(unit, &grant, &ticket, Stage::Resolved).await?;
                 let name = unit.caller.actor()?.name();
-                let told = Told { number, subject: &ticket.row.subject, body: "" };
+                let told = Told { number, subject: &ticket.row.subject, body: "", note: "" };
                 told.staff(unit, &grant.membership, ticket.assignee_id, format!("{name} marked the ticket as resolved")).await?;
                 unit.audit(of(&ticket), json!({ "state": ticket.row.state }), json!({ "state": Stage::Resolved.title() })).await?;
                 Ok(())
@@ -469,12 +473,68 @@ pub struct Told<'a> {
     pub subject: &'a str,
     /// What was written; may be empty.
     pub body: &'a str,
+    /// What else there is to say; may be empty.
+    pub note: &'a str,
+}
+
+/// What mails say beside what was written: how many files came with it, and, where it ended the ticket, for how many days
+/// a reply opens that again.
+fn aside(files: usize, days: Option<i64>) -> String {
+    let files = match files {
+        0 => None,
+        1 => Some("A file came with it.".to_owned()),
+        n => Some(format!("{n} files came with it.")),
+    };
+    let days = days.filter(|days| *days > 0).map(|days| match days {
+        1 => "A reply within a day opens the ticket again.".to_owned(),
+        n => format!("A reply within {n} days opens the ticket again."),
+    });
+    files.into_iter().chain(days).collect::<Vec<_>>().join(" ")
+}
+
+/// The people of the customer's side who are concerned: whoever raised the ticket and whoever wrote in it, as far as they
+/// are members of its organization still.
+async fn concerned(
+    db: &mut impl Connected,
+    ticket: &Ticket,
+    organization: Option<OrganizationId>,
+) -> Result<Vec<accounts::Account>, Failure> {
+    let Some(organization) = organization else { return Ok(Vec::new()) };
+    let mut people: Vec<AccountId> = store::writers(db, ticket.row.id).await?.into_iter().map(|(account,)| account).collect();
+    let requester = match ticket.requester_id {
+        Some(account) => Some(account),
+        None => match Email::parse(&ticket.requester_email) {
+            Ok(email) => accounts::by_email(db, &email).await?.map(|row| row.id),
+            Err(_) => None,
+        },
+    };
+    people.extend(requester);
+    people.sort_unstable();
+    people.dedup();
+    let mut members = Vec::with_capacity(people.len());
+    for account in people {
+        if guard::organization_of(db, account).await? == Some(organization) {
+            members.extend(accounts::get(db, account).await?);
+        }
+    }
+    Ok(members)
+}
+
+/// Why nobody of the customer's side is told of a reply; nothing where somebody is.
+async fn unheard(db: &mut impl Connected, ticket: &Ticket, organization: Option<OrganizationId>) -> Result<Option<&'static str>, Failure> {
+    if organization.is_none() {
+        return Ok(Some("The customer's organization is not open. Whoever joins it later reads the reply there."));
+    }
+    let nobody = concerned(db, ticket, organization).await?.is_empty();
+    Ok(nobody.then_some(
+        "Neither who raised the ticket nor who wrote in it is a member of the organization. Its Admins can read the reply there.",
+    ))
 }
 
 impl Told<'_> {
     fn message(self, headline: String, organization: Option<String>) -> Message {
-        let [number, subject, body] = [self.number, self.subject, self.body].map(ToOwned::to_owned);
-        Message::Ticket { number, subject, headline, body, organization }
+        let [number, subject, body, note] = [self.number, self.subject, self.body, self.note].map(ToOwned::to_owned);
+        Message::Ticket { number, subject, headline, body, note, organization }
     }
 
     /// Tells a person of the customer's.
@@ -483,19 +543,33 @@ impl Told<'_> {
         unit.mail(&mail).await
     }
 
-    /// Tells the operator's support: whoever has the ticket, else the support address where there is one.
+    /// Tells the operator's support: the operator who has the ticket, else the support address, else, where there is none,
+    /// every operator.
     async fn staff(self, unit: &mut Unit, of: &Membership, assignee: Option<AccountId>, headline: String) -> Result<(), Failure> {
-        let assignee = match assignee {
-            Some(account) => accounts::get(unit, account).await?.map(|row| row.email),
+        // Who is an operator no more may have it still, and reads nothing of customers.
+        let holder = match assignee {
+            Some(account) => operator::is_one(unit, account).await?.then_some(account),
             None => None,
         };
-        let Some(to) = assignee.or_else(|| unit.portal.config.support_email.clone()) else { return Ok(()) };
+        let people: Vec<AccountId> = match (holder, unit.portal.config.support_email.clone()) {
+            (Some(account), _) => vec![account],
+            (None, Some(support)) => return self.to_staff(unit, support, of, headline).await,
+            (None, None) => operator::all(unit).await?.into_iter().map(|row| row.account_id).collect(),
+        };
+        for account in people {
+            if let Some(row) = accounts::get(unit, account).await? {
+                self.to_staff(unit, row.email, of, headline.clone()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn to_staff(self, unit: &mut Unit, to: Email, of: &Membership, headline: String) -> Result<(), Failure> {
         let mail = Mail { to, message: self.message(headline, Some(of.organization_name.clone())) };
         unit.mail(&mail).await
     }
 
-    /// Tells the people of the customer's side who are concerned: whoever raised the ticket and whoever wrote in it, as
-    /// far as they are members still, but not whoever did it.
+    /// Tells the people of the customer's side who are concerned, but not whoever did it.
     ///
     /// # Errors
     /// The database's.
@@ -507,24 +581,8 @@ impl Told<'_> {
         but: Option<AccountId>,
         headline: String,
     ) -> Result<(), Failure> {
-        let mut people: Vec<AccountId> = store::writers(unit, ticket.row.id).await?.into_iter().map(|(account,)| account).collect();
-        let requester = match ticket.requester_id {
-            Some(account) => Some(account),
-            None => match Email::parse(&ticket.requester_email) {
-                Ok(email) => accounts::by_email(unit, &email).await?.map(|row| row.id),
-                Err(_) => None,
-            },
-        };
-        people.extend(requester);
-        people.sort_unstable();
-        people.dedup();
-        for account in people {
-            if Some(account) == but || organization.is_none() || guard::organization_of(unit, account).await? != organization {
-                continue;
-            }
-            if let Some(row) = accounts::get(unit, account).await? {
-                self.person(unit, &row.email, headline.clone()).await?;
-            }
+        for person in concerned(unit, ticket, organization).await?.into_iter().filter(|person| Some(person.id) != but) {
+            self.person(unit, &person.email, headline.clone()).await?;
         }
         Ok(())
     }
@@ -594,11 +652,25 @@ async fn write_chunks(portal: &Portal, id: AttachmentId, name: &str, file: &mut 
 /// A row of the staff's list: the ticket, and whose it is by name.
 pub type DeskRow = (TicketRow, String);
 
+/// What the list of everybody's tickets shows.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    /// A page of it.
+    pub page: Listed<DeskRow>,
+    /// Whose tickets alone it shows, by name; nothing where it shows everybody's.
+    pub of: Option<String>,
+    /// Customers and organizations of which the name holds what is searched, as values of the filter by owner.
+    pub named: Vec<(String, String)>,
+}
+
+/// How many customers, and how many organizations, are named beside what a search finds.
+const NAMED: usize = 5;
+
 /// A page of everybody's tickets, for the operator's support.
 ///
 /// # Errors
 /// The database's.
-pub async fn desk(db: &mut impl Connected, actor: &Actor, query: &ListQuery, now: Timestamp) -> Result<Listed<DeskRow>, Failure> {
+pub async fn desk(db: &mut impl Connected, actor: &Actor, query: &ListQuery, now: Timestamp) -> Result<Desk, Failure> {
     let mut query = query.clone();
     for (name, value) in &mut query.filters {
         if name == "assignee" && value == "me" {
@@ -611,7 +683,63 @@ pub async fn desk(db: &mut impl Connected, actor: &Actor, query: &ListQuery, now
         names.push(owner_named(db, row.owner()).await?.1);
     }
     let mut names = names.into_iter();
-    Ok(listed.map(|found| (row(found), names.next().unwrap_or_default())))
+    let page = listed.map(|found| (row(found), names.next().unwrap_or_default()));
+    let (of, named) = match query.filter(store::OWNER).and_then(|id| id.parse().ok()) {
+        Some(id) => (Some(name_of_owner(db, id).await?), Vec::new()),
+        None => (None, owners_named(db, &query.q, now).await?),
+    };
+    Ok(Desk { page, of, named })
+}
+
+/// The name of a customer, or of an organization without one, by the id; "Nobody" where there is neither.
+async fn name_of_owner(db: &mut impl Connected, id: Uuid) -> Result<String, Failure> {
+    if let Some(customer) = customers::get(db, CustomerId(id)).await? {
+        return Ok(customer.name);
+    }
+    let organization = organizations::get(db, OrganizationId(id)).await?;
+    Ok(organization.map_or_else(|| "Nobody".to_owned(), |organization| organization.name))
+}
+
+/// The first customers and organizations that a search finds by their own names.
+async fn owners_named(db: &mut impl Connected, q: &str, now: Timestamp) -> Result<Vec<(String, String)>, Failure> {
+    if q.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = ListQuery { q: q.to_owned(), ..ListQuery::default() };
+    let found = customers::LIST.page::<customers::Listed>(db, None, &query, now, None).await?;
+    let mut named: Vec<(String, String)> =
+        found.rows.into_iter().take(NAMED).map(|customer| (customer.id.to_string(), customer.name)).collect();
+    let found = organizations::LIST.page::<organizations::Listed>(db, None, &query, now, None).await?;
+    for organization in found.rows.into_iter().take(NAMED) {
+        let id = owner(db, organization.id).await?.id().to_string();
+        if !named.iter().any(|(known, _)| *known == id) {
+            named.push((id, organization.name));
+        }
+    }
+    Ok(named)
+}
+
+/// How many tickets a customer, or an organization without one, has, and how many of these are open.
+///
+/// # Errors
+/// The database's.
+pub async fn counted(db: &mut impl Connected, owner: Owner) -> Result<[(ListQuery, Count); 2], Failure> {
+    let all = ListQuery::default().filtered(store::OWNER, &owner.id().to_string());
+    let open = all.filtered("state", Stage::Open.name());
+    let summary = sum(&store::counts(db, owner).await?);
+    let of_open = summary.stages.iter().find(|(stage, _)| *stage == Stage::Open).map_or(0, |(_, n)| *n);
+    Ok([(all, Count::Exactly(summary.total)), (open, Count::Exactly(of_open))])
+}
+
+/// How many tickets are open, and how many of these nobody has.
+///
+/// # Errors
+/// The database's.
+pub async fn waiting(db: &mut impl Connected, now: Timestamp) -> Result<[(ListQuery, Count); 2], Failure> {
+    let open = ListQuery::default().filtered("state", Stage::Open.name());
+    let idle = open.filtered("assignee", store::NOBODY);
+    let counts = [DESK.count_of(db, &open, now).await?, DESK.count_of(db, &idle, now).await?];
+    Ok([(open, counts[0]), (idle, counts[1])])
 }
 
 /// The organization that a ticket's owner has, if it has one, and its name.
@@ -636,6 +764,8 @@ pub struct DeskTicket {
     pub organization: Option<OrganizationId>,
     /// Who of the staff has it: account and name.
     pub assignee: Option<(AccountId, String)>,
+    /// Why nobody is told of a reply; nothing where somebody is.
+    pub unheard: Option<&'static str>,
 }
 
 /// A ticket with its thread and its notes, for the operator's support.
@@ -651,12 +781,22 @@ pub async fn desk_ticket(
     let ticket = known(db, number).await?;
     let (organization, owner) = owner_named(db, ticket.row.owner()).await?;
     let notes = store::notes(db, ticket.row.id).await?.into_iter().rev();
-    let notes = notes.map(|note| NoteView { id: note.id.to_string(), author: note.author_name, body: note.body, at: note.at }).collect();
+    let notes: Vec<NoteView> =
+        notes.map(|note| NoteView { id: note.id.to_string(), author: note.author_name, body: note.body, at: note.at }).collect();
     let assignee = match ticket.assignee_id {
         Some(account) => accounts::get(db, account).await?.map(|row| (account, full_name(&row.first_name, &row.last_name))),
         None => None,
     };
-    Ok(DeskTicket { ticket: view(db, ticket, before, (now, reopen_days)).await?, notes, owner, organization, assignee })
+    let unheard = unheard(db, &ticket, organization).await?;
+    let to = match before {
+        Some(before) => store::at(db, ticket.row.id, before).await?.map(|(at,)| at),
+        None => None,
+    };
+    let ticket = view(db, ticket, before, (now, reopen_days)).await?;
+    // A page of the thread has the notes that were written while it was said.
+    let from = ticket.messages.first().filter(|_| ticket.earlier.is_some()).map(|message| message.at);
+    let notes = notes.into_iter().filter(|note| from.is_none_or(|from| note.at >= from) && to.is_none_or(|to| note.at < to)).collect();
+    Ok(DeskTicket { ticket, notes, owner, organization, assignee, unheard })
 }
 
 /// A file of a ticket, for the operator's support.
@@ -704,7 +844,9 @@ pub async fn answer(portal: &Portal, caller: &Caller, number: String, form: Answ
                     to_stage(unit, &staff, &ticket, to).await?;
                     post(unit, &staff, &ticket, Side::Staff, true, &became(to)).await?;
                 }
-                let told = Told { number, subject: &ticket.row.subject, body: &new.body };
+                let over = to.is_some_and(Stage::is_over).then_some(unit.portal.config.ticket_reopen_days);
+                let note = aside(new.attachments.len(), over);
+                let told = Told { number, subject: &ticket.row.subject, body: &new.body, note: &note };
                 told.customer(unit, &ticket, organization, Some(actor.account), format!("{} replied", actor.name())).await?;
                 unit.audit(of(&ticket), json!({ "state": ticket.row.state }), json!({ "state": to.map(Stage::title) })).await?;
                 Ok(())
@@ -752,14 +894,19 @@ pub async fn change(portal: &Portal, caller: &Caller, number: String, form: Chan
                 if stage != before.stage() {
                     post(unit, &staff, &ticket, Side::Staff, true, &became(stage)).await?;
                     if stage.is_over() {
-                        let told = Told { number, subject: &before.subject, body: "" };
+                        let note = aside(0, Some(unit.portal.config.ticket_reopen_days));
+                        let told = Told { number, subject: &before.subject, body: "", note: &note };
                         let headline = format!("The ticket is {} now", stage.title().to_lowercase());
                         told.customer(unit, &ticket, organization, None, headline).await?;
                     }
                 }
-                let state = |state: &str, priority: &str| json!({ "state": state, "priority": priority });
+                if priority != before.priority {
+                    post(unit, &staff, &ticket, Side::Staff, true, &format!("changed the priority to {priority}")).await?;
+                }
+                let state = |state: &str, priority: &str, assignee: Option<AccountId>| json!({ "state": state, "priority": priority, "assignee": assignee });
                 let after = if stage == before.stage() { "" } else { stage.title() };
-                unit.audit(of(&ticket), state(&before.state, &before.priority), state(after, priority)).await?;
+                let was = state(&before.state, &before.priority, ticket.assignee_id);
+                unit.audit(of(&ticket), was, state(after, priority, assignee)).await?;
                 Ok(())
             })
         })

@@ -303,6 +303,8 @@ fn check_files(ids: Vec<String>) -> Result<Vec<String>, String> {
 #[must_use]
 pub fn file_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    // Browsers write a quotation mark so in the form that they send.
+    let last = last.replace("%22", "\"");
     let harmless: String = last.chars().filter(|c| !is_forbidden_in_names(*c)).take(200).collect();
     let harmless = harmless.trim().trim_start_matches('.').to_owned();
     if harmless.is_empty() { "file".to_owned() } else { harmless }
@@ -457,6 +459,7 @@ mod tests {
             ("a\r\nb.txt", "ab.txt"),
             ("x\u{202E}gpj.exe", "xgpj.exe"),
             (".bashrc", "bashrc"),
+            ("a %22quoted%22 name.txt", "a \"quoted\" name.txt"),
             ("große Übersicht.pdf", "große Übersicht.pdf"),
         ] {
             assert_eq!(file_name(name), kept, "{name:?}");

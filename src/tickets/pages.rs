@@ -16,15 +16,15 @@ use crate::{
     },
     permissions::{Permission, Role},
     tickets::{
-        actions::{DeskRow, DeskTicket, MINE},
-        store::NOBODY,
+        actions::{Desk, DeskRow, DeskTicket, MINE},
+        store::{NOBODY, OWNER},
     },
     ui::{
         Ago, Checked, ErrorSummary, Hidden, Icon, LocalTimes, Moment, Number, SelectField, TextArea, TextField, icons,
         list::{self, Head, Table},
         markdown,
     },
-    words::Timestamp,
+    words::{DAY, Timestamp},
 };
 
 const PATH: &str = "/organization/tickets";
@@ -70,7 +70,7 @@ pub fn tickets(look: Look) -> AnyView {
             <div class="toolbar">
                 {list::search(PATH, "Search tickets by number, subject, product or requester", "Search tickets", &query)}
             </div>
-            <div class="toolbar" role="group" aria-label="Filters">
+            <div class="toolbar" role="group" aria-label="Filters" data-region="filters">
                 {list::filter(PATH, &query, "state", "State", "any", &stages)}
                 {list::filter(PATH, &query, "priority", "Priority", "any", &ranks)}
                 {(!departments.is_empty()).then(|| list::filter(PATH, &query, "department", "Department", "any", &departments))}
@@ -157,6 +157,7 @@ const TABLE: Table<'_> = Table {
 
 fn row(ticket: TicketRow) -> AnyView {
     let (key, href, state) = (ticket.number.clone(), address(&ticket.number), state(&ticket));
+    let in_department = (!ticket.department.is_empty()).then_some("Department");
     view! {
         <tr role="row" data-key=key>
             <th scope="row" role="rowheader" class="break">
@@ -165,7 +166,7 @@ fn row(ticket: TicketRow) -> AnyView {
             </th>
             <td role="cell" class="nowrap" data-label="State">{state}</td>
             <td role="cell" class="nowrap" data-label="Priority">{ticket.priority}</td>
-            <td role="cell" data-label="Department">{ticket.department}</td>
+            <td role="cell" data-label=in_department>{ticket.department}</td>
             <td role="cell" class="nowrap" data-label="Raised"><Ago at=ticket.created_at/></td>
             <td role="cell" class="nowrap" data-label="Updated"><Ago at=ticket.updated_at/></td>
         </tr>
@@ -212,17 +213,18 @@ pub fn new(products: Vec<String>, kept: Vec<AttachmentView>, checked: Checked, d
 pub fn files(kept: Vec<AttachmentView>, error: Option<String>) -> AnyView {
     let (invalid, described) =
         (error.as_ref().map(|_| "true"), if error.is_some() { "attachments-hint attachments-error" } else { "attachments-hint" });
+    let too_many = kept.len() > MAX_FILES;
     let kept = (!kept.is_empty()).then(|| {
-        let files = kept.into_iter().map(|file| {
-            let id = format!("kept-{}", file.id);
+        let files = kept.into_iter().enumerate().map(|(n, file)| {
+            let (id, fits) = (format!("kept-{}", file.id), n < MAX_FILES);
             view! {
                 <div class="choice">
-                    <input type="checkbox" id=id.clone() name="form[attachments][]" value=file.id checked=true/>
+                    <input type="checkbox" id=id.clone() name="form[attachments][]" value=file.id checked=fits/>
                     <label for=id><bdi>{file.name}</bdi> " " <span class="hint">{size(file.size)}</span></label>
                 </div>
             }
         });
-        view! { <fieldset class="choices"><legend class="hint">"Already sent"</legend>{files.collect_view()}</fieldset> }
+        view! { <fieldset class="choices"><legend class="hint">{if too_many { "Already sent. Choose which of them go with it" } else { "Already sent" }}</legend>{files.collect_view()}</fieldset> }
     });
     view! {
         <div class="field">
@@ -254,6 +256,8 @@ pub fn ticket(ticket: TicketView, kept: Vec<AttachmentView>, checked: Checked, r
         .into_any()
     } else {
         let button = if over { "Reply and reopen" } else { "Reply" };
+        let until = ticket.resolved_at.filter(|_| over).map(|at| at.plus(reopen_days * DAY));
+        let ended = ticket.row.stage.title().to_lowercase();
         view! {
             <form class="card form wide" method="post" action="/do/reply_to_ticket" enctype="multipart/form-data" novalidate aria-label="Reply">
                 <Hidden drawn=reply/>
@@ -261,7 +265,10 @@ pub fn ticket(ticket: TicketView, kept: Vec<AttachmentView>, checked: Checked, r
                 <ErrorSummary refusal=checked.refusal()/>
                 <TextArea name="body" label="Reply" tall=true hint="Markdown is understood." value=checked.value("body", "") error=checked.error("body")/>
                 {files(kept, checked.error("attachments"))}
-                <div class="actions start"><button class="button primary">{button}</button></div>
+                <div class="contents" data-region="reply">
+                    {until.map(|at| view! { <p class="hint">{format!("The ticket is {ended}. A reply until ")}<Moment at/>" opens it again."</p> })}
+                    <div class="actions start"><button class="button primary">{button}</button></div>
+                </div>
             </form>
         }
         .into_any()
@@ -276,7 +283,7 @@ pub fn ticket(ticket: TicketView, kept: Vec<AttachmentView>, checked: Checked, r
             })}
         </header>
         {facts(&ticket)}
-        {thread(ticket, address)}
+        {thread(ticket, Vec::new(), address)}
         {form}
         <LocalTimes/>
     }
@@ -304,6 +311,7 @@ pub fn facts(ticket: &TicketView) -> AnyView {
                 {fact("Category", &ticket.category)}
                 {fact("Raised by", &row.requester)}
                 <div><dt>"Raised"</dt><dd><Moment at=row.created_at/></dd></div>
+                <div><dt>"Updated"</dt><dd><Moment at=row.updated_at/></dd></div>
                 {ticket.resolved_at.map(|at| view! { <div><dt>"Solved"</dt><dd><Moment at/></dd></div> })}
                 {elsewhere}
             </dl>
@@ -313,9 +321,8 @@ pub fn facts(ticket: &TicketView) -> AnyView {
     .into_any()
 }
 
-/// The description and what was said since.
-#[must_use]
-pub fn thread(ticket: TicketView, address: fn(&str) -> String) -> AnyView {
+/// The description, what was said since, and, for the staff, their notes where they were written.
+fn thread(ticket: TicketView, notes: Vec<NoteView>, address: fn(&str) -> String) -> AnyView {
     let here = address(&ticket.row.number);
     let first = ticket.earlier.is_none().then(|| {
         let (author, at) = (ticket.row.requester.clone(), ticket.row.created_at);
@@ -325,18 +332,22 @@ pub fn thread(ticket: TicketView, address: fn(&str) -> String) -> AnyView {
         let href = format!("{here}?before={before}");
         view! { <li data-key="earlier"><a class="button small" href=href>"Show earlier messages"</a></li> }
     });
-    let messages = ticket.messages.into_iter().map(|message| {
-        let MessageView { id, event, side, author, body, at, attachments } = message;
-        if event {
-            view! { <li class="happened" data-key=id><Icon inner=icons::ACTIVITY/><span><bdi>{author}</bdi> " " {body} ", " <Ago at/></span></li> }.into_any()
+    let mut entries: Vec<(Timestamp, AnyView)> = Vec::with_capacity(ticket.messages.len() + notes.len());
+    for MessageView { id, event, side, author, body, at, attachments } in ticket.messages {
+        let entry = if event {
+            view! { <li class="happened" data-key=id><Icon inner=icons::ACTIVITY/><span><bdi>{author}</bdi> " " {body} ", " <Ago at exact=true/></span></li> }.into_any()
         } else {
             said(id, side, &author, at, &body, attachments, &here)
-        }
-    });
+        };
+        entries.push((at, entry));
+    }
+    entries.extend(notes.into_iter().map(|note| (note.at, written(note))));
+    entries.sort_by_key(|(at, _)| *at);
+    let entries: Vec<AnyView> = entries.into_iter().map(|(_, entry)| entry).collect();
     view! {
         <section class="section" aria-labelledby="thread">
             <h2 class="vh" id="thread">"Messages"</h2>
-            <ol class="thread" data-region="thread">{first}{earlier}{messages.collect_view()}</ol>
+            <ol class="thread" data-region="thread">{first}{earlier}{entries}</ol>
         </section>
     }
     .into_any()
@@ -355,7 +366,7 @@ fn said(id: String, side: Side, author: &str, at: Timestamp, body: &str, files: 
     view! {
         <li class=if staff { "said staff" } else { "said" } data-key=id>
             <article>
-                <header><strong><bdi>{author}</bdi></strong> {staff.then(|| view! { " " <span class="badge accent">"Support"</span> })} <span class="hint"><Ago at/></span></header>
+                <header><strong><bdi>{author}</bdi></strong> {staff.then(|| view! { " " <span class="badge accent">"Support"</span> })} <span class="hint"><Ago at exact=true/></span></header>
                 <div class="prose" dir="auto" inner_html=markdown::html(body)></div>
                 {files}
             </article>
@@ -367,6 +378,7 @@ fn said(id: String, side: Side, author: &str, at: Timestamp, body: &str, files: 
 /// A size as people read it.
 fn size(bytes: i64) -> String {
     match bytes {
+        1 => "1 byte".to_owned(),
         0..1000 => format!("{bytes} bytes"),
         1000..1_000_000 => format!("{} kB", (bytes + 500) / 1000),
         _ => format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
@@ -381,24 +393,41 @@ pub fn desk_address(number: &str) -> String {
 
 /// The console's list of tickets.
 #[must_use]
-pub fn desk(page: Listed<DeskRow>, query: &ListQuery) -> AnyView {
+pub fn desk(shown: Desk, query: &ListQuery) -> AnyView {
+    let Desk { page, of, named } = shown;
     let stages: Vec<_> = Stage::ALL.map(|stage| (stage.name().to_owned(), stage.title().to_owned())).into();
     let ranks: Vec<_> = (1..=5).map(|rank| (rank.to_string(), rank_title(rank).to_owned())).collect();
     let assignees = [("me", "me"), (NOBODY, "nobody")].map(|(value, title)| (value.to_owned(), title.to_owned()));
+    let of = of.map(|name| {
+        let href = format!("{TICKETS}{}", query.filtered(OWNER, "").to_url());
+        view! { <a class="chip on" href=href>"Of: " <strong><bdi>{name}</bdi></strong> <Icon inner=icons::X/><span class="vh">", show everybody's"</span></a> }
+    });
     view! {
         {console::top(TICKETS, "Tickets")}
         <div class="section">
-            <div class="toolbar">{list::search(TICKETS, "Search tickets", "Search tickets", query)}</div>
-            <div class="toolbar" role="group" aria-label="Filters">
+            <div class="toolbar">{list::search(TICKETS, "Search tickets by number, subject, product, requester or customer", "Search tickets", query)}</div>
+            <div class="toolbar" role="group" aria-label="Filters" data-region="filters">
                 {list::filter(TICKETS, query, "state", "State", "any", &stages)}
                 {list::filter(TICKETS, query, "priority", "Priority", "any", &ranks)}
                 {list::filter(TICKETS, query, "assignee", "Assigned to", "anyone", &assignees)}
+                {of}
             </div>
-            <div class="section" data-region="tickets">{desk_rows(page, query)}</div>
+            <div class="section" data-region="tickets">{owners(named, query)}{desk_rows(page, query)}</div>
         </div>
         <LocalTimes/>
     }
     .into_any()
+}
+
+/// The way to the tickets of those whose own names hold what is searched.
+fn owners(named: Vec<(String, String)>, query: &ListQuery) -> Option<AnyView> {
+    let way = |(id, name): (String, String)| {
+        let href = format!("{TICKETS}{}", ListQuery { q: String::new(), ..query.filtered(OWNER, &id) }.to_url());
+        view! { <a class="chip" href=href>"Tickets of " <strong><bdi>{name}</bdi></strong></a> }
+    };
+    (!named.is_empty()).then(|| {
+        view! { <div class="toolbar" role="group" aria-label="Customers and organizations of that name">{named.into_iter().map(way).collect_view()}</div> }.into_any()
+    })
 }
 
 fn desk_rows(page: Listed<DeskRow>, query: &ListQuery) -> AnyView {
@@ -459,7 +488,7 @@ pub struct DeskForms {
 /// A ticket in the console: both sides' thread, the staff's notes, and what staff do.
 #[must_use]
 pub fn desk_ticket(shown: DeskTicket, forms: DeskForms) -> AnyView {
-    let DeskTicket { ticket, notes, owner, organization, assignee } = shown;
+    let DeskTicket { ticket, notes, owner, organization, assignee, unheard } = shown;
     let DeskForms { drawn: [answering, noting, changing], answer, note, change, kept, operator } = forms;
     let (number, stage) = (ticket.row.number.clone(), ticket.row.stage);
     let title = ticket.row.subject.clone();
@@ -497,20 +526,15 @@ pub fn desk_ticket(shown: DeskTicket, forms: DeskForms) -> AnyView {
                 <div class="actions start"><button class="button">"Save"</button></div>
             </form>
         </div>
-        {thread(ticket, desk_address)}
-        {(!notes.is_empty()).then(|| view! {
-            <section class="section" aria-labelledby="notes">
-                <h2 id="notes">"Internal notes"</h2>
-                <ol class="thread" data-region="notes">{notes.into_iter().map(written).collect_view()}</ol>
-            </section>
-        })}
+        {thread(ticket, notes, desk_address)}
         <form class="card form wide" method="post" action="/do/answer_ticket" enctype="multipart/form-data" novalidate aria-label="Reply to the customer">
             <Hidden drawn=answering/>
             <input type="hidden" name="ticket" value=number.clone()/>
             <ErrorSummary refusal=answer.refusal()/>
-            <TextArea name="body" label="Reply to the customer" tall=true hint="Markdown is understood. It goes out by mail, too." value=answer.value("body", "") error=answer.error("body")/>
+            <TextArea name="body" label="Reply to the customer" tall=true hint="Markdown is understood." value=answer.value("body", "") error=answer.error("body")/>
             {files(kept, answer.error("attachments"))}
             {choose("answer-stage", "State after it", stages(Some("as it is")), answer.value("stage", "waiting"), answer.error("stage"))}
+            <div class="contents" data-region="unheard">{heard(unheard)}</div>
             <div class="actions start"><button class="button primary">"Reply"</button></div>
         </form>
         <form class="card form wide" method="post" action="/do/note_ticket" novalidate aria-label="Internal note">
@@ -525,12 +549,25 @@ pub fn desk_ticket(shown: DeskTicket, forms: DeskForms) -> AnyView {
     .into_any()
 }
 
+/// Who hears of a reply, or why nobody does.
+fn heard(unheard: Option<&'static str>) -> AnyView {
+    match unheard {
+        None => {
+            view! { <p class="hint">"The reply goes out by mail, too: to whoever raised the ticket and whoever wrote in it."</p> }.into_any()
+        }
+        Some(why) => view! {
+            <div class="callout warn"><Icon inner=icons::WARNING/><div class="callout-body"><div><p><strong>"Nobody is told of the reply by mail"</strong></p><p>{why}</p></div></div></div>
+        }
+        .into_any(),
+    }
+}
+
 fn written(note: NoteView) -> AnyView {
     let NoteView { id, author, body, at } = note;
     view! {
         <li class="said note" data-key=id>
             <article>
-                <header><strong><bdi>{author}</bdi></strong> " " <span class="badge warn"><Icon inner=icons::LOCK/>"Internal"</span> <span class="hint"><Ago at/></span></header>
+                <header><strong><bdi>{author}</bdi></strong> " " <span class="badge warn"><Icon inner=icons::LOCK/>"Internal"</span> <span class="hint"><Ago at exact=true/></span></header>
                 <div class="prose" dir="auto" inner_html=markdown::html(&body)></div>
             </article>
         </li>

@@ -187,6 +187,8 @@ pub static LIST: LazyLock<ListSql> = LazyLock::new(|| {
 });
 inventory::submit! { crate::db::Statement { texts: |dialect| LIST.texts(dialect), module: module_path!() } }
 
+/// The name of the filter by whose tickets they are: the id of a customer, or of an organization without one.
+pub const OWNER: &str = "owner";
 /// The value of the filter by assignee for tickets that nobody has.
 pub const NOBODY: &str = "nobody";
 
@@ -212,6 +214,7 @@ pub static DESK: LazyLock<ListSql> = LazyLock::new(|| {
                     id => id.parse().ok().map(|account: AccountId| (0, Bound::Id(account.0))),
                 },
             },
+            Filter { name: OWNER, conditions: &["owner_id = $"], read: |value, _| value.parse().ok().map(|id| (0, Bound::Id(id))) },
         ],
     })
 });
@@ -325,8 +328,7 @@ pub async fn post_of_desk(
     db: &mut impl Connected,
     _: &impl Handling,
     (id, ticket): (MessageId, TicketId),
-    side: Side,
-    author_name: &str,
+    (side, author_name): (Side, &str),
     body: &str,
     at: Timestamp,
     external_id: &str,
@@ -654,6 +656,14 @@ pub async fn thread(db: &mut impl Connected, ticket: TicketId, before: Option<Me
             )
         }
     }
+}
+
+/// When a message of a ticket was posted.
+///
+/// # Errors
+/// The database's.
+pub async fn at(db: &mut impl Connected, ticket: TicketId, message: MessageId) -> Result<Option<(Timestamp,)>, sqlx::Error> {
+    sql!(optional as (Timestamp,), db, "SELECT at FROM ticket_messages WHERE ticket_id = $1 AND id = $2", ticket, message)
 }
 
 /// The accounts of the customer's side that have written in a thread.

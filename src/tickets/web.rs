@@ -92,14 +92,14 @@ pub async fn kept(visit: &Visit, checked: &Checked) -> Result<Vec<AttachmentView
     actions::kept(&mut visit.portal.read().await?, visit.actor()?, &ids).await
 }
 
-/// `/operator/tickets?q=…&state=…&priority=…&assignee=…&sort=…&after=…`
+/// `/operator/tickets?q=…&state=…&priority=…&assignee=…&owner=…&sort=…&after=…`
 ///
 /// # Errors
 /// The database's.
 pub async fn desk(visit: &Visit) -> Result<Answer, Failure> {
     let query = ListQuery::parse(url::form_urlencoded::parse(visit.query.as_bytes()).into_owned(), &store::DESK.filters());
-    let page = actions::desk(&mut visit.portal.read().await?, visit.actor()?, &query, visit.portal.clock.now()).await?;
-    Ok(Page::new("Tickets", move || pages::desk(page, &query)).with_islands().into())
+    let shown = actions::desk(&mut visit.portal.read().await?, visit.actor()?, &query, visit.portal.clock.now()).await?;
+    Ok(Page::new("Tickets", move || pages::desk(shown, &query)).with_islands().into())
 }
 
 /// `/operator/tickets/{ticket}?before=…`

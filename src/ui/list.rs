@@ -178,12 +178,18 @@ pub fn pager<T>(path: &str, page: &Listed<T>, query: &ListQuery, label: &'static
     .into_any()
 }
 
-/// `51–100 of 1,234`.
-fn range<T>(page: &Listed<T>) -> AnyView {
-    let total = match page.count {
+/// `1,234`, or `1,000+`.
+#[must_use]
+pub fn counted(count: Count) -> AnyView {
+    match count {
         Count::Exactly(n) => view! { <Number n=n/> }.into_any(),
         Count::MoreThan(n) => view! { <Number n=n/> "+" }.into_any(),
-    };
+    }
+}
+
+/// `51–100 of 1,234`.
+fn range<T>(page: &Listed<T>) -> AnyView {
+    let total = counted(page.count);
     let last = page.first + i64::try_from(page.rows.len()).unwrap_or(0) - 1;
     if page.rows.is_empty() {
         view! { "0 of " {total} }.into_any()

@@ -37,8 +37,14 @@ pub fn Moment(
 pub fn Ago(
     /// Which.
     at: Timestamp,
+    /// Whether who has no script reads the time, too, and not the day alone.
+    #[prop(optional)]
+    exact: bool,
 ) -> impl IntoView {
-    view! { <time datetime=at.rfc3339() data-local="ago" title=at.date_time()>{at.short_date()}</time> }
+    view! {
+        <time datetime=at.rfc3339() data-local="ago" title=at.date_time()>{at.short_date()}</time>
+        {exact.then(|| view! { <noscript>{format!(", {}", at.time())}</noscript> })}
+    }
 }
 
 /// A number, with the commas of English; [`localize`] writes it in the reader's own way.

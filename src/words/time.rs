@@ -141,8 +141,14 @@ impl Timestamp {
     /// Date and time in UTC, said so: `24 November 2026, 14:05 UTC`.
     #[must_use]
     pub fn date_time(self) -> String {
+        format!("{}, {}", self.date(), self.time())
+    }
+
+    /// The time alone, in UTC, said so: `14:05 UTC`.
+    #[must_use]
+    pub fn time(self) -> String {
         let (_, _, _, hour, minute, _) = self.civil();
-        format!("{}, {hour:02}:{minute:02} UTC", self.date())
+        format!("{hour:02}:{minute:02} UTC")
     }
 }
 

@@ -64,6 +64,8 @@ on_both! {
             ]
         );
         assert_eq!(page.attributes("table.events tbody tr:first-child time", "datetime"), [portal.clock.now().rfc3339()]);
+        let when = format!("{}, {}", portal.clock.now().short_date(), portal.clock.now().time());
+        assert!(page.texts("table.events tbody td:nth-of-type(2)").contains(&when), "without a script it says when: {}", page.sketch());
         assert!(page.texts("table.events tbody td:nth-of-type(1)").iter().all(|from| from.ends_with("127.0.0.1")), "{}", page.sketch());
         // The other way round.
         let mut back = sentences(&ada.get(&format!("{PATH}?sort=when&order=asc")).await.is(200));

@@ -3,8 +3,9 @@
 use org_portal::{
     cli::import::{Counts, How, import},
     customers::actions,
+    form::Refusal,
     permissions::Role,
-    words::{DAY, Email, HOUR},
+    words::{DAY, Email, HOUR, OrganizationId},
 };
 
 use crate::{on_both, support::*};
@@ -208,19 +209,34 @@ on_both! {
         take(portal, ACME).await;
         let eve = portal.sign_up("eve").await;
         eve.get("/organization").await.is(404);
-        actions::open(&portal.portal, "C1".into(), Email::parse("eve@example.com").unwrap()).await.unwrap();
+        let open = async |number: &str, administrator: &str| actions::open(&portal.portal, number.into(), Email::parse(administrator).unwrap()).await;
+        let link = async |number: &str, organization| actions::link(&portal.portal, number.into(), organization).await;
+        let refused = |field: &str, why: &str| Refusal::field(field, why);
+        take(portal, r#"{"kind":"customer","number":"C8","name":"Eight","administrator":"kim@example.com"}"#).await;
+        let other = "kim@example.com belongs to customer C8, and a person belongs to one customer";
+        assert_eq!(open("C1", "kim@example.com").await, Err(refused("administrator", other)));
+        assert_eq!(open("C1", "eve@example.com").await.unwrap(), "Acme GmbH");
         portal.sign_in_again(&eve, "eve").await.get("/organization").await.is(200).says("Admin");
-        assert!(actions::open(&portal.portal, "C1".into(), Email::parse("bob@example.com").unwrap()).await.is_err(), "it is open");
-        assert!(actions::open(&portal.portal, "C9".into(), Email::parse("bob@example.com").unwrap()).await.is_err(), "there is none");
+        let why = "The organization of customer C1, Acme GmbH, is open already: its Admins invite others";
+        assert_eq!(open("C1", "bob@example.com").await, Err(refused("number", why)));
+        assert_eq!(open("C9", "bob@example.com").await, Err(refused("number", "There is no customer C9")));
         // Whose administrator has an organization already: nothing happens by itself, and the operator joins the two.
         let zoe = portal.sign_up("zoe").await;
         portal.add_organization(&zoe, "Zoe's own").await;
         take(portal, r#"{"kind":"customer","number":"C2","name":"Zenith","administrator":"zoe@example.com"}"#).await;
         let zoe = portal.sign_in_again(&zoe, "zoe").await;
         assert_eq!(zoe.get("/organization").await.fact("Name"), "Zoe's own");
-        actions::link(&portal.portal, "C2".into(), portal.organization_of("zoe").await).await.unwrap();
+        let (organization, nowhere) = (portal.organization_of("zoe").await, OrganizationId(uuid::Uuid::nil()));
+        assert_eq!(link("C2", nowhere).await, Err(refused("organization", &format!("There is no organization {nowhere}"))));
+        assert_eq!(link("C9", organization).await, Err(refused("number", "There is no customer C9")));
+        assert_eq!(link("C2", organization).await.unwrap(), ("Zoe's own".to_owned(), "Zenith".to_owned()));
         assert_eq!(zoe.get("/organization").await.fact("Name"), "Zenith");
-        assert!(actions::link(&portal.portal, "C2".into(), portal.organization_of("zoe").await).await.is_err());
+        assert_eq!(link("C2", organization).await, Err(refused("number", &format!("Customer C2, Zenith, is joined with organization {organization} already"))));
+        assert_eq!(link("C8", organization).await, Err(refused("organization", &format!("Organization {organization} is joined with customer C2, Zenith, already"))));
+        // One that was deleted is not made again, whoever is named.
+        let eve = portal.sign_in_again(&eve, "eve").await;
+        eve.fill("/organization/delete", "/do/delete_organization", &[("name", "Acme GmbH")]).await.is(303);
+        assert!(open("C1", "bob@example.com").await.is_err_and(|refusal| refusal.of_field("number").is_some_and(|why| why.contains("was deleted"))));
     }
 
     async fn an_admin_sees_entitlements_and_contacts_and_a_technical_user_finds_nothing_there(portal) {

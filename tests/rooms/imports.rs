@@ -85,7 +85,7 @@ on_both! {
     async fn a_rehearsal_of_a_folder_knows_in_each_file_what_the_others_say_of_the_same_records(portal) {
         take(portal, ACME).await;
         take(portal, TICKETS).await;
-        let folder = tempfile::tempdir().unwrap();
+        let (folder, reports) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
         let entitlement = |number: &str, customer: &str, name: &str| format!("{{\"kind\":\"entitlement\",\"customer\":\"{customer}\",\"number\":\"{number}\",\"name\":\"{name}\",\"start\":\"2026-01-01\",\"end\":\"2026-12-10\"}}\n");
         let customer = |number: &str, name: &str, domain: &str, administrator: &str| format!("{{\"kind\":\"customer\",\"number\":\"{number}\",\"name\":\"{name}\",\"domain\":\"{domain}\",\"administrator\":\"{administrator}\"}}\n");
@@ -111,7 +111,7 @@ on_both! {
         ].concat());
         for round in ["on what was there", "again"] {
             let before = portal.state().await;
-            let report = |name: &str| folder.path().join(name).with_extension("report");
+            let report = |name: &str| reports.path().join(name);
             let read = |name: &str| -> serde_json::Value { serde_json::from_slice(&std::fs::read(report(name)).unwrap()).unwrap() };
             let rehearsed = import(&portal.portal, folder.path(), &How { rehearses: true, report: Some(report("rehearsed")), ..How::default() }).await.unwrap();
             assert_eq!(portal.state().await, before, "nothing is written");
@@ -131,25 +131,29 @@ on_both! {
         let folder = tempfile::tempdir().unwrap();
         let report = folder.path().join("report.json");
         let how = How { report: Some(report.clone()), ..How::default() };
+        let read = || -> serde_json::Value { serde_json::from_slice(&std::fs::read(&report).unwrap()).expect("the report is JSON") };
         let refusals = || {
-            let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).expect("the report is JSON");
+            let report = read();
             let refusals = report["refusals"].as_array().unwrap().clone();
             refusals.iter().map(|r| format!("{}:{} {}: {}", r["file"].as_str().unwrap(), r["line"], r["field"].as_str().unwrap(), r["reason"].as_str().unwrap())).collect::<Vec<_>>()
         };
         // What cannot be read at all ends it before anything is written.
         for (name, content, why) in [
-            ("customers.csv", &b"number,colour\nC1,red\n"[..], "customers.csv:1 line: The first line has to name fields of a customer: number, name, domain, administrator; it is number, colour"),
-            ("customers.csv", b"number,name,number\nC1,x,C2\n", "it is number, name, number"),
+            ("customers.csv", &b"number,colour\nC1,red\n"[..], "customers.csv: The first line has to name fields of a customer: number, name, domain, administrator; it is number, colour"),
+            ("customers.csv", b"number,name,number\nC1,x,C2\n", "The first line names number twice"),
+            ("customers.csv", b"number;name\nC1;x\n", "separated by semicolons, and have to be separated by commas"),
+            ("customers.csv", b"\"number,name\nC1,x\n", "A quote that opens on line 1 is not closed"),
             ("customers.csv", b"", "the file is empty"),
             ("customers.csv", b"n\xFCmber,name\nC1,x\n", "it is not UTF-8"),
-            ("customers.jsonl", b"\xFF\xFE{\0}\0", "customers.jsonl:1 line: It is UTF-16"),
+            ("customers.jsonl", b"\xFF\xFE{\0}\0", "customers.jsonl: It is UTF-16"),
             ("clients.csv", b"number,name\n", "tells by its name what it holds"),
             ("customers.txt", b"number,name\n", "has to end in .jsonl or .csv"),
         ] {
             let file = folder.path().join(name);
             std::fs::write(&file, content).unwrap();
             let error = import(&portal.portal, &file, &how).await.unwrap_err();
-            assert!(refusals().len() == 1 && refusals()[0].contains(why), "{error} {:?}", refusals());
+            assert!(error.contains(why), "{error}");
+            assert!(refusals().is_empty() && read()["failed"] == error, "it is said once: {}", read());
             std::fs::remove_file(&file).unwrap();
         }
         assert_eq!(portal.count("SELECT count(*) FROM customers").await, 0);
@@ -165,24 +169,76 @@ on_both! {
             refusals(),
             [
                 "customers.csv:4 line: It is longer than a mebibyte",
-                "customers.csv:6 number: It stood in an earlier line",
-                "customers.csv:7 domain: Anybody can have an address there, so it is no company's domain",
+                "customers.csv:6 number: It stood in line 2 already",
+                "customers.csv:7 domain: Anybody can have an address there, so it is no company's domain: “GMail.com”",
                 "people.csv:2 line: It is not UTF-8",
                 "people.csv:3 email: This person belongs to customer C1 already",
-                "people.csv:5 email: It stood in an earlier line",
+                "people.csv:5 email: This person stood in line 4 already, and a person belongs to one customer",
                 "people.csv:6 line: It has 3 fields where the first line names 2",
-                "people.csv:7 line: It has 1 fields where the first line names 2",
-                "contacts.csv:3 email: It stood in an earlier line",
-                "entitlements.csv:2 start: It is a day like 2026-11-24",
-                "entitlements.csv:2 end: It is a day like 2026-11-24",
-                "entitlements.csv:3 end: It ends before it starts",
+                "people.csv:7 line: It has 1 field where the first line names 2",
+                "contacts.csv:3 email: It stood in line 2 already",
+                "entitlements.csv:2 start: It has to be a day like 2026-11-24: “2026-02-30”",
+                "entitlements.csv:2 end: It has to be a day like 2026-11-24: “yesterday”",
+                "entitlements.csv:3 end: It ends before it starts: “2026-02-01”",
             ]
         );
         assert_eq!((total(&counts.added), total(&counts.refused)), (4, 11), "{counts:?}");
+        // A quote that is not closed takes what is behind it along, to the next one or to the end, and is named.
+        write("customers.csv", b"number,name,domain\nC7,\"Seven,\nC8,Eight,\"y\"\nC7,\"Seven,\nC8,\"Eight\",\nC9,\"Nine,\nC10,Ten,\n");
+        for name in ["people.csv", "contacts.csv", "entitlements.csv"] {
+            std::fs::remove_file(folder.path().join(name)).unwrap();
+        }
+        import(&portal.portal, folder.path(), &how).await.unwrap();
+        let said = refusals();
+        assert_eq!(said.len(), 3, "{said:?}");
+        assert_eq!(said[0], "customers.csv:2 line: It has 2 fields where the first line names 3, and goes on to line 3: is a quote not closed?");
+        assert_eq!(said[1], "customers.csv:4 line: Its name does not end with the line, and goes on to line 5: is a quote not closed?");
+        assert!(said[2].starts_with("customers.csv:6 line: A quote that opens on line 6 is not closed"), "{said:?}");
+        // A line of JSON that is cut off.
+        std::fs::remove_file(folder.path().join("customers.csv")).unwrap();
+        write("customers.jsonl", b"{\"kind\":\"customer\",\"number\":\"C7\"\n{\"kind\":\"customer\",\"number\":\"C7\" \"name\":1}\n");
+        import(&portal.portal, folder.path(), &how).await.unwrap();
+        let said = refusals();
+        assert_eq!(said[0], "customers.jsonl:1 line: It is not JSON: the line ends before the object does");
+        assert!(said[1].starts_with("customers.jsonl:2 line: It is not JSON: expected `,` or `}` at column "), "{said:?}");
         // A record with very many fields that there are not is named with a few of them.
         let fields: Vec<String> = (0..20_000).map(|n| format!("\"field {n} {}\":1", "y".repeat(5))).collect();
         let (_, many) = take(portal, &format!("{{\"kind\":\"customer\",\"number\":\"C9\",\"name\":\"x\",{}}}", fields.join(","))).await;
         assert_eq!(many.len(), 5, "{many:?}");
+    }
+
+    async fn what_a_folder_holds_that_is_not_read_is_named(portal) {
+        let folder = tempfile::tempdir().unwrap();
+        let report = folder.path().join("report.json");
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let how = How { report: Some(report.clone()), ..How::default() };
+        let read = || -> serde_json::Value { serde_json::from_slice(&std::fs::read(&report).unwrap()).expect("the report is JSON") };
+        write("ticket.csv", "number,customer,subject,state,created\nCS-1,C1,Lost,New,2026-11-20T10:00:00Z\n");
+        write("People.CSV", "email,customer\nbob@example.com,C1\n");
+        write("other.jsonl", "{}\n");
+        write(".hidden", "");
+        std::fs::create_dir(folder.path().join("2025")).unwrap();
+        // With nothing else there is nothing to import.
+        let error = import(&portal.portal, folder.path(), &how).await.unwrap_err();
+        assert!(error.contains("The folder holds none of customers.jsonl, customers.csv"), "{error}");
+        write("customers.csv", "number,name\nC1,Acme\n");
+        let strict = How { is_strict: true, ..how.clone() };
+        assert!(import(&portal.portal, folder.path(), &strict).await.unwrap_err().contains("2025"));
+        assert_eq!(portal.count("SELECT count(*) FROM customers").await, 0, "before anything is written");
+        let rehearsed = import(&portal.portal, folder.path(), &How { rehearses: true, ..how.clone() }).await.unwrap();
+        portal.clock.advance(MINUTE);
+        let counts = import(&portal.portal, folder.path(), &how).await.unwrap();
+        assert_eq!(rehearsed, counts);
+        assert_eq!((counts.added["customer"], counts.refused["file"], total(&counts.refused)), (1, 4, 4), "{counts:?}");
+        let report = read();
+        let said: Vec<String> = report["refusals"].as_array().unwrap().iter().map(|r| format!("{} {} {}", r["file"].as_str().unwrap(), r["line"], r["reason"].as_str().unwrap())).collect();
+        for (name, why) in [("2025", "it is a folder"), ("People.CSV", "did you mean people.csv?"), ("other.jsonl", "what a folder holds is called customers.jsonl, "), ("ticket.csv", "did you mean tickets.csv?")] {
+            assert!(said.iter().any(|line| line.starts_with(&format!("{name} null It was not read: ")) && line.contains(why)), "{name}: {said:?}");
+        }
+        let olga = portal.operator("olga").await;
+        let runs = olga.get("/operator/imports").await.is(200);
+        let page = olga.get(&runs.attributes("tbody tr th a", "href")[0]).await.is(200).says("did you mean tickets.csv?");
+        assert_eq!(page.fact("Refused"), "4 files that were not read whole");
     }
 
     async fn a_file_that_grows_while_it_is_read_is_read_as_it_was_and_said_to_have_grown(portal) {
@@ -322,12 +378,13 @@ on_both! {
             r#"{"kind":"ticket","customer":"C2","number":"CS-7","subject":"Right","state":"Pending - Awaiting Customer","created":"2026-11-20T10:00:00+01:00"}"#,
             r#"{"kind":"message","ticket":"CS-7","id":"1","side":"staff","body":"Right\u0007, too\r\nand seen","at":"2026-11-20T10:00:00Z"}"#,
             r#"{"kind":"message","ticket":"CS-7","id":"1","side":"staff","body":"Twice","at":"2026-11-20T10:00:00Z"}"#,
+            r#"{"kind":"ticket","customer":"C2","number":"CS-5","subject":"Ahead of time","state":"New","created":"2036-11-20T10:00:00Z"}"#,
         ].join("\n");
         let rehearsed = take_as(portal, &lines, true).await;
         let (counts, refused) = take(portal, &lines).await;
         assert_eq!(
             refused,
-            ["2 number", "3 customer", "4 number", "4 subject", "4 state", "4 requester_email", "4 created", "4 url", "5 updated", "6 ticket", "7 side", "7 body", "7 at", "10 id"]
+            ["2 number", "3 customer", "4 number", "4 subject", "4 state", "4 requester_email", "4 created", "4 url", "5 updated", "6 ticket", "7 side", "7 body", "7 at", "10 id", "11 created"]
         );
         assert_eq!(total(&counts.added), 3, "{counts:?}");
         assert_eq!(rehearsed, (counts, refused));

@@ -607,6 +607,17 @@ on_both! {
         assert_eq!(portal.rows("SELECT email FROM invitations ORDER BY email").await.concat(), ["carol@example.com", "jm@x.example", "jo@x.example"]);
     }
 
+    async fn no_address_of_a_pasted_list_is_taken_for_the_name_of_another(portal) {
+        let [ada] = portal.organization_with("Acme", ADMIN).await;
+        let pasted = "one@swallow.example two@swallow.example <three@swallow.example> four@swallow";
+        portal.invite(&ada, pasted, Role::TechnicalUser).await.leads_to("/organization/members");
+        let invited = portal.rows("SELECT email FROM invitations ORDER BY email").await.concat();
+        assert_eq!(invited, ["four@swallow", "one@swallow.example", "three@swallow.example", "two@swallow.example"]);
+        let page = portal.invite(&ada, "five@@swallow.example <six@swallow.example>", Role::TechnicalUser).await.is(409);
+        assert_eq!(page.value_of("email").trim(), "five@@swallow.example");
+        assert_eq!(portal.count("SELECT count(*) FROM invitations WHERE email = 'six@swallow.example'").await, 1);
+    }
+
     async fn resend_revoke_and_role_lead_back_to_the_list_as_it_was(portal) {
         let [ada] = portal.organization_with("Acme", ADMIN).await;
         for n in 0..3 { portal.invite(&ada, &format!("p{n}@example.com"), Role::TechnicalUser).await.is(303); }

@@ -75,7 +75,9 @@ on_both! {
         let page = olga.fill("/operator/password", "/do/change_password", &fields).await.is(422);
         assert_eq!(page.heading(), "Choose a password");
         let fields = [("current_password", password.as_str()), ("new_password", OTHER_PASSWORD)];
-        olga.fill("/operator/password", "/do/change_password", &fields).await.is(303);
+        olga.fill("/operator/password", "/do/change_password", &fields).await.leads_to("/operator");
+        let start = olga.get("/getting-started").await.is(200).says("An operator is in no organization");
+        assert!(!start.has_link("/organization/add"), "{}", start.sketch());
         olga.get("/operator/password").await.leads_to("/operator");
         olga.get("/operator/accounts").await.is(200);
         let (done, out, _) = command(portal, &["operator", "remove", "ada@example.com"]).await;
@@ -131,6 +133,9 @@ on_both! {
         // Another reason and an end.
         let today = portal.clock.now().iso_date();
         lock(portal, &olga, "bob", "Less spam", &today).await.is(303);
+        let page = olga.get(&format!("/operator/accounts/{}", account(portal, "bob").await)).await.is(200);
+        page.says(&format!("Until the end of {}, in UTC.", portal.clock.now().short_date()));
+        assert_eq!(olga.get("/operator").await.is(200).fact("Locked accounts"), "1");
         portal.sign_in_to(&browser, "bob@example.com", PASSWORD).await.is(401);
         unlock(portal, &olga, "bob").await.is(303);
         portal.sign_in_to(&browser, "bob@example.com", PASSWORD).await.is(303);
@@ -339,7 +344,11 @@ on_both! {
         let of_customer = customers.attributes("tbody tr th a", "href").remove(0);
         let page = olga.get(&of_customer).await.is(200).says("Premium").says("Maria Manager").says("max@example.com");
         assert_eq!((page.fact("Number").as_str(), page.fact("Organization").as_str()), ("CUST-0042", "Opens when the administrator signs in for the first time"));
+        assert_eq!(page.texts("#people + .list .list-meta"), ["Admin, no account yet"]);
         portal.sign_up("max").await;
+        let page = olga.get(&of_customer).await.is(200);
+        assert_eq!(page.texts("#people + .list .list-meta"), ["Admin, has an account"]);
+        assert!(page.has_link(&format!("/operator/accounts/{}", account(portal, "max").await)), "{}", page.sketch());
         let page = olga.get(&format!("/operator/organizations/{}", portal.organization_of("max").await)).await.is(200).says("Premium").says("Maria Manager");
         assert_eq!(page.fact("Customer"), "Müller Werke, CUST-0042");
     }
@@ -424,7 +433,7 @@ on_both! {
         assert!(rows[0].contains("customers.jsonl") && rows[0].contains("Broke off") && rows[1].contains("1,101 refused"), "{rows:?}");
         let detail = olga.get(&page.attributes("tbody tr th a", "href")[1]).await.is(200);
         assert_eq!((detail.fact("Added").as_str(), detail.fact("Changed").as_str()), ("1 of kind customer", "None"));
-        assert_eq!(detail.fact("Refused"), "1,100 of kind line, 1 of kind person");
+        assert_eq!(detail.fact("Refused"), "1,100 lines that could not be read, 1 of kind person");
         assert_eq!(detail.count("tbody tr"), 1000);
         let first = detail.texts("tbody tr:first-child td");
         assert!(first[0] == "2" && first[1] == "email" && !first[2].is_empty(), "{first:?}");

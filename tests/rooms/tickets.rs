@@ -231,7 +231,7 @@ on_both! {
         let [ada] = portal.organization_with("Acme", [("ada", Role::Admin)]).await;
         let page = raise(&ada, "Help", "P3 - Normal").await;
         ada.fill(&page, "/do/resolve_ticket", &[]).await.leads_to(&page);
-        let solved = ada.get(&page).await.is(200).says("Resolved").says("marked the ticket as resolved").says("Reply and reopen");
+        let solved = ada.get(&page).await.is(200).says("Resolved").says("marked the ticket as resolved").says("Reply and reopen").says("opens it again");
         assert!(!solved.has_form("/do/resolve_ticket"));
         let number = page.rsplit('/').next().unwrap();
         ada.call_in(portal.organization_of("ada").await, "resolve_ticket", &[("ticket", number)]).await.refused(409, json!({ "Conflict": "TicketOver" }));
@@ -326,6 +326,8 @@ on_both! {
         let six: Vec<(&str, &[u8])> = vec![("f", b"x"); 6];
         let answer = ada.submit_with(&form, &six).await.is(422);
         assert_eq!(answer.error_of("attachments").as_deref(), Some("At most 5 files can come with it"));
+        let answer = answer.says("Choose which of them go with it");
+        assert_eq!([answer.count(".choices input"), answer.count(".choices input[checked]")], [6, 5], "all are there to choose from");
         let exact = vec![7; 10 * 1024 * 1024];
         ada.submit_with(&form, &[("exact.bin", &exact)]).await.is(303);
         assert_eq!(portal.count("SELECT count(*) FROM tickets").await, 1);
@@ -450,6 +452,11 @@ on_both! {
         let me = portal.text(&format!("SELECT {} FROM accounts WHERE email_key = 'sam@example.com'", portal.engine.hex("id"))).await;
         let me = uuid::Uuid::parse_str(&me).unwrap().to_string();
         staff.submit(&change.with("assignee", &me).with("priority", "P1 - Critical")).await.leads_to(&desk);
+        bob.get(&page).await.is(200).says("changed the priority to P1 - Critical");
+        let said = ada.get("/organization/activity?kind=ticket").await.is(200);
+        let said = said.texts("table.events tbody th");
+        assert!(said.iter().any(|said| said.ends_with("in priority from P2 - High to P1 - Critical and in who has it")), "{said:?}");
+        assert!(!said.concat().contains("Sam"), "{said:?}");
         assert_eq!(subjects(&staff.get("/operator/tickets?assignee=me&priority=1").await.is(200)).len(), 1);
         assert_eq!(subjects(&staff.get("/operator/tickets?assignee=me&q=server").await.is(200)).len(), 1);
         assert_eq!(subjects(&staff.get("/operator/tickets?assignee=nobody&q=server").await.is(200)).len(), 0);
@@ -460,7 +467,7 @@ on_both! {
         assert!(mails.iter().any(|mail| mail.text.contains("Any news?") && mail.text.contains("Acme") && portal.links(mail).contains(&desk)), "{mails:?}");
         let change = staff.get(&desk).await.form("/do/change_ticket");
         staff.submit(&change.with("stage", "resolved")).await.is(303);
-        assert!(portal.mails_to("bob@example.com").await.iter().any(|mail| mail.text.contains("is resolved now")));
+        assert!(portal.mails_to("bob@example.com").await.iter().any(|mail| mail.text.contains("is resolved now") && mail.text.contains("A reply within 14 days opens the ticket again.")));
         bob.get(&page).await.is(200).says("Reply and reopen").says("changed the state to Resolved");
         for (field, value) in [("stage", "done"), ("priority", "P0"), ("assignee", "nonsense"), ("assignee", &portal.member_of("ada").await.to_string())] {
             let answer = staff.submit(&staff.get(&desk).await.form("/do/change_ticket").with(field, value)).await.is(422);
@@ -469,6 +476,89 @@ on_both! {
         ada.get("/organization/activity?kind=ticket").await.is(200).says("replied to the ticket").says("from Open to Resolved");
         let (kept, anew) = counts(portal).await;
         assert_eq!(kept, anew);
+    }
+
+    async fn where_no_support_address_is_set_every_operator_hears_of_customers_and_whoever_has_a_ticket_alone_of_that(portal) {
+        let [sam, _pat] = [operator(portal, "sam").await, operator(portal, "pat").await];
+        let [ada] = portal.organization_with("Acme", [("ada", Role::Admin)]).await;
+        assert_eq!(sam.get("/operator").await.is(200).fact("Tickets"), "0 open, 0 of them assigned to nobody");
+        let page = raise(&ada, "Help", "P3 - Normal").await;
+        let desk = page.replace("/organization", "/operator");
+        assert_eq!(sam.get("/operator").await.is(200).fact("Tickets"), "1 open, 1 of them assigned to nobody");
+        let told = async |name: &str, words: &str| {
+            let mails = portal.mails_to(&format!("{name}@example.com")).await;
+            mails.iter().filter(|mail| mail.text.contains(words) && mail.text.contains("Acme") && portal.links(mail).contains(&desk)).count()
+        };
+        assert_eq!([told("sam", "Ada Example raised a ticket").await, told("pat", "Ada Example raised a ticket").await], [1, 1]);
+        let me = portal.text(&format!("SELECT {} FROM accounts WHERE email_key = 'sam@example.com'", portal.engine.hex("id"))).await;
+        let me = uuid::Uuid::parse_str(&me).unwrap().to_string();
+        sam.submit(&sam.get(&desk).await.form("/do/change_ticket").with("assignee", &me)).await.leads_to(&desk);
+        assert_eq!(sam.get("/operator").await.is(200).fact("Tickets"), "1 open, 0 of them assigned to nobody");
+        reply(&ada, &page, "Any news?").await.is(303);
+        assert_eq!([told("sam", "Any news?").await, told("pat", "Any news?").await], [1, 0]);
+        // Who is an operator no more reads nothing of customers, whatever they had.
+        org_portal::operator::actions::remove(&portal.portal, org_portal::words::Email::parse("sam@example.com").unwrap()).await.unwrap();
+        reply(&ada, &page, "Still there?").await.is(303);
+        assert_eq!([told("sam", "Still there?").await, told("pat", "Still there?").await], [0, 1]);
+    }
+
+    async fn where_a_support_address_is_set_it_is_told_of_new_tickets(portal, Options::default().with("support_email", "help@vendor.example")) {
+        operator(portal, "sam").await;
+        let [ada] = portal.organization_with("Acme", [("ada", Role::Admin)]).await;
+        let form = ada.get(NEW).await.form("/do/raise_ticket").with("subject", "Help").with("description", "It breaks");
+        ada.submit_with(&form, &[("a.log", b"a"), ("b.log", b"b")]).await.is(303);
+        let mails = portal.mails_to("help@vendor.example").await;
+        assert!(mails.len() == 1 && mails[0].text.contains("raised a ticket") && mails[0].text.contains("2 files came with it."), "{mails:?}");
+        assert!(!portal.mails_to("sam@example.com").await.iter().any(|mail| mail.text.contains("raised a ticket")));
+    }
+
+    async fn the_support_finds_the_tickets_of_a_customer_and_of_an_organization_by_their_names(portal) {
+        let staff = operator(portal, "sam").await;
+        let ticket = json!({ "kind": "ticket", "customer": "C1", "number": "CS-1", "subject": "Backup fails", "requester_email": "eve@example.com", "priority": "P3 - Normal", "state": "Open", "created": "2026-10-01T10:00:00Z" });
+        let solved = json!({ "kind": "ticket", "customer": "C1", "number": "CS-2", "subject": "Upgrade question", "requester_email": "eve@example.com", "priority": "P3 - Normal", "state": "Closed", "created": "2026-10-02T10:00:00Z" });
+        crate::customers::take(portal, &format!("{}{ticket}\n{solved}", crate::customers::ACME)).await;
+        let [kim] = portal.organization_with("Zenith", [("kim", Role::Admin)]).await;
+        raise(&kim, "Alerts are late", "P3 - Normal").await;
+        portal.sign_up("ada").await;
+        for (q, name, found) in [("acme", "Acme GmbH", vec!["Upgrade question", "Backup fails"]), ("c1", "Acme GmbH", vec!["Upgrade question", "Backup fails"]), ("ZEN", "Zenith", vec!["Alerts are late"])] {
+            let page = staff.get(&format!("/operator/tickets?q={q}")).await.is(200);
+            assert_eq!(page.texts(".toolbar a.chip"), [format!("Tickets of {name}")], "{q}");
+            let way = page.attributes(".toolbar a.chip", "href").remove(0);
+            let page = staff.get(&format!("{way}&sort=created")).await.is(200).says(&format!("Of: {name}"));
+            assert_eq!(subjects(&page), found, "{q}");
+            let few = staff.get(&format!("{way}&state=open&q=late")).await.is(200);
+            assert_eq!(subjects(&few).len(), usize::from(name == "Zenith"), "with a search and another filter");
+        }
+        staff.get(&format!("/operator/tickets?owner={}", uuid::Uuid::nil())).await.is(200).says("No tickets found");
+        staff.get("/operator/tickets?owner=x").await.is(200).says("Alerts are late");
+        // From the pages of both.
+        let customer = staff.get("/operator/customers").await.is(200).attributes("tbody th a", "href").remove(0);
+        let organization = format!("/operator/organizations/{}", portal.organization_of("ada").await);
+        let other = format!("/operator/organizations/{}", portal.organization_of("kim").await);
+        for (path, says, found) in [(&customer, "2, 1 of them open", 2), (&organization, "2, 1 of them open", 2), (&other, "1, 1 of them open", 1)] {
+            let page = staff.get(path).await.is(200);
+            assert_eq!(page.fact("Tickets"), says, "{path}");
+            let way = page.attributes("dl.facts a", "href").into_iter().find(|href| href.starts_with("/operator/tickets?owner=")).expect("a link");
+            assert_eq!(subjects(&staff.get(&way).await.is(200)).len(), found);
+        }
+    }
+
+    async fn the_support_reads_beside_the_form_where_nobody_would_be_told_of_a_reply(portal) {
+        let staff = operator(portal, "sam").await;
+        let ticket = json!({ "kind": "ticket", "customer": "C1", "number": "CS-1", "subject": "Help", "requester_name": "Eve Example", "requester_email": "eve@example.com", "priority": "P3 - Normal", "state": "Open", "created": "2026-10-01T10:00:00Z" });
+        let (_, refused) = crate::customers::take(portal, &format!("{}{ticket}", crate::customers::ACME)).await;
+        assert!(refused.is_empty(), "{refused:?}");
+        let desk = "/operator/tickets/CS-1";
+        staff.get(desk).await.is(200).says("Nobody is told of the reply by mail").says("organization is not open").never_says("goes out by mail");
+        staff.fill(desk, "/do/answer_ticket", &[("body", "The first answer"), ("stage", "")]).await.leads_to(desk);
+        portal.sign_up("ada").await;
+        staff.get(desk).await.is(200).says("Nobody is told of the reply by mail").says("Its Admins can read the reply there");
+        let eve = portal.sign_up("eve").await;
+        staff.get(desk).await.is(200).says("goes out by mail").never_says("Nobody is told");
+        staff.fill(desk, "/do/answer_ticket", &[("body", "The second answer"), ("stage", "")]).await.leads_to(desk);
+        let mails = portal.mails_to("eve@example.com").await;
+        assert!(mails.iter().any(|mail| mail.text.contains("The second answer")) && !mails.iter().any(|mail| mail.text.contains("The first answer")), "{mails:?}");
+        eve.get(&format!("{LIST}/CS-1")).await.is(200).says("The first answer");
     }
 
     async fn a_note_never_leaves_the_staffs_side(portal) {
@@ -480,7 +570,11 @@ on_both! {
         let mut live = ada.live("").await;
         live.hears("ready").await;
         staff.fill(&desk, "/do/note_ticket", &[("body", "They are a *difficult* customer")]).await.leads_to(&desk);
-        staff.get(&desk).await.is(200).says("difficult").says("Internal");
+        portal.clock.advance(SECOND);
+        reply(&ada, &page, "It goes on").await.is(303);
+        let thread = staff.get(&desk).await.is(200).says("Internal").texts(".said .prose");
+        assert_eq!(thread, ["It breaks.", "They are a difficult customer", "It goes on"], "in the order of time");
+        live.hears("change").await;
         // The change that is told next is another one.
         ada.fill("/account", "/do/change_name", &[("first_name", "Ada"), ("last_name", "King")]).await.is(303);
         live.hears("change").await;
@@ -502,6 +596,6 @@ on_both! {
             assert!([404, 422].contains(&call.status), "{function}: {}", call.status);
         }
         assert_eq!(portal.count("SELECT count(*) FROM ticket_notes").await, 1);
-        assert_eq!(portal.count("SELECT count(*) FROM ticket_messages").await, 0);
+        assert_eq!(portal.count("SELECT count(*) FROM ticket_messages").await, 1);
     }
 }

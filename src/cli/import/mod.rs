@@ -8,7 +8,7 @@ mod report;
 mod servicenow;
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     hash::{DefaultHasher, Hash as _, Hasher as _},
     io::IsTerminal as _,
     path::{Path, PathBuf},
@@ -16,7 +16,7 @@ use std::{
 };
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use read::{LINE, Source, Unreadable};
+use read::{Source, Unreadable};
 use report::Report;
 pub use servicenow::from_servicenow;
 use uuid::Uuid;
@@ -25,7 +25,7 @@ pub use crate::customers::Counts;
 use crate::{
     clock::Clock,
     config::Config,
-    customers::{Kind, Outcome, Record, actions, import::Ahead},
+    customers::{Kind, LINE, Outcome, Record, actions, counted, import::Ahead},
     db::Pending,
     operator::actions as operator,
     outgoing::Patience,
@@ -36,11 +36,16 @@ use crate::{
 /// How many records go into one transaction.
 const BATCH: usize = 1000;
 
+/// Of how many records of a file it is known in which line they stood: of all of them would double the memory.
+const LINES: usize = 100_000;
+
 pub(super) fn command(with_options: impl Fn(Command) -> Command) -> Command {
     let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
-    let customers = with_options(Command::new("customers").about("Import customers, their people, contacts and entitlements from a file"))
-        .arg(Arg::new("file").value_name("FILE").required(true).help("A .jsonl file, a .csv file of one kind, or a folder with such files"))
-        .arg(flag("dry-run", "Say what would come of it, and write nothing"));
+    let customers = with_options(
+        Command::new("customers").about("Import customers, their people, contacts, entitlements, tickets and their messages from a file"),
+    )
+    .arg(Arg::new("file").value_name("FILE").required(true).help("A .jsonl file, a .csv file of one kind, or a folder with such files"))
+    .arg(flag("dry-run", "Say what would come of it, and write nothing"));
     let servicenow = with_options(
         Command::new("servicenow")
             .about("Import customers, their people and entitlements from ServiceNow: what changed since the last time"),
@@ -98,7 +103,7 @@ pub(super) async fn run(config: &Config, name: &str, matches: &ArgMatches) -> Re
     let counts = done?;
     let would = if how.rehearses { "would be " } else { "" };
     for (title, by_kind) in counts.each() {
-        let each: Vec<String> = by_kind.iter().map(|(kind, n)| format!("{n} of kind {kind}")).collect();
+        let each: Vec<String> = by_kind.iter().map(|(kind, n)| counted(kind, *n, &n.to_string())).collect();
         println!("{would}{title}: {}", if each.is_empty() { "none".to_owned() } else { each.join(", ") });
     }
     Ok(())
@@ -111,8 +116,9 @@ pub(super) async fn run(config: &Config, name: &str, matches: &ArgMatches) -> Re
 /// until then stands, and the next import goes on from there. The report is whole then, too, and says why it ended.
 pub async fn import(portal: &Portal, path: &Path, how: &How) -> Result<Counts, String> {
     let report = Report::open(how.report.as_deref(), how.talks)?;
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut run = Run { portal, how, report, seen: HashSet::new(), ahead: Ahead::default(), told: portal.clock.now() };
+    let name = read::name_of(path);
+    let mut run =
+        Run { portal, how, report, seen: HashSet::new(), lines: HashMap::new(), ahead: Ahead::default(), told: portal.clock.now() };
     if how.rehearses {
         let done = run.sources(path).await;
         let report = run.report.close(done.as_ref().err().map(String::as_str))?;
@@ -150,6 +156,8 @@ struct Run<'p> {
     report: Report,
     /// Hashes of the records that came before in the same file.
     seen: HashSet<u64>,
+    /// In which lines the first of them stood.
+    lines: HashMap<u64, u64>,
     ahead: Ahead,
     /// When how far it is was last said.
     told: Timestamp,
@@ -157,14 +165,17 @@ struct Run<'p> {
 
 impl Run<'_> {
     async fn sources(&mut self, path: &Path) -> Result<(), String> {
-        let sources = match read::sources(path) {
-            Ok(sources) => sources,
-            Err(Unreadable { file, why }) => {
-                let text = format!("{file}: {why}");
-                self.report.refuse(&file, 1, None, LINE.to_owned(), why)?;
-                return Err(text);
+        let found = read::sources(path, self.how.report.as_deref());
+        let (sources, rest) = found.map_err(|Unreadable { file, why }| format!("{file}: {why}"))?;
+        for Unreadable { file, why } in rest {
+            self.report.refuse_file(&file, &why)?;
+            if self.how.is_strict {
+                return Err(format!("{file}: {why}. Nothing was imported"));
             }
-        };
+        }
+        if sources.is_empty() {
+            return Err(format!("{}: The folder holds none of {}", read::name_of(path), read::known().join(", ")));
+        }
         for source in sources {
             self.source(source).await?;
         }
@@ -173,7 +184,7 @@ impl Run<'_> {
 
     async fn source(&mut self, mut source: Source) -> Result<(), String> {
         // A record stands once in a file; what another file says of it is a change.
-        self.seen = HashSet::new();
+        (self.seen, self.lines) = (HashSet::new(), HashMap::new());
         let began = self.portal.clock.now();
         let mut rows = 0_u64;
         let mut batch: Vec<Read> = Vec::with_capacity(BATCH);
@@ -184,10 +195,12 @@ impl Run<'_> {
                 rows += 1;
                 let record = match read {
                     Err(why) => Err((None, vec![(LINE.to_owned(), why)])),
-                    Ok(raw) => raw.parse().map_err(|errors| (Some(raw.kind()), errors.0)).and_then(|record| match self.twice(&record) {
-                        Some(field) => Err((Some(raw.kind()), vec![(field.to_owned(), "It stood in an earlier line".to_owned())])),
-                        None => Ok(record),
-                    }),
+                    Ok(raw) => {
+                        raw.parse().map_err(|errors| (Some(raw.kind()), errors.0)).and_then(|record| match self.twice(&record, number) {
+                            Some((field, why)) => Err((Some(raw.kind()), vec![(field.to_owned(), why)])),
+                            None => Ok(record),
+                        })
+                    }
                 };
                 batch.push((number, record));
             }
@@ -200,7 +213,7 @@ impl Run<'_> {
             }
         }
         if let Some(why) = source.changed() {
-            self.report.refuse(&source.name, rows, None, LINE.to_owned(), why.clone())?;
+            self.report.refuse_file(&source.name, &why)?;
             if self.how.is_strict {
                 return Err(format!("{}: {why}", source.name));
             }
@@ -208,12 +221,23 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// By which field a record is one that came before; nothing for what is new.
-    fn twice(&mut self, record: &Record) -> Option<&'static str> {
+    /// By which field a record is one that came before, and where that was; nothing for what is new.
+    fn twice(&mut self, record: &Record, line: u64) -> Option<(&'static str, String)> {
         let (field, key) = record.key();
         let mut hasher = DefaultHasher::new();
         (record.kind(), key).hash(&mut hasher);
-        (!self.seen.insert(hasher.finish())).then_some(field)
+        let hash = hasher.finish();
+        if self.seen.insert(hash) {
+            if self.lines.len() < LINES {
+                self.lines.insert(hash, line);
+            }
+            return None;
+        }
+        let before = self.lines.get(&hash).map_or_else(|| "an earlier line".to_owned(), |line| format!("line {line}"));
+        Some(match record {
+            Record::Person { .. } => (field, format!("This person stood in {before} already, and a person belongs to one customer")),
+            _ => (field, format!("It stood in {before} already")),
+        })
     }
 
     async fn put(&mut self, name: &str, mut batch: Vec<Read>) -> Result<(), String> {
@@ -263,9 +287,9 @@ impl Run<'_> {
             for (n, (field, why)) in wrong.into_iter().enumerate() {
                 // A record is counted once, with the first of its fields that is wrong.
                 if n == 0 {
-                    self.report.refuse(name, number, kind.map(Kind::name), field, why)?;
+                    self.report.refuse(name, number, kind.map(Kind::name), &field, &why)?;
                 } else {
-                    self.report.add(name, number, field, why)?;
+                    self.report.add(name, number, &field, &why)?;
                 }
             }
             if let (true, Some((field, why))) = (self.how.is_strict, first) {

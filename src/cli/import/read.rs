@@ -14,8 +14,6 @@ use crate::customers::{Kind, Raw};
 
 /// The longest line, in bytes.
 const LONGEST: usize = 1024 * 1024;
-/// The field that a line as a whole is said to be.
-pub(super) const LINE: &str = "line";
 /// What a folder holds of JSON Lines: the first goes before its CSV files, the second behind them.
 const FOLDERS: [&str; 2] = ["customers.jsonl", "tickets.jsonl"];
 
@@ -53,26 +51,53 @@ pub(super) struct Unreadable {
     pub(super) why: String,
 }
 
-/// What there is to import at a path, customers first.
-pub(super) fn sources(path: &Path) -> Result<Vec<Source>, Unreadable> {
-    let here = |why: String| Unreadable { file: name_of(path), why };
-    if path.is_dir() {
-        let mut all = Vec::new();
-        let csv = Kind::ALL.map(Kind::file);
-        for name in [FOLDERS[0]].into_iter().chain(csv).chain([FOLDERS[1]]) {
-            let file = path.join(name);
-            if file.is_file() {
-                all.push(source(&file)?);
-            }
-        }
-        let names = format!("{}, {}, {}", FOLDERS[0], csv.join(", "), FOLDERS[1]);
-        return if all.is_empty() { Err(here(format!("The folder holds none of {names}"))) } else { Ok(all) };
+/// What there is to import at a path, customers first; and what a folder holds beside it that is not read. The import's own
+/// report may stand there.
+pub(super) fn sources(path: &Path, report: Option<&Path>) -> Result<(Vec<Source>, Vec<Unreadable>), Unreadable> {
+    if !path.is_dir() {
+        return Ok((vec![source(path)?], Vec::new()));
     }
-    Ok(vec![source(path)?])
+    let entries = std::fs::read_dir(path).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
+    let entries = entries.map_err(|error| Unreadable { file: name_of(path), why: error.to_string() })?;
+    let mut names: Vec<String> = entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    // By the names as they are written, also where the file system does not tell upper and lower case apart.
+    let (known, mut rest): (Vec<String>, Vec<String>) =
+        names.into_iter().partition(|name| known().contains(&name.as_str()) && path.join(name).is_file());
+    let known = self::known().into_iter().filter(|name| known.iter().any(|there| there == name));
+    let sources = known.map(|name| source(&path.join(name))).collect::<Result<Vec<_>, _>>()?;
+    let report = report.and_then(|report| report.canonicalize().ok());
+    rest.retain(|name| !name.starts_with('.') && (report.is_none() || path.join(name).canonicalize().ok() != report));
+    let rest = rest.into_iter().map(|file| Unreadable { why: passed_over(&file, path.join(&file).is_dir()), file });
+    Ok((sources, rest.collect()))
 }
 
-fn name_of(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+/// The files of a folder that are read, in their order.
+pub(super) fn known() -> Vec<&'static str> {
+    [FOLDERS[0]].into_iter().chain(Kind::ALL.map(Kind::file)).chain([FOLDERS[1]]).collect()
+}
+
+/// Why something in a folder is not read, and what was perhaps meant.
+fn passed_over(name: &str, is_folder: bool) -> String {
+    if is_folder {
+        return "It was not read: it is a folder, and what it holds is none of this one's".to_owned();
+    }
+    let lower = name.to_lowercase();
+    let (stem, ending) = lower.rsplit_once('.').unwrap_or((lower.as_str(), ""));
+    let ending = if ending.contains("json") { "jsonl" } else { "csv" };
+    let of_kind = Kind::ALL.into_iter().find(|kind| ending == "csv" && kind.name() == stem).map(Kind::file);
+    let is_like = |file: &&str| {
+        file.split_once('.').is_some_and(|(of, with)| with == ending && of.trim_end_matches('s') == stem.trim_end_matches('s'))
+    };
+    match of_kind.or_else(|| known().into_iter().find(is_like)) {
+        Some(meant) => format!("It was not read: nothing is called so; did you mean {meant}?"),
+        None => format!("It was not read: what a folder holds is called {}", known().join(", ")),
+    }
+}
+
+/// What a path is called in reports.
+pub(super) fn name_of(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
 fn source(path: &Path) -> Result<Source, Unreadable> {
@@ -83,7 +108,10 @@ fn source(path: &Path) -> Result<Source, Unreadable> {
         let data = file.metadata()?;
         Ok::<_, std::io::Error>((file.try_clone()?, file, data.is_file().then_some(data.len())))
     };
-    let (file, reading, size) = open().map_err(|error| failed(error.to_string()))?;
+    let (file, reading, size) = open().map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => failed("There is no such file or folder".to_owned()),
+        _ => failed(error.to_string()),
+    })?;
     let read = Arc::new(AtomicU64::new(0));
     // Of a file that grows, what was there: else it would perhaps never end.
     let counting = Counting { inner: reading.take(size.unwrap_or(u64::MAX)), read: Arc::clone(&read) };
@@ -170,7 +198,10 @@ fn skip_line(reader: &mut impl BufRead) -> std::io::Result<()> {
 
 fn object(line: &[u8]) -> Result<Raw, String> {
     let text = std::str::from_utf8(line).map_err(|_| NO_UTF8)?;
-    let value: serde_json::Value = serde_json::from_str(text).map_err(|error| {
+    let value: serde_json::Value = serde_json::from_str(text.trim_end()).map_err(|error| {
+        if error.is_eof() {
+            return "It is not JSON: the line ends before the object does".to_owned();
+        }
         // The line is the file's, and said already.
         let (why, column) = (error.to_string(), error.column());
         let why = why.split(" at line ").next().unwrap_or_default();
@@ -201,42 +232,75 @@ fn short(name: &str) -> String {
     name.chars().take(60).collect()
 }
 
+/// The fields of which a value may have several lines.
+const OF_LINES: [&str; 3] = ["description", "body", "products"];
+
 /// The records of a CSV file (RFC 4180), whose first line names the fields.
 fn csv_lines(kind: Kind, reader: impl BufRead + Send + 'static) -> Result<impl Iterator<Item = Result<Line, String>> + Send, String> {
     let mut csv = Csv { reader, core: csv_core::Reader::new(), bytes: vec![0; 4096], ends: vec![0; 64] };
     let wrong = |what: &str| format!("The first line has to name fields of a {}: {}; {what}", kind.name(), kind.fields().join(", "));
     let names: Vec<String> = match csv.record().map_err(|error| error.to_string())? {
         None => return Err(wrong("the file is empty")),
-        Some((_, None)) => return Err(wrong("it is longer than a mebibyte")),
-        Some((_, Some(fields))) => {
+        Some((_, Err(why))) => return Err(format!("The first line cannot be read: {why}")),
+        Some((_, Ok(fields))) => {
             let texts: Result<Vec<&str>, _> = fields.into_iter().map(std::str::from_utf8).collect();
             texts.map_err(|_| wrong("it is not UTF-8"))?.into_iter().map(|name| name.trim().to_owned()).collect()
         }
     };
+    let separators = [(';', "semicolons"), ('\t', "tabs"), ('|', "vertical bars")];
+    if let [only] = names.as_slice()
+        && let Some((_, what)) = separators.into_iter().find(|(separator, _)| only.contains(*separator))
+    {
+        return Err(format!("Its fields are separated by {what}, and have to be separated by commas"));
+    }
     let places: Option<Vec<usize>> = names.iter().map(|name| kind.fields().iter().position(|field| field == name)).collect();
     let said = || wrong(&format!("it is {}", names.iter().take(20).map(|name| short(name)).collect::<Vec<_>>().join(", ")));
     let places = places.filter(|places| places.contains(&0)).ok_or_else(said)?;
-    if (1..places.len()).any(|n| places[..n].contains(&places[n])) {
-        return Err(said());
+    if let Some(n) = (1..places.len()).find(|n| places[..*n].contains(&places[*n])) {
+        return Err(format!("The first line names {} twice", short(&names[n])));
     }
     Ok(std::iter::from_fn(move || {
         let (number, fields) = match csv.record() {
             Err(error) => return Some(Err(error.to_string())),
             Ok(found) => found?,
         };
-        let Some(fields) = fields else { return Some(Ok((number, Err(TOO_LONG.to_owned())))) };
-        let read = if fields.len() == places.len() {
+        let fields = match fields {
+            Ok(fields) => fields,
+            Err(why) => return Some(Ok((number, Err(why)))),
+        };
+        let behind = match fields.iter().map(|field| line_breaks(field)).sum::<u64>() {
+            0 => String::new(),
+            breaks => format!(", and goes on to line {}: is a quote not closed?", number + breaks),
+        };
+        let torn = fields
+            .iter()
+            .zip(&places)
+            .find(|(field, place)| !OF_LINES.contains(&kind.fields()[**place]) && line_breaks(field.trim_ascii()) > 0);
+        let read = if fields.len() != places.len() {
+            let has = if fields.len() == 1 { "1 field".to_owned() } else { format!("{} fields", fields.len()) };
+            Err(format!("It has {has} where the first line names {}{behind}", places.len()))
+        } else if let Some((_, place)) = torn {
+            Err(format!("Its {} does not end with the line{behind}", kind.fields()[*place]))
+        } else {
             let mut raw = Raw::new(kind);
             let texts = fields.iter().zip(&places).try_for_each(|(field, place)| {
                 raw.put_at(*place, std::str::from_utf8(field)?.to_owned());
                 Ok::<_, std::str::Utf8Error>(())
             });
             texts.map(|()| raw).map_err(|_| NO_UTF8.to_owned())
-        } else {
-            Err(format!("It has {} fields where the first line names {}", fields.len(), places.len()))
         };
         Some(Ok((number, read)))
     }))
+}
+
+fn line_breaks(text: &[u8]) -> u64 {
+    text.iter().filter(|byte| **byte == b'\n').count() as u64
+}
+
+/// Whether what follows would be inside of quotation marks: there a line break ends no record.
+fn is_quoted(core: &csv_core::Reader) -> bool {
+    let mut core = core.clone();
+    matches!(core.read_record(b"\n", &mut [0; 8], &mut [0; 8]).0, csv_core::ReadRecordResult::InputEmpty)
 }
 
 /// Reads records one by one and holds none that is too long.
@@ -247,8 +311,8 @@ struct Csv<R> {
     ends: Vec<usize>,
 }
 
-/// A record: the line where it begins, and its fields, or nothing where it is too long.
-type CsvRecord<'r> = (u64, Option<Vec<&'r [u8]>>);
+/// A record: the line where it begins, and its fields, or why it cannot be read.
+type CsvRecord<'r> = (u64, Result<Vec<&'r [u8]>, String>);
 
 impl<R: BufRead> Csv<R> {
     fn record(&mut self) -> std::io::Result<Option<CsvRecord<'_>>> {
@@ -266,9 +330,12 @@ impl<R: BufRead> Csv<R> {
             }
         }
         let begins = self.core.line();
-        let (mut written, mut ended, mut is_long) = (0, 0, false);
+        let (mut written, mut ended, mut is_long, mut is_open) = (0, 0, false, false);
         loop {
             let buffer = self.reader.fill_buf()?;
+            if buffer.is_empty() {
+                is_open = is_quoted(&self.core);
+            }
             let (result, read, wrote, ends) = self.core.read_record(buffer, &mut self.bytes[written..], &mut self.ends[ended..]);
             self.reader.consume(read);
             (written, ended) = (written + wrote, ended + ends);
@@ -282,8 +349,20 @@ impl<R: BufRead> Csv<R> {
                 End => return Ok(None),
             }
         }
+        if is_open {
+            let line = if is_long {
+                begins
+            } else {
+                let from = if ended > 1 { self.ends[ended - 2] } else { 0 };
+                self.core.line() - line_breaks(&self.bytes[from..written])
+            };
+            return Ok(Some((
+                begins,
+                Err(format!("A quote that opens on line {line} is not closed, so that nothing behind it could be read")),
+            )));
+        }
         if is_long {
-            return Ok(Some((begins, None)));
+            return Ok(Some((begins, Err(TOO_LONG.to_owned()))));
         }
         let mut from = 0;
         let fields = self.ends[..ended].iter().map(|end| {
@@ -291,7 +370,7 @@ impl<R: BufRead> Csv<R> {
             from = *end;
             field
         });
-        Ok(Some((begins, Some(fields.collect()))))
+        Ok(Some((begins, Ok(fields.collect()))))
     }
 }
 
@@ -299,7 +378,7 @@ impl<R: BufRead> Csv<R> {
 mod tests {
     use super::*;
 
-    fn csv(text: &str) -> Vec<(u64, Option<Vec<String>>)> {
+    fn csv(text: &str) -> Vec<(u64, Result<Vec<String>, String>)> {
         // In small pieces, as a file may come.
         let reader = BufReader::with_capacity(3, std::io::Cursor::new(text.to_owned().into_bytes()));
         let mut csv = Csv { reader, core: csv_core::Reader::new(), bytes: vec![0; 4], ends: vec![0; 1] };
@@ -314,8 +393,31 @@ mod tests {
     fn records_of_csv_begin_where_they_begin() {
         let found = csv("a,b\r\n\r\n\n\"x\ny\",\"1\"\"2\"\r\nlast,\n\n\nend,ü");
         let expected = [(1, ["a", "b"]), (4, ["x\ny", "1\"2"]), (6, ["last", ""]), (9, ["end", "ü"])];
-        let expected: Vec<_> = expected.map(|(line, fields)| (line, Some(fields.map(str::to_owned).to_vec()))).to_vec();
+        let expected: Vec<_> = expected.map(|(line, fields)| (line, Ok::<_, String>(fields.map(str::to_owned).to_vec()))).to_vec();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_quote_that_is_not_closed_is_said_where_it_opens() {
+        for (text, begins, opens) in [
+            ("a,b\n1,\"x\n2,y\n", 2, 2),
+            ("a,b\n1,\"x", 2, 2),
+            ("a,b\n\"1\n1\",\"x\n2,y\n", 2, 3),
+            ("a,b\n1,\"x \"\" y\n2,y", 2, 2),
+            ("a,b\n1,\"", 2, 2),
+        ] {
+            let found = csv(text);
+            assert_eq!((found.len(), found[1].0), (2, begins), "{text}: {found:?}");
+            let why = found[1].1.as_ref().expect_err("it is open");
+            assert!(why.starts_with(&format!("A quote that opens on line {opens} is not closed")), "{text}: {why}");
+        }
+        let long = format!("a,b\n1,\"{}", "x\n".repeat(LONGEST));
+        assert!(csv(&long)[1].1.as_ref().is_err_and(|why| why.contains("opens on line 2")));
+        // Closed, or none at all.
+        for text in ["a,b\n1,\"x\"", "a,b\n1,\"x\"\n", "a,b\n1,x\"", "a,b\n1,", "a,b\r\n1,\"x\"\r\n\r\n", "a,b\n1,\"\""] {
+            let found = csv(text);
+            assert!(found.len() == 2 && found[1].1.is_ok(), "{text}: {found:?}");
+        }
     }
 
     #[test]
@@ -324,7 +426,7 @@ mod tests {
         let many = ",".repeat(5000);
         let found = csv(&format!("a,b\n{long},\"{long}\n{long}\"\n{many}\nc,d\n"));
         assert_eq!(
-            found.iter().map(|(line, fields)| (*line, fields.is_some())).collect::<Vec<_>>(),
+            found.iter().map(|(line, fields)| (*line, fields.is_ok())).collect::<Vec<_>>(),
             [(1, true), (2, false), (4, false), (5, true)]
         );
     }

@@ -6,9 +6,8 @@ use std::{
     path::Path,
 };
 
-use super::read::LINE;
 use crate::{
-    customers::Outcome,
+    customers::{FILE, LINE, Outcome},
     operator::actions::{Refused, Report as Kept},
 };
 
@@ -42,31 +41,37 @@ impl Report {
     }
 
     /// Counts a record that was not taken, and notes why.
-    pub(super) fn refuse(
-        &mut self,
-        file: &str,
-        line: u64,
-        kind: Option<&'static str>,
-        field: String,
-        reason: String,
-    ) -> Result<(), String> {
+    pub(super) fn refuse(&mut self, file: &str, line: u64, kind: Option<&'static str>, field: &str, reason: &str) -> Result<(), String> {
         *self.kept.counts.refused.entry(kind.unwrap_or(LINE)).or_default() += 1;
         self.add(file, line, field, reason)
     }
 
-    /// Notes what else is wrong with it.
+    /// Counts a file that was not read, or not whole, and notes why.
+    pub(super) fn refuse_file(&mut self, file: &str, reason: &str) -> Result<(), String> {
+        *self.kept.counts.refused.entry(FILE).or_default() += 1;
+        self.note(&Refused { file, line: None, field: FILE, reason })
+    }
+
+    /// Notes what else is wrong with a record.
+    pub(super) fn add(&mut self, file: &str, line: u64, field: &str, reason: &str) -> Result<(), String> {
+        self.note(&Refused { file, line: Some(line), field, reason })
+    }
+
     #[expect(clippy::print_stderr, reason = "commands talk to people on a terminal")]
-    pub(super) fn add(&mut self, file: &str, line: u64, field: String, reason: String) -> Result<(), String> {
-        let refused = Refused { file, line, field: &field, reason: &reason };
-        self.kept.refuse(&refused);
+    fn note(&mut self, refused: &Refused<'_>) -> Result<(), String> {
+        self.kept.refuse(refused);
         let refusals = self.kept.refusals;
         if self.talks && refusals <= PRINTED {
-            eprintln!("{file}:{line}: {field}: {reason}");
+            let Refused { file, line, field, reason } = refused;
+            match line {
+                Some(line) => eprintln!("{file}:{line}: {field}: {reason}"),
+                None => eprintln!("{file}: {reason}"),
+            }
         } else if self.talks && refusals == PRINTED + 1 {
             eprintln!("… more were refused; --report FILE writes all of them down");
         }
         if let Some(report) = &mut self.file {
-            let json = serde_json::to_string(&refused).map_err(unwritten)?;
+            let json = serde_json::to_string(refused).map_err(unwritten)?;
             let comma = if refusals > 1 { "," } else { "" };
             write!(report, "{comma}{json}").map_err(unwritten)?;
         }

@@ -27,7 +27,7 @@ pub async fn from_servicenow(portal: &Portal, full: bool, how: &How, patience: P
         let tell = &mut |came: sync::Came| {
             if let Outcome::Refused(field, why) = came.outcome {
                 let text = format!("{}: {field}: {why}", came.place);
-                report.refuse(&came.place, came.number, Some(came.kind), field, why)?;
+                report.refuse(&came.place, came.number, Some(came.kind), &field, &why)?;
                 if how.is_strict {
                     return Err(text);
                 }
