@@ -124,6 +124,21 @@ impl Cursor {
     }
 }
 
+/// What a table keeps of how many rows a list has, so that nobody has to count them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Without a condition.
+    pub total: Option<i64>,
+    /// That meet the conditions of the query at hand.
+    pub matching: Option<i64>,
+}
+
+impl From<Option<i64>> for Counts {
+    fn from(total: Option<i64>) -> Self {
+        Self { total, matching: None }
+    }
+}
+
 /// A row that tells its place.
 pub trait Keyed {
     /// Its id.
@@ -382,14 +397,14 @@ impl ListSql {
         db: &mut impl Connected,
         scope: Option<Uuid>,
         plan: &Plan,
-        total: Option<i64>,
+        kept: Counts,
         stretch: Stretch<'_>,
     ) -> Result<(Vec<R>, Option<i64>), sqlx::Error>
     where
         R: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
-        if !plan.is_conditional() || total.is_some_and(|total| total <= COUNT_TO) {
-            let (way, counted) = self.way(db, scope, plan, total).await?;
+        if !plan.is_conditional() || kept.matching.is_some() || kept.total.is_some_and(|total| total <= COUNT_TO) {
+            let (way, counted) = self.way(db, scope, plan, kept).await?;
             return Ok((self.rows(db, scope, plan, way, stretch).await?, counted));
         }
         let found: Vec<Found<R>> = self.rows(db, scope, plan, Way::Few, stretch).await?;
@@ -415,18 +430,20 @@ impl ListSql {
         db: &mut impl Connected,
         scope: Option<Uuid>,
         plan: &Plan,
-        total: Option<i64>,
+        kept: Counts,
     ) -> Result<(Way, Option<i64>), sqlx::Error> {
-        if total.is_some_and(|total| total <= COUNT_TO) || (total.is_some() && !plan.is_conditional()) {
+        if kept.total.is_some_and(|total| total <= COUNT_TO || !plan.is_conditional()) {
             return Ok((Way::Walk, None));
         }
-        let n = self.count(db, scope, plan).await?;
+        let n = match kept.matching {
+            Some(n) => n,
+            None => self.count(db, scope, plan).await?,
+        };
         Ok((if n > COUNT_TO || !plan.is_conditional() { Way::Walk } else { Way::Few }, Some(n)))
     }
 
-    /// One page of the list in a scope; none is given where the scope asks for none.
-    ///
-    /// `total` is the number of rows without a condition where that is kept; else it is counted like with one.
+    /// One page of the list in a scope; none is given where the scope asks for none. What is not kept is counted, with a
+    /// condition up to [`COUNT_TO`].
     ///
     /// # Errors
     /// The database's.
@@ -436,32 +453,35 @@ impl ListSql {
         scope: impl Into<Option<Uuid>>,
         query: &ListQuery,
         now: Timestamp,
-        total: Option<i64>,
+        kept: impl Into<Counts>,
     ) -> Result<Listed<R>, sqlx::Error>
     where
         R: Keyed + for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
         let (scope, plan) = (scope.into(), self.plan(query, now));
+        let mut kept = kept.into();
+        if !plan.is_conditional() {
+            kept.matching = kept.total;
+        }
         let column = plan.column;
         let (after, before) = (Cursor::read(&query.after, column.number), Cursor::read(&query.before, column.number));
         let backward = before.is_some() && after.is_none();
         let place = after.or(before);
         // One row more than is shown tells whether there is a page after.
         let stretch = Stretch { place: place.as_ref(), backward, limit: PAGE + 1 };
-        let (mut rows, counted) = self.find(db, scope, &plan, total, stretch).await?;
+        let (mut rows, counted) = self.find(db, scope, &plan, kept, stretch).await?;
         let more = rows.len() > PAGE;
         if backward && more {
             rows.remove(0);
         }
         rows.truncate(PAGE);
         let shown = i64::try_from(rows.len()).unwrap_or(0);
-        let count = match (total, counted) {
-            (Some(total), _) if !plan.is_conditional() => total,
-            (_, Some(n)) => n,
+        let count = match (kept.matching, counted) {
+            (Some(n), _) | (None, Some(n)) => n,
             _ if place.is_none() && !more => shown,
             _ => self.count(db, scope, &plan).await?,
         };
-        let exact = count <= COUNT_TO || (total.is_some() && !plan.is_conditional());
+        let exact = count <= COUNT_TO || kept.matching.is_some();
         let count = if exact { Count::Exactly(count) } else { Count::MoreThan(COUNT_TO) };
         // Positions are those of the moment the cursor was made: rows that come and go meanwhile shift them.
         let first = match (&place, backward) {
@@ -513,7 +533,7 @@ impl ListSql {
     {
         let (scope, plan) = (scope.into(), self.plan(query, now));
         let place = Cursor::read(&query.after, plan.column.number);
-        let (way, _) = self.way(db, scope, &plan, total).await?;
+        let (way, _) = self.way(db, scope, &plan, total.into()).await?;
         let rows: Vec<R> = self.rows(db, scope, &plan, way, Stretch { place: place.as_ref(), backward: false, limit }).await?;
         let next =
             rows.last().filter(|_| rows.len() == limit).map(|row| Cursor { k: row.key(plan.column.name), i: row.id(), p: 0 }.write());

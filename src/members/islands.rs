@@ -13,7 +13,7 @@
 
 use leptos::prelude::*;
 
-use crate::ui::{localize, said};
+use crate::ui::{localize_first, said};
 
 /// Members and pending invitations of an organization; the content is drawn by the server.
 #[island]
@@ -23,7 +23,7 @@ pub fn MembersRoom(
 ) -> impl IntoView {
     let said = said();
     Effect::new(move |_| {
-        localize();
+        localize_first();
         client::start(said);
     });
     view! {

@@ -23,7 +23,7 @@ use crate::{
     },
     guard::{self, Grant, Handling, Membership, Staff},
     limits::{self, Rate},
-    list::{Count, ListQuery, Listed},
+    list::{Count, ListQuery, Listed, sql::Counts},
     mail::{Mail, Message},
     operator::store as operator,
     organizations::store as organizations,
@@ -70,12 +70,15 @@ pub async fn page(
     if let Some(key) = own(membership, actor).or_else(|| mine.map(|_| actor.email.key())) {
         query.filters.push((store::REQUESTER.to_owned(), key));
     }
-    // Few tickets are searched as they are: the index is over everybody's.
-    let total = match query.is_conditional() && query.q.is_empty() {
-        true => None,
-        false => Some(store::counts(db, owner).await?.iter().map(|counted| counted.tickets).sum()),
+    let counts = store::counts(db, owner).await?;
+    let sum = |counted: &mut dyn Iterator<Item = &Counted>| counted.map(|counted| counted.tickets).sum();
+    let kept = Counts {
+        total: Some(sum(&mut counts.iter())),
+        // What is searched for, and who raised it, is counted nowhere.
+        matching: (query.q.is_empty() && query.filter(store::REQUESTER).is_none())
+            .then(|| sum(&mut counts.iter().filter(|counted| counted.meets(&query)))),
     };
-    Ok(LIST.page::<store::Row>(db, owner.id(), &query, now, total).await?.map(row))
+    Ok(LIST.page::<store::Row>(db, owner.id(), &query, now, kept).await?.map(row))
 }
 
 /// The filter by which an Admin sees the own tickets alone.

@@ -8,7 +8,10 @@ use super::{Side, Stage};
 use crate::{
     db::Connected,
     guard::{Authority, Handling, Importing},
-    list::sql::{Bound, Column, Filter, Indexed, Key, Keyed, ListSpec, ListSql, WHOLE},
+    list::{
+        ListQuery,
+        sql::{Bound, Column, Filter, Indexed, Key, Keyed, ListSpec, ListSql, WHOLE},
+    },
     permissions::{ManageMembers, Permit},
     sql,
     words::{AccountId, AttachmentId, CustomerId, MessageId, OrganizationId, TicketId, Timestamp, fold},
@@ -164,7 +167,7 @@ const BY_STATE: Filter = Filter {
 const BY_PRIORITY: Filter = Filter {
     name: "priority",
     conditions: &["priority_rank = $"],
-    read: |value, _| value.parse().ok().filter(|rank| (1..=5).contains(rank)).map(|rank| (0, Bound::Number(rank))),
+    read: |value, _| rank(value).map(|rank| (0, Bound::Number(rank))),
 };
 
 /// The tickets of an owner.
@@ -522,6 +525,21 @@ pub struct Counted {
     pub priority_rank: i64,
     /// How many.
     pub tickets: i64,
+}
+
+impl Counted {
+    /// Whether its tickets meet the filters of a query by state, priority and department, read as the list reads them.
+    #[must_use]
+    pub fn meets(&self, query: &ListQuery) -> bool {
+        query.filter("state").and_then(Stage::parse).is_none_or(|stage| stage.name() == self.stage)
+            && query.filter("priority").and_then(rank).is_none_or(|rank| rank == self.priority_rank)
+            && query.filter("department").is_none_or(|department| department == self.department)
+    }
+}
+
+/// A rank as an address names it.
+fn rank(value: &str) -> Option<i64> {
+    value.parse().ok().filter(|rank| (1..=5).contains(rank))
 }
 
 /// How many tickets an owner has, by kind.

@@ -12,7 +12,7 @@ mod time;
 pub use form::{Checked, ErrorSummary, Hidden, SelectField, TextArea, TextField};
 use leptos::prelude::*;
 pub use notice::{Said, Saying, said};
-pub use time::{Ago, Date, Day, LocalTimes, Moment, Number, localize};
+pub use time::{Ago, Date, Day, LocalTimes, Moment, Number, localize, localize_first};
 
 /// An icon; decorative, so hidden from assistive technology. `inner` is one of [`icons`].
 #[component]

@@ -60,57 +60,111 @@ pub fn Number(
 /// side runs. Without it, times stand in UTC and say so.
 #[island]
 pub fn LocalTimes() -> impl IntoView {
-    Effect::new(|_| localize());
+    Effect::new(|_| localize_first());
 }
 
 /// Puts every `<time data-local>` and `<data data-local>` of the page into the reader's zone and language.
 #[cfg(feature = "hydrate")]
 pub fn localize() {
-    use js_sys::{Array, Function, Intl, Number, Object, Reflect};
-    use wasm_bindgen::{JsCast as _, JsValue};
+    for element in browser::all() {
+        browser::write(&element);
+    }
+}
 
-    let Ok(times) = document().query_selector_all("[data-local]") else { return };
-    let reader = Array::new();
-    let options = |pairs: &[(&str, &str)]| {
+/// The same on a page that has just come: bit by bit, for on a slow device the browser takes its time to learn a language,
+/// and has to answer to touches meanwhile.
+#[cfg(feature = "hydrate")]
+pub fn localize_first() {
+    leptos::task::spawn_local(async {
+        for (place, element) in browser::all().into_iter().enumerate() {
+            // The first ones make what the others use.
+            if place < 3 || place % 8 == 0 {
+                browser::rest().await;
+            }
+            browser::write(&element);
+        }
+    });
+}
+
+#[cfg(feature = "hydrate")]
+mod browser {
+    //! Words of the reader's language.
+
+    use std::cell::OnceCell;
+
+    use js_sys::{Array, Date, Function, Intl, Number, Object, Promise, Reflect};
+    use leptos::prelude::*;
+    use wasm_bindgen::{JsCast as _, JsValue};
+    use web_sys::Element;
+
+    // Each is made when it is needed first: that takes far longer than what it is used for.
+    thread_local! {
+        static DATE: OnceCell<Function> = const { OnceCell::new() };
+        static DAY: OnceCell<Function> = const { OnceCell::new() };
+        static MOMENT: OnceCell<Function> = const { OnceCell::new() };
+        static AGO: OnceCell<Intl::RelativeTimeFormat> = const { OnceCell::new() };
+    }
+
+    fn options(pairs: &[(&str, &str)]) -> Object {
         let object = Object::new();
         for (key, value) in pairs {
             let _ = Reflect::set(&object, &JsValue::from_str(key), &JsValue::from_str(value));
         }
         object
-    };
-    let date = Intl::DateTimeFormat::new(&reader, &options(&[("dateStyle", "medium")])).format();
-    let day = Intl::DateTimeFormat::new(&reader, &options(&[("dateStyle", "medium"), ("timeZone", "UTC")])).format();
-    let moment = Intl::DateTimeFormat::new(&reader, &options(&[("dateStyle", "medium"), ("timeStyle", "short")])).format();
-    let ago = Intl::RelativeTimeFormat::new(&reader, &options(&[("numeric", "auto")]));
-    let write =
-        |format: &Function, millis: f64| format.call1(&JsValue::NULL, &JsValue::from_f64(millis)).ok().and_then(|text| text.as_string());
-    for index in 0..times.length() {
-        let Some(element) = times.get(index).and_then(|node| node.dyn_into::<web_sys::Element>().ok()) else { continue };
-        let Some(kind) = element.get_attribute("data-local") else { continue };
+    }
+
+    fn dates(format: &'static std::thread::LocalKey<OnceCell<Function>>, pairs: &[(&str, &str)], millis: f64) -> Option<String> {
+        format.with(|format| {
+            let format = format.get_or_init(|| Intl::DateTimeFormat::new(&Array::new(), &options(pairs)).format());
+            format.call1(&JsValue::NULL, &JsValue::from_f64(millis)).ok()?.as_string()
+        })
+    }
+
+    fn date(millis: f64) -> Option<String> {
+        dates(&DATE, &[("dateStyle", "medium")], millis)
+    }
+
+    fn moment(millis: f64) -> Option<String> {
+        dates(&MOMENT, &[("dateStyle", "medium"), ("timeStyle", "short")], millis)
+    }
+
+    fn ago(millis: f64) -> Option<String> {
+        let seconds = (millis - Date::now()) / 1000.0;
+        let (amount, unit) = match -seconds {
+            past if past < 90.0 => (0.0, "second"),
+            past if past < 5400.0 => (seconds / 60.0, "minute"),
+            past if past < 129_600.0 => (seconds / 3600.0, "hour"),
+            past if past < 30.0 * 86_400.0 => (seconds / 86_400.0, "day"),
+            _ => return date(millis),
+        };
+        AGO.with(|format| {
+            let format = format.get_or_init(|| Intl::RelativeTimeFormat::new(&Array::new(), &options(&[("numeric", "auto")])));
+            format.format(amount.round(), unit).as_string()
+        })
+    }
+
+    /// What has something to be written.
+    pub fn all() -> Vec<Element> {
+        let Ok(found) = document().query_selector_all("[data-local]") else { return Vec::new() };
+        (0..found.length()).filter_map(|n| found.get(n)?.dyn_into().ok()).collect()
+    }
+
+    pub fn write(element: &Element) {
         let attribute = |name: &str| element.get_attribute(name).unwrap_or_default();
-        let millis = js_sys::Date::parse(&attribute("datetime"));
-        let text = match kind.as_str() {
-            "date" => write(&date, millis),
-            "day" => write(&day, millis),
-            "moment" => write(&moment, millis),
+        let millis = Date::parse(&attribute("datetime"));
+        let text = match attribute("data-local").as_str() {
+            "date" => date(millis),
+            "day" => dates(&DAY, &[("dateStyle", "medium"), ("timeZone", "UTC")], millis),
+            "moment" => moment(millis),
             "number" => {
                 let number = JsValue::from_f64(Number::parse_float(&attribute("value")));
                 Some(number.unchecked_ref::<Object>().to_locale_string().into())
             }
             _ => {
-                if let Some(exact) = write(&moment, millis) {
+                if let Some(exact) = moment(millis) {
                     let _ = element.set_attribute("title", &exact);
                 }
-                let seconds = (millis - js_sys::Date::now()) / 1000.0;
-                let past = -seconds;
-                let (amount, unit) = match past {
-                    past if past < 90.0 => (0.0, "second"),
-                    past if past < 5400.0 => (seconds / 60.0, "minute"),
-                    past if past < 129_600.0 => (seconds / 3600.0, "hour"),
-                    past if past < 30.0 * 86_400.0 => (seconds / 86_400.0, "day"),
-                    _ => (f64::NAN, ""),
-                };
-                if amount.is_nan() { write(&date, millis) } else { ago.format(amount.round(), unit).as_string() }
+                ago(millis)
             }
         };
         // The text node stays: it is the island's.
@@ -118,8 +172,20 @@ pub fn localize() {
             node.set_node_value(Some(&text));
         }
     }
+
+    /// Lets the browser do what else there is to do.
+    pub async fn rest() {
+        let turn = Promise::new(&mut |go, _| {
+            let _ = window().set_timeout_with_callback(&go);
+        });
+        let _ = wasm_bindgen_futures::JsFuture::from(turn).await;
+    }
 }
 
 /// The server writes times in UTC.
 #[cfg(not(feature = "hydrate"))]
 pub const fn localize() {}
+
+/// The server writes times in UTC.
+#[cfg(not(feature = "hydrate"))]
+pub const fn localize_first() {}

@@ -449,7 +449,7 @@ pub fn assert_alike<T: std::fmt::Debug>(left: &T, right: &T, what: &str) {
 
 /// Waits until something holds, at most some seconds.
 pub async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(15);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     while !holds().await {
         assert!(tokio::time::Instant::now() < deadline, "it did not come about: {what}");
         tokio::time::sleep(Duration::from_millis(15)).await;

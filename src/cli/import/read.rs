@@ -330,11 +330,12 @@ impl<R: BufRead> Csv<R> {
             }
         }
         let begins = self.core.line();
-        let (mut written, mut ended, mut is_long, mut is_open) = (0, 0, false, false);
+        // Asked once at the end of the file: what is read there may go around for want of room, and closes the quote.
+        let (mut written, mut ended, mut is_long, mut is_open) = (0, 0, false, None);
         loop {
             let buffer = self.reader.fill_buf()?;
-            if buffer.is_empty() {
-                is_open = is_quoted(&self.core);
+            if buffer.is_empty() && is_open.is_none() {
+                is_open = Some(is_quoted(&self.core));
             }
             let (result, read, wrote, ends) = self.core.read_record(buffer, &mut self.bytes[written..], &mut self.ends[ended..]);
             self.reader.consume(read);
@@ -349,7 +350,7 @@ impl<R: BufRead> Csv<R> {
                 End => return Ok(None),
             }
         }
-        if is_open {
+        if is_open == Some(true) {
             let line = if is_long {
                 begins
             } else {
