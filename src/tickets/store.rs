@@ -164,11 +164,8 @@ const BY_STATE: Filter = Filter {
     conditions: &["stage = $"],
     read: |value, _| Stage::parse(value).map(|stage| (0, Bound::Text(stage.name().to_owned()))),
 };
-const BY_PRIORITY: Filter = Filter {
-    name: "priority",
-    conditions: &["priority_rank = $"],
-    read: |value, _| rank(value).map(|rank| (0, Bound::Number(rank))),
-};
+const BY_PRIORITY: Filter =
+    Filter { name: "priority", conditions: &["priority_rank = $"], read: |value, _| rank(value).map(|rank| (0, Bound::Number(rank))) };
 
 /// The tickets of an owner.
 pub static LIST: LazyLock<ListSql> = LazyLock::new(|| {

@@ -297,12 +297,6 @@ fn line_breaks(text: &[u8]) -> u64 {
     text.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
-/// Whether what follows would be inside of quotation marks: there a line break ends no record.
-fn is_quoted(core: &csv_core::Reader) -> bool {
-    let mut core = core.clone();
-    matches!(core.read_record(b"\n", &mut [0; 8], &mut [0; 8]).0, csv_core::ReadRecordResult::InputEmpty)
-}
-
 /// Reads records one by one and holds none that is too long.
 struct Csv<R> {
     reader: R,
@@ -330,17 +324,26 @@ impl<R: BufRead> Csv<R> {
             }
         }
         let begins = self.core.line();
-        // Asked once at the end of the file: what is read there may go around for want of room, and closes the quote.
-        let (mut written, mut ended, mut is_long, mut is_open) = (0, 0, false, None);
+        let (mut written, mut ended, mut is_long, mut is_open, mut has_begun) = (0, 0, false, false, false);
         loop {
             let buffer = self.reader.fill_buf()?;
-            if buffer.is_empty() && is_open.is_none() {
-                is_open = Some(is_quoted(&self.core));
+            let is_over = buffer.is_empty();
+            if is_over && !has_begun {
+                return Ok(None);
             }
-            let (result, read, wrote, ends) = self.core.read_record(buffer, &mut self.bytes[written..], &mut self.ends[ended..]);
-            self.reader.consume(read);
-            (written, ended) = (written + wrote, ended + ends);
+            // The last record ends with its line, also where the file has no line break there; inside of quotation marks a
+            // line break ends none.
+            let input = if is_over { b"\n".as_slice() } else { buffer };
+            let (result, read, wrote, ends) = self.core.read_record(input, &mut self.bytes[written..], &mut self.ends[ended..]);
+            (written, ended, has_begun) = (written + wrote, ended + ends, true);
+            if !is_over {
+                self.reader.consume(read);
+            }
             match result {
+                InputEmpty if is_over => {
+                    is_open = true;
+                    break;
+                }
                 InputEmpty => {}
                 OutputFull if self.bytes.len() < LONGEST => self.bytes.resize(self.bytes.len() * 2, 0),
                 OutputEndsFull if self.ends.len() < 1024 => self.ends.resize(self.ends.len() * 2, 0),
@@ -350,11 +353,11 @@ impl<R: BufRead> Csv<R> {
                 End => return Ok(None),
             }
         }
-        if is_open == Some(true) {
+        if is_open {
             let line = if is_long {
                 begins
             } else {
-                let from = if ended > 1 { self.ends[ended - 2] } else { 0 };
+                let from = ended.checked_sub(1).map_or(0, |last| self.ends[last]);
                 self.core.line() - line_breaks(&self.bytes[from..written])
             };
             return Ok(Some((
