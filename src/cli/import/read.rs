@@ -297,12 +297,6 @@ fn line_breaks(text: &[u8]) -> u64 {
     text.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
-/// Whether what follows would be inside of quotation marks: there a line break ends no record.
-fn is_quoted(core: &csv_core::Reader) -> bool {
-    let mut core = core.clone();
-    matches!(core.read_record(b"\n", &mut [0; 8], &mut [0; 8]).0, csv_core::ReadRecordResult::InputEmpty)
-}
-
 /// Reads records one by one and holds none that is too long.
 struct Csv<R> {
     reader: R,
@@ -333,13 +327,18 @@ impl<R: BufRead> Csv<R> {
         let (mut written, mut ended, mut is_long, mut is_open) = (0, 0, false, false);
         loop {
             let buffer = self.reader.fill_buf()?;
-            if buffer.is_empty() {
-                is_open = is_quoted(&self.core);
+            // At its end the file is read as if a line ended there: inside of quotation marks that ends no record, and is kept.
+            let is_over = buffer.is_empty();
+            let input = if is_over { b"\n" } else { buffer };
+            let (result, read, wrote, ends) = self.core.read_record(input, &mut self.bytes[written..], &mut self.ends[ended..]);
+            if !is_over {
+                self.reader.consume(read);
             }
-            let (result, read, wrote, ends) = self.core.read_record(buffer, &mut self.bytes[written..], &mut self.ends[ended..]);
-            self.reader.consume(read);
             (written, ended) = (written + wrote, ended + ends);
+            is_open = is_over && wrote > 0;
             match result {
+                _ if is_open => break,
+                InputEmpty if is_over => return Ok(None),
                 InputEmpty => {}
                 OutputFull if self.bytes.len() < LONGEST => self.bytes.resize(self.bytes.len() * 2, 0),
                 OutputEndsFull if self.ends.len() < 1024 => self.ends.resize(self.ends.len() * 2, 0),
@@ -350,6 +349,8 @@ impl<R: BufRead> Csv<R> {
             }
         }
         if is_open {
+            // So that nothing follows.
+            self.core.read_record(&[], &mut [0], &mut [0]);
             let line = if is_long {
                 begins
             } else {
