@@ -398,7 +398,7 @@ mod client {
 
     async fn ask() {
         let here = window().location().href().unwrap_or_default();
-        // The answer to a refused form is at no address of its own, and shows what was typed.
+        // The answer to a form is at no address of its own: it shows what was typed, or what is shown once.
         if path().starts_with("/do/") && !OUT.get() {
             return;
         }
