@@ -38,7 +38,7 @@ bench: ## Measure the release build, each figure beside its baseline from the sa
 	TEST_POSTGRES_URL=$$(scripts/postgres.sh start)
 	export TEST_POSTGRES_URL
 	trap 'scripts/postgres.sh stop' EXIT
-	ORG_PORTAL_BIN=$$PWD/target/org-portal cargo bench -q --features ssr --bench house --bench scale --bench customers --bench import
+	ORG_PORTAL_BIN=$$PWD/target/org-portal cargo bench -q --features ssr --bench house --bench scale --bench customers --bench import --bench api --bench oauth
 
 lighthouse: ## Measure the release build with Lighthouse and print the scores
 	@scripts/lighthouse.sh
@@ -50,11 +50,13 @@ check: ## Run the quick part: format, clippy on both sides, unit tests
 	clippy -q --features hydrate --lib --target $$WASM_TARGET -- -D warnings
 	cargo test -q --features ssr --lib
 
-docs: ## Generate docs/configuration.md again
+docs: ## Generate docs/configuration.md and docs/openapi.json again
 	@. scripts/env.sh
 	mkdir -p docs
 	cargo run -q --features ssr --bin org-portal -- config reference > target/configuration.md
 	mv target/configuration.md docs/configuration.md
+	cargo run -q --features ssr --bin org-portal -- openapi > target/openapi.json
+	mv target/openapi.json docs/openapi.json
 
 clean: ## Remove what was built here; the cache of tools and dependencies stays
 	@rm -rf target end2end/test-results end2end/shots

@@ -4,7 +4,7 @@ test('somebody new sees what to do first, and what opens later', async ({ page, 
   await (await newAccount()).takeOver(page);
   await page.goto('/');
   await expect(page).toHaveURL('/getting-started');
-  await expect(page.getByText('0 of 3 done')).toBeVisible();
+  await expect(page.getByText('0 of 4 done')).toBeVisible();
   await expect(page.getByRole('link', { name: 'Add Organization' })).toBeVisible();
   await expect(page.getByRole('listitem').filter({ hasText: 'Invite members' })).toContainText('Opens when you have an organization.');
   await expect(page.getByRole('link', { name: 'View Organization' })).toHaveCount(0);
@@ -36,7 +36,7 @@ test('an organization is added, its details stand there, and Getting Started fol
   await expect(page.getByText('Your organization has been created.')).toHaveCount(0);
 
   await page.goto('/getting-started');
-  await expect(page.getByText('1 of 3 done')).toBeVisible();
+  await expect(page.getByText('1 of 4 done')).toBeVisible();
   await expect(page.getByRole('link', { name: 'Add Organization' })).toHaveCount(0);
   await expect(page.getByRole('listitem').filter({ hasText: 'Add an organization' })).toContainText('Done:');
   await page.getByRole('link', { name: 'View Organization' }).click();
@@ -44,7 +44,7 @@ test('an organization is added, its details stand there, and Getting Started fol
 
   await admin.invite(newPerson('Grace').email);
   await page.goto('/getting-started');
-  await expect(page.getByText('2 of 3 done')).toBeVisible();
+  await expect(page.getByText('2 of 4 done')).toBeVisible();
 });
 
 test('a name that does not do is refused beside the field, and what was typed stays', async ({ page, newAccount, expectStatus }) => {
@@ -70,7 +70,7 @@ test('a name that does not do is refused beside the field, and what was typed st
     await expect(page).toHaveTitle(/^Error: Add Organization/);
   }
   await page.goto('/getting-started');
-  await expect(page.getByText('0 of 3 done')).toBeVisible();
+  await expect(page.getByText('0 of 4 done')).toBeVisible();
 });
 
 for (const name of ['<script>alert(1)</script>', '</textarea></title>"><img src=x onerror=alert(1)>', 'é'.repeat(255), 'שלום עולם']) {

@@ -88,6 +88,9 @@ if [ "$WHAT" = test ]; then
   if ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null && ! command -v initdb >/dev/null; then
     say "installing PostgreSQL (1 minute)"; apt_install postgresql
   fi
+  if ! command -v go >/dev/null; then
+    say "installing Go, in which the tests' PMM is written (1 minute)"; apt_install golang-go
+  fi
   if [ -z "${CHROMIUM:-}" ] && [ ! -x /usr/bin/chromium ]; then
     say "installing Chromium and fonts (1 minute)"; apt_install chromium fonts-dejavu-core fonts-noto-core
   fi

@@ -1,8 +1,11 @@
 //! Who asks, and how.
 
+use uuid::Uuid;
+
 use crate::{
+    audit::Action,
     form::{Drawn, Refusal, Unauthenticated},
-    words::{AccountId, Email, OrganizationId, SessionId, Timestamp},
+    words::{AccountId, Email, GrantId, OrganizationId, PmmServerId, SessionId, Timestamp, TokenId},
 };
 
 /// Where a request came from.
@@ -48,13 +51,48 @@ pub enum Credential {
         /// By which factors, as stored.
         methods: String,
     },
+    /// A token that the account made for a program.
+    Token(TokenId),
+    /// An access token that a PMM server got when the account signed in to it.
+    Grant {
+        /// What the account lets the server do.
+        id: GrantId,
+        /// The server.
+        server: PmmServerId,
+    },
 }
 
-/// What a credential may be used for. A session may everything that its account may.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a credential may be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scopes {
-    /// Everything.
+    /// Everything that the account may. What asks for a session is not done with a token all the same.
     All,
+    /// Reading what the account may read.
+    Read,
+    /// Connecting PMM servers, and nothing else.
+    Connect,
+    /// What a PMM server does for a person: reading, and disconnecting itself.
+    Server,
+}
+
+impl Scopes {
+    /// Whether a unit of this kind may be written with the credential.
+    #[must_use]
+    pub fn may_write(self, action: Action) -> bool {
+        match self {
+            Self::All => true,
+            Self::Read => false,
+            Self::Connect => action == Action::ConnectServer,
+            // The last two are the provider's own: signing in and out by the server is what the credential is for.
+            Self::Server => matches!(action, Action::DisconnectServer | Action::SignInToServer | Action::SignOutOfServer),
+        }
+    }
+
+    /// Whether anything may be read with the credential.
+    #[must_use]
+    pub const fn may_read(self) -> bool {
+        !matches!(self, Self::Connect)
+    }
 }
 
 /// An account that asks for something.
@@ -84,10 +122,23 @@ impl Actor {
     }
 
     /// The session it came with.
-    #[must_use]
-    pub const fn session(&self) -> SessionId {
+    ///
+    /// # Errors
+    /// 401 where it came with something else: what asks for a session is not done with a token.
+    pub const fn session(&self) -> Result<SessionId, Refusal> {
         match &self.credential {
-            Credential::Session { id, .. } => *id,
+            Credential::Session { id, .. } => Ok(*id),
+            Credential::Token(_) | Credential::Grant { .. } => Err(Refusal::Unauthenticated(Unauthenticated::SignInRequired)),
+        }
+    }
+
+    /// The id of what it came with.
+    #[must_use]
+    pub const fn credential_id(&self) -> Uuid {
+        match &self.credential {
+            Credential::Session { id: SessionId(id), .. } | Credential::Token(TokenId(id)) | Credential::Grant { id: GrantId(id), .. } => {
+                *id
+            }
         }
     }
 }

@@ -134,6 +134,26 @@ actions!(
     RetryMail = "mail.retry",
     /// A ticket was answered or changed at the desk elsewhere.
     MirrorTicket = "ticket.mirror",
+    /// A member made a token for a program.
+    MakeToken = "token.make",
+    /// A token was revoked.
+    RevokeToken = "token.revoke",
+    /// A PMM server was connected.
+    ConnectServer = "server.connect",
+    /// A PMM server was disconnected.
+    DisconnectServer = "server.disconnect",
+    /// Somebody lets a PMM server know who they are.
+    AllowServer = "server.allow",
+    /// Somebody takes back that a PMM server knows who they are.
+    ForgetServer = "server.forget",
+    /// Somebody signed in to a PMM server.
+    SignInToServer = "server.sign_in",
+    /// A PMM server gave back what it had got when somebody signed in to it.
+    SignOutOfServer = "server.sign_out",
+    /// A PMM server came with a token that had been used before: all that the person gave it ended.
+    ReuseServerToken = "server.reuse",
+    /// The keys by which the portal signs were rotated.
+    RotateKeys = "portal.rotate_keys",
     /// Housekeeping that belongs to nobody.
     Maintain = "portal.maintain",
 );
@@ -162,7 +182,7 @@ impl Action {
             Self::NoteTicket,
             Self::MirrorTicket,
         ];
-        ["organization", "member", "invitation", "ticket"].contains(&self.kind()) && !own.contains(&self)
+        ["organization", "member", "invitation", "ticket", "token", "server"].contains(&self.kind()) && !own.contains(&self)
     }
 }
 
@@ -321,7 +341,7 @@ pub static LIST: LazyLock<ListSql> = LazyLock::new(|| {
                 conditions: KINDS,
                 read: |value, _| match value {
                     REFUSED => Some((1, Bound::Text(String::new()))),
-                    "organization" | "member" | "invitation" | "ticket" => Some((0, Bound::Text(value.to_owned()))),
+                    "organization" | "member" | "invitation" | "ticket" | "token" | "server" => Some((0, Bound::Text(value.to_owned()))),
                     _ => None,
                 },
             },
@@ -350,9 +370,8 @@ pub static ALL: LazyLock<ListSql> = LazyLock::new(|| {
                 conditions: KINDS,
                 read: |value, _| match value {
                     REFUSED => Some((1, Bound::Text(String::new()))),
-                    "account" | "session" | "password" | "organization" | "member" | "invitation" | "customer" | OPERATOR | "mail" => {
-                        Some((0, Bound::Text(value.to_owned())))
-                    }
+                    "account" | "session" | "password" | "organization" | "member" | "invitation" | "ticket" | "token" | "server"
+                    | "customer" | OPERATOR | "mail" => Some((0, Bound::Text(value.to_owned()))),
                     _ => None,
                 },
             },
@@ -368,3 +387,100 @@ pub static ALL: LazyLock<ListSql> = LazyLock::new(|| {
     })
 });
 inventory::submit! { crate::db::Statement { texts: |dialect| ALL.texts(dialect), module: module_path!() } }
+
+/// By what events are ordered that a program asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// By their moment.
+    #[default]
+    Moment,
+    /// By their action, and then by their moment.
+    Action,
+}
+
+/// Which events a program asks for.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// From this moment on, in microseconds.
+    pub from: i64,
+    /// Up to this one.
+    pub to: i64,
+    /// But for this one.
+    pub but_at: i64,
+    /// The first code of an action, and the last.
+    pub actions: (String, String),
+    /// But for this one; no action has an empty code.
+    pub but_action: String,
+    /// The first account, and the last.
+    pub accounts: (Uuid, Uuid),
+    /// But for this one.
+    pub but_account: Uuid,
+    /// In which order.
+    pub order: Order,
+    /// Whether from the greatest.
+    pub descending: bool,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self {
+            from: i64::MIN,
+            to: i64::MAX,
+            but_at: i64::MIN,
+            actions: (String::new(), "\u{10FFFF}".to_owned()),
+            but_action: String::new(),
+            accounts: (Uuid::nil(), Uuid::max()),
+            but_account: Uuid::max(),
+            order: Order::Moment,
+            descending: true,
+        }
+    }
+}
+
+/// The events of an organization that a program asks for: so many from a place on, and how many there are.
+///
+/// One condition for every question: what is not asked for is a range that holds everything. Who an operator is, is
+/// nothing that an organization could ask for; operators, the portal and strangers are the account that nobody has.
+///
+/// # Errors
+/// The database's.
+pub async fn events(
+    db: &mut impl Connected,
+    organization: OrganizationId,
+    asked: &Asked,
+    limit: i64,
+    offset: i64,
+) -> Result<(Vec<Row>, i64), sqlx::Error> {
+    macro_rules! from {
+        ($select:literal, $tail:literal) => {
+            concat!(
+                "SELECT ",
+                $select,
+                " FROM audit_events WHERE organization_id = $1 AND at >= $2 AND at <= $3 AND at <> $4 AND action >= $5 AND action <= $6 AND action <> $7
+        AND CASE WHEN actor_kind = 'operator' OR actor_id IS NULL THEN $8 ELSE actor_id END >= $9
+        AND CASE WHEN actor_kind = 'operator' OR actor_id IS NULL THEN $8 ELSE actor_id END <= $10
+        AND CASE WHEN actor_kind = 'operator' OR actor_id IS NULL THEN $8 ELSE actor_id END <> $11",
+                $tail
+            )
+        };
+    }
+    macro_rules! send {
+        ($method:ident as $as:ty, $text:expr $(, $more:expr)*) => {
+            sql!($method as $as, db, $text, organization, asked.from, asked.to, asked.but_at, asked.actions.0.as_str(), asked.actions.1.as_str(),
+                asked.but_action.as_str(), Uuid::nil(), asked.accounts.0, asked.accounts.1, asked.but_account $(, $more)*)
+        };
+    }
+    macro_rules! page {
+        ($order:literal) => {
+            send!(all as Row, from!("id, at, organization_id, actor_kind, actor_id, actor_name, action, objects, before_state, after_state, outcome, address, user_agent, request_id", $order), limit, offset)
+        };
+    }
+    let rows = match (asked.order, asked.descending) {
+        (Order::Moment, true) => page!(" ORDER BY at DESC, id DESC LIMIT $12 OFFSET $13"),
+        (Order::Moment, false) => page!(" ORDER BY at, id LIMIT $12 OFFSET $13"),
+        (Order::Action, true) => page!(" ORDER BY action DESC, at DESC, id DESC LIMIT $12 OFFSET $13"),
+        (Order::Action, false) => page!(" ORDER BY action, at, id LIMIT $12 OFFSET $13"),
+    }?;
+    let (total,): (i64,) = send!(one as (i64,), from!("count(*)", ""))?;
+    Ok((rows, total))
+}

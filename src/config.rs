@@ -210,6 +210,8 @@ options! {
     metrics_listen: Option<SocketAddr> = "ORG_PORTAL_METRICS_LISTEN", "", "An address and port of their own for Prometheus' metrics at /metrics; off where empty.", |t| maybe(t, parsed);
     log: String = "ORG_PORTAL_LOG", "info", "What is logged: a level (error, warn, info, debug, trace) or a filter like `info,org_portal=debug`.", text;
     log_format: String = "ORG_PORTAL_LOG_FORMAT", "text", "How it is logged: `text` or `json`.", |t| if matches!(t, "text" | "json") { Ok(t.to_owned()) } else { Err("it is text or json".to_owned()) };
+    key_file: Option<PathBuf> = "ORG_PORTAL_KEY_FILE", "", "The file with the key that secrets in the database are sealed with. Beside SQLite it is made at the first start, under the database's name with the ending .key; with PostgreSQL it has to be named, the same for all replicas (docs/operating.md).", |t| maybe(t, parsed);
+    signing_key_days: i64 = "ORG_PORTAL_SIGNING_KEY_DAYS", "90", "After so many days the key by which ID tokens are signed is replaced.", |t| range(t, 1, 3650);
     session_idle_minutes: i64 = "ORG_PORTAL_SESSION_IDLE_MINUTES", "1440", "After so many minutes without a request a session ends.", |t| range(t, 1, 525_600);
     session_days: i64 = "ORG_PORTAL_SESSION_DAYS", "30", "After so many days a session ends in any case.", |t| range(t, 1, 365);
     invitation_days: i64 = "ORG_PORTAL_INVITATION_DAYS", "7", "For so many days an invitation can be accepted.", |t| range(t, 1, 90);
@@ -217,8 +219,12 @@ options! {
     sign_in_address_rate: Rate = "ORG_PORTAL_SIGN_IN_ADDRESS_RATE", "60/2", "Sign-ins from one address.", parsed;
     mail_rate: Rate = "ORG_PORTAL_MAIL_RATE", "5/900", "Mails to one address that anybody can cause without being signed in: sign-up and forgotten password.", parsed;
     mail_address_rate: Rate = "ORG_PORTAL_MAIL_ADDRESS_RATE", "20/60", "Such mails caused from one address.", parsed;
+    token_rate: Rate = "ORG_PORTAL_TOKEN_RATE", "20/10", "Requests for a token that are refused, of one PMM server from one address.", parsed;
+    token_address_rate: Rate = "ORG_PORTAL_TOKEN_ADDRESS_RATE", "100/2", "Requests for a token that are refused, from one address.", parsed;
     invitation_rate: Rate = "ORG_PORTAL_INVITATION_RATE", "100/20", "Invitations sent by one organization.", parsed;
     invitation_recipient_rate: Rate = "ORG_PORTAL_INVITATION_RECIPIENT_RATE", "5/3600", "Invitations to one address, from whomever.", parsed;
+    api_rate: Rate = "ORG_PORTAL_API_RATE", "1000/1", "Calls of /v1 with one session or token, counted by each process for itself.", parsed;
+    api_address_rate: Rate = "ORG_PORTAL_API_ADDRESS_RATE", "300/1", "Calls of /v1 from one address without a session or token that is good, counted by each process for itself.", parsed;
     hashing_threads: usize = "ORG_PORTAL_HASHING_THREADS", "0", "Threads that hash passwords; 0 for one a processor.", |t| range(t, 0, 64).map(|n| usize::try_from(n).unwrap_or(0));
     servicenow_url: Option<Url> = "ORG_PORTAL_SERVICENOW_URL", "", "The ServiceNow instance from which customers come, like `https://acme.service-now.com` (docs/servicenow.md).", |t| maybe(t, instance);
     servicenow_user: String = "ORG_PORTAL_SERVICENOW_USER", "", "The user there as whom the portal asks.", text;

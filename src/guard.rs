@@ -322,6 +322,8 @@ pub struct Standing {
 /// # Errors
 /// The database's.
 pub async fn standing(db: &mut impl Connected, actor: &Actor, now: Timestamp) -> Result<Option<Standing>, Failure> {
+    // Nobody is an operator by a token.
+    let Ok(session) = actor.session() else { return Ok(None) };
     let row: Option<OperatorRow> = sql!(
         optional as OperatorRow,
         db,
@@ -329,7 +331,7 @@ pub async fn standing(db: &mut impl Connected, actor: &Actor, now: Timestamp) ->
         FROM operators o JOIN sessions s ON s.account_id = o.account_id LEFT JOIN credentials c ON c.account_id = o.account_id AND c.kind = 'password'
         WHERE o.account_id = $1 AND s.id = $2",
         actor.account,
-        actor.session()
+        session
     )?;
     Ok(row.map(|row| Standing {
         proven: is_proven(row.authenticated_at, now),

@@ -22,6 +22,9 @@ pub mod words;
 pub mod accounts;
 /// The Activity tab: an organization's audit log.
 pub mod activity;
+/// `/v1`: what programs call.
+#[cfg(feature = "ssr")]
+pub mod api;
 /// Customers of the operator: imported, recreated as organizations, with entitlements and contacts.
 pub mod customers;
 /// The operator's desk elsewhere: ServiceNow, from which customers come.
@@ -33,10 +36,14 @@ pub mod getting_started;
 pub mod invitations;
 /// Members of an organization and their roles.
 pub mod members;
+/// Signing in to PMM servers: the OpenID provider.
+pub mod oauth;
 /// The operator's side: operators and their console.
 pub mod operator;
 /// Organizations.
 pub mod organizations;
+/// PMM servers and the tokens that connect them.
+pub mod pmm;
 /// Sessions: signing in and out.
 pub mod sessions;
 /// Tickets: what people ask the operator's support, and what is answered.
@@ -103,6 +110,9 @@ pub mod portal;
 /// The table of routes.
 #[cfg(feature = "ssr")]
 pub mod routes;
+/// Secrets at rest, and the key file.
+#[cfg(feature = "ssr")]
+pub mod seal;
 /// Randomness and secrets.
 #[cfg(feature = "ssr")]
 pub mod secrets;

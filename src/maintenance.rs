@@ -9,7 +9,7 @@ use crate::{
     db::Failure,
     limits,
     live::changes,
-    operator, outbox,
+    oauth, operator, outbox, pmm,
     portal::Portal,
     sessions, sql, tickets, webhook,
     words::{DAY, MINUTE},
@@ -43,6 +43,7 @@ pub async fn once(portal: &Portal) -> Result<(), Failure> {
     tx.commit().await?;
     let mut tx = portal.db.begin().await?;
     forgotten += tickets::store::forget(&mut tx, now.plus(-DAY)).await?;
+    forgotten += pmm::store::forget(&mut tx, now).await?;
     tx.commit().await?;
     let mut tx = portal.db.begin().await?;
     forgotten += sql!(execute &mut tx, "DELETE FROM idempotency_keys WHERE created_at < $1", now.plus(-DAY))?;
@@ -52,6 +53,7 @@ pub async fn once(portal: &Portal) -> Result<(), Failure> {
     forgotten += operator::store::forget(&mut tx, now.plus(-portal.config.audit_days * DAY)).await?;
     forgotten += audit::forget(&mut tx, now.plus(-portal.config.audit_days * DAY)).await?;
     tx.commit().await?;
+    forgotten += oauth::actions::keep_house(portal).await?;
     if forgotten > 0 {
         tracing::debug!(forgotten, "forgot what is over");
     }

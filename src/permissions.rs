@@ -130,6 +130,8 @@ permits!(
     InviteMembers,
     /// [`Permission::ChangeRole`]
     ChangeRole,
+    /// [`Permission::ConnectPmmServer`]
+    ConnectPmmServer,
     /// [`Permission::RaiseTicket`]
     RaiseTicket,
 );

@@ -1,6 +1,12 @@
 //! The portal as one value: what every use case needs, and the one way to write.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use serde::{Serialize, de::DeserializeOwned};
 use tokio_util::task::TaskTracker;
@@ -12,12 +18,14 @@ use crate::{
     config::Config,
     db::{Conn, Connected, Db, Failure, Reader, Tx},
     form::Refusal,
+    limits,
     live::{changes, hub::Hub},
     outbox,
     passwords::Hasher,
+    seal::Seal,
     secrets::{self, Random},
     sql, webhook,
-    words::{OrganizationId, TicketId, Timestamp},
+    words::{OrganizationId, PmmServerId, TicketId, Timestamp},
 };
 
 /// What every use case needs. Cheap to clone.
@@ -34,14 +42,35 @@ pub struct Inner {
     pub clock: Clock,
     /// Randomness.
     pub random: Random,
+    /// What secrets in the database are sealed with.
+    pub seal: Seal,
     /// The pool that hashes passwords.
     pub hasher: Hasher,
     /// Ring when there is something in the outbox.
     pub bells: outbox::Bells,
+    /// Limits of this process alone.
+    pub limits: limits::Local,
     /// Tells open pages what changes.
     pub live: Hub,
+    /// When PMM servers last asked for anything, as far as it is not written yet.
+    pub contacts: Mutex<HashMap<PmmServerId, Contact>>,
     /// Everything that must end before the program may.
     pub tasks: TaskTracker,
+}
+
+/// When a PMM server last asked for anything, and which of these moments was written last.
+#[derive(Clone, Copy, Debug)]
+pub struct Contact {
+    /// The last one.
+    pub at: Timestamp,
+    /// The one that was written.
+    pub written: Timestamp,
+}
+
+impl Default for Contact {
+    fn default() -> Self {
+        Self { at: Timestamp(0), written: Timestamp(0) }
+    }
 }
 
 impl std::ops::Deref for Portal {
@@ -62,14 +91,21 @@ impl Portal {
     #[must_use]
     pub fn new(db: Db, config: Config, clock: Clock) -> Self {
         let hasher = Hasher::start(config.hashing_threads);
+        let seal = Seal::open(&config).unwrap_or_else(|error| {
+            tracing::error!(%error, "what is sealed cannot be opened");
+            Seal::default()
+        });
         Self(Arc::new(Inner {
             db,
             config,
             clock,
             random: Random,
+            seal,
             hasher,
             bells: outbox::Bells::default(),
+            limits: limits::Local::default(),
             live: Hub::default(),
+            contacts: Mutex::default(),
             tasks: TaskTracker::new(),
         }))
     }
@@ -156,6 +192,9 @@ impl Portal {
         };
         // Whoever calls is there, and not locked, until the end: an operator who locks the account waits for it.
         if let Some(actor) = &caller.actor {
+            if !actor.scopes.may_write(action) {
+                return Err(Refusal::Forbidden.into());
+            }
             unit.lock_account(actor.account).await?;
         }
         let key = caller.idempotency_key(action);
@@ -263,7 +302,7 @@ impl Caller {
         let who = self
             .actor
             .as_ref()
-            .map_or_else(|| format!("{}\n{}", self.origin.address, self.origin.user_agent), |actor| actor.session().to_string());
+            .map_or_else(|| format!("{}\n{}", self.origin.address, self.origin.user_agent), |actor| actor.credential_id().to_string());
         Some(secrets::hash(&format!("{}\n{who}\n{key}\n{}", action.code(), self.content)))
     }
 }

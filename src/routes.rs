@@ -1,29 +1,41 @@
-//! THE table: every page and every server function, who may call it, and what handles it. The router is made from it,
+//! THE table: every page, every server function and every call of `/v1`, who may call it, and what handles it. The router is made from it,
 //! and the access-matrix test walks it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
     body::Body,
     extract::{Request, State},
-    http::{StatusCode, header, request::Parts},
+    http::{Method, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Response},
-    routing::get,
+    routing::{MethodFilter, MethodRouter, get},
 };
 
 use crate::{
     accounts, activity,
     actor::Caller,
+    api::{
+        self, Needs,
+        model::{
+            ActivateProfileRequest, AddressRequest, Company, ConnectRequest, ConnectedServer, Document, Entitlements, Events, Inventory,
+            InviteRequest, InviteSeveralRequest, Members, NotInvited, Nothing, OneOrganization, OpenedSession, OrganizationRequest,
+            OrganizationWithContacts, Organizations, Profile, ProfileRequest, Refreshed, RoleRequest, SearchEventsRequest,
+            SearchMembersRequest, SignInRequest, SignUpRequest, StateToken, Tickets, ValidateTokenRequest,
+        },
+        openapi::Shape,
+    },
+    audit::Action,
     customers,
     db::Failure,
     dev_mail,
     form::{Refusal, door},
-    getting_started, guard, invitations, live, members, operator, organizations,
+    getting_started, guard, invitations, live, members, oauth, operator, organizations,
     permissions::Permission,
+    pmm,
     portal::Portal,
     sessions, shell, tickets,
-    visit::{Answer, Handler, Visit, sign_in_required},
+    visit::{Answer, Call, Called, Handler, Page, Visit, sign_in_required},
 };
 
 /// Who may call something.
@@ -77,8 +89,55 @@ const fn with_files(endpoint: &'static str, access: Access, page: &'static str, 
     FunctionRoute { endpoint, access, page, files: Some(files) }
 }
 
+/// A call of `/v1`.
+#[derive(Clone)]
+pub struct ApiRoute {
+    /// Its method.
+    pub method: Method,
+    /// Its path; what stands in braces is a place, and a colon is a colon.
+    pub path: &'static str,
+    /// Who may call it. What is written, the action decides again, in its transaction.
+    pub access: Access,
+    /// What it needs of the credential.
+    pub needs: Needs,
+    /// What answers it.
+    pub handler: api::Handler,
+    /// What is sent.
+    pub input: fn() -> Shape,
+    /// What is answered; none where it is always refused.
+    pub output: Option<fn() -> Shape>,
+    /// Under which heading the document has it.
+    pub tag: &'static str,
+    /// What it does.
+    pub summary: &'static str,
+}
+
+macro_rules! call {
+    (@of $method:ident $path:literal, $access:expr, $needs:expr, $call:ident($input:ty), $output:expr, $tag:literal, $summary:literal) => {
+        ApiRoute {
+            method: Method::$method,
+            path: $path,
+            access: $access,
+            needs: $needs,
+            handler: |call, sent| {
+                Box::pin(async move { api::door::write(api::calls::$call(call, api::door::read::<$input>(sent)?).await) })
+            },
+            input: api::openapi::shape::<$input>,
+            output: $output,
+            tag: $tag,
+            summary: $summary,
+        }
+    };
+    ($method:ident $path:literal, $access:expr, $needs:expr, $call:ident($input:ty) -> !, $tag:literal, $summary:literal) => {
+        call!(@of $method $path, $access, $needs, $call($input), None, $tag, $summary)
+    };
+    ($method:ident $path:literal, $access:expr, $needs:expr, $call:ident($input:ty) -> $output:ty, $tag:literal, $summary:literal) => {
+        call!(@of $method $path, $access, $needs, $call($input), Some(api::openapi::shape::<$output>), $tag, $summary)
+    };
+}
+
 use Access::{Anyone, Loopback, Member, Operator, SignedIn};
-use Permission::{ChangeRole, InviteMembers, ManageMembers, RaiseTicket, ViewCustomerData, ViewMembers};
+use Permission::{ChangeRole, ConnectPmmServer, InviteMembers, ManageMembers, RaiseTicket, ViewCustomerData, ViewMembers};
 
 /// Every page.
 pub const PAGES: &[PageRoute] = &[
@@ -92,6 +151,8 @@ pub const PAGES: &[PageRoute] = &[
     page!("/invitation", Anyone, invitations::web::invitation),
     page!("/confirm-email", Anyone, accounts::web::confirm_email),
     page!("/.well-known/change-password", Anyone, accounts::web::change_password_address),
+    page!("/oauth2/authorize", Anyone, oauth::web::authorize),
+    page!("/login/signout", Anyone, oauth::web::sign_out),
     page!("/roles", SignedIn, members::web::roles),
     page!("/getting-started", SignedIn, getting_started::web::getting_started),
     page!("/account", SignedIn, accounts::web::account),
@@ -111,6 +172,12 @@ pub const PAGES: &[PageRoute] = &[
     page!("/organization/invitations", Member(ViewMembers), invitations::web::invitations),
     page!("/organization/invitations/{invitation}/role", Member(ManageMembers), invitations::web::role),
     page!("/organization/invitations/{invitation}/revoke", Member(InviteMembers), invitations::web::revoke),
+    page!("/organization/servers", Member(ConnectPmmServer), pmm::web::servers),
+    page!("/organization/servers/{server}/disconnect", Member(ConnectPmmServer), pmm::web::disconnect),
+    page!("/organization/servers/tokens/new", Member(ConnectPmmServer), pmm::web::new_token),
+    page!("/organization/servers/tokens/{token}/revoke", Member(ConnectPmmServer), pmm::web::revoke),
+    page!("/profile", SignedIn, pmm::web::profile),
+    page!("/login", Anyone, pmm::web::login),
     page!("/organization/tickets", Member(RaiseTicket), tickets::web::tickets),
     page!("/organization/tickets/new", Member(RaiseTicket), tickets::web::new),
     page!("/organization/tickets/{ticket}", Member(RaiseTicket), tickets::web::ticket),
@@ -138,6 +205,7 @@ pub const PAGES: &[PageRoute] = &[
     page!("/operator/imports/{import}", Operator, operator::web::import),
     page!("/operator/outbox", Operator, operator::web::outbox),
     page!("/operator/outbox/{letter}", Operator, operator::web::letter),
+    page!("/docs/api", Anyone, api::web::reference),
     page!("/dev/mail", Loopback, dev_mail::mailbox),
     page!("/dev/mail/{mail}", Loopback, dev_mail::mail),
     #[cfg(debug_assertions)]
@@ -159,6 +227,8 @@ pub const FUNCTIONS: &[FunctionRoute] = &[
     function("sign_out", Anyone, "/sign-in"),
     function("end_session", SignedIn, "/account"),
     function("end_other_sessions", SignedIn, "/account"),
+    function("allow_server", SignedIn, "/oauth2/authorize"),
+    function("forget_server", SignedIn, "/account"),
     function("choose_theme", Anyone, "/"),
     function("add_organization", SignedIn, "/organization/add"),
     function("rename_organization", Member(ManageMembers), "/organization/rename"),
@@ -177,6 +247,9 @@ pub const FUNCTIONS: &[FunctionRoute] = &[
     function("decline_invitation", SignedIn, "/getting-started"),
     function("remind_administrator", SignedIn, "/getting-started"),
     function("join_organization", SignedIn, "/getting-started"),
+    function("make_token", Member(ConnectPmmServer), "/organization/servers/tokens/new"),
+    function("revoke_token", Member(ConnectPmmServer), "/organization/servers"),
+    function("disconnect_server", Member(ConnectPmmServer), "/organization/servers"),
     with_files("raise_ticket", Member(RaiseTicket), "/organization/tickets/new", |portal, caller, file| {
         Box::pin(tickets::actions::keep(portal, caller, file))
     }),
@@ -195,6 +268,90 @@ pub const FUNCTIONS: &[FunctionRoute] = &[
     function("resume_organization", Operator, "/operator/organizations"),
     function("retry_mail", Operator, "/operator/outbox"),
 ];
+
+/// Every call of `/v1`. Of those that fit a path, the first is meant.
+pub const API: &[ApiRoute] = &[
+    call!(POST "/v1/auth/SignUp", Anyone, Needs::Nothing, sign_up(SignUpRequest) -> Nothing, "auth", "Signs up. A mail leads to where the password is chosen, or says that the address has an account; the answer is the same."),
+    call!(POST "/v1/auth/SignIn", Anyone, Needs::Nothing, sign_in(SignInRequest) -> OpenedSession, "auth", "Signs in with address and password."),
+    call!(POST "/v1/auth/SignOut", SignedIn, Needs::Session, sign_out(Nothing) -> Nothing, "auth", "Ends the session."),
+    call!(POST "/v1/auth/RefreshSession", SignedIn, Needs::Session, refresh_session(Nothing) -> Refreshed, "auth", "Uses the session, so that it goes on."),
+    call!(POST "/v1/auth/ResetPassword", Anyone, Needs::Nothing, reset_password(AddressRequest) -> Nothing, "auth", "Sends a link to choose another password. Whether the address has an account is not told."),
+    call!(POST "/v1/auth/GetProfile", SignedIn, Needs::Reading, get_profile(Nothing) -> Profile, "auth", "Gives one's names."),
+    call!(POST "/v1/auth/UpdateProfile", SignedIn, Needs::Writing(Action::ChangeName), update_profile(ProfileRequest) -> Nothing, "auth", "Changes one's names."),
+    call!(POST "/v1/auth/ValidateToken", Anyone, Needs::Nothing, validate_token(ValidateTokenRequest) -> StateToken, "auth", "Says whether the link of a mail works, and by which token the account is activated."),
+    call!(POST "/v1/auth/ActivateProfile", Anyone, Needs::Nothing, activate_profile(ActivateProfileRequest) -> Nothing, "auth", "Chooses the password by the link of a mail: makes the account, or resets its password."),
+    call!(POST "/v1/orgs", SignedIn, Needs::Writing(Action::AddOrganization), add_organization(OrganizationRequest) -> OneOrganization, "orgs", "Adds an organization, whose Admin is who calls."),
+    call!(POST "/v1/orgs:search", SignedIn, Needs::Reading, search_organizations(Nothing) -> Organizations, "orgs", "Lists the organizations of who calls."),
+    call!(POST "/v1/orgs/company:search", SignedIn, Needs::Reading, search_company(Nothing) -> Company, "orgs", "Names the company that who calls belongs to by the operator's records."),
+    call!(GET "/v1/orgs/{org_id}", Member(ViewMembers), Needs::Reading, get_organization(Nothing) -> OrganizationWithContacts, "orgs", "Gives the organization and, to an Admin, its contacts."),
+    call!(PUT "/v1/orgs/{org_id}", Member(ManageMembers), Needs::Writing(Action::RenameOrganization), rename_organization(OrganizationRequest) -> OneOrganization, "orgs", "Gives the organization another name."),
+    call!(DELETE "/v1/orgs/{org_id}", Member(ManageMembers), Needs::Writing(Action::DeleteOrganization), delete_organization(Nothing) -> Nothing, "orgs", "Deletes the organization for all its members."),
+    call!(POST "/v1/orgs/{org_id}/members", Member(InviteMembers), Needs::Writing(Action::InviteMember), invite(InviteRequest) -> Nothing, "members", "Invites an address."),
+    call!(POST "/v1/orgs/{org_id}/members:bulk", Member(InviteMembers), Needs::Writing(Action::InviteMember), invite_several(InviteSeveralRequest) -> NotInvited, "members", "Invites up to ten addresses; who cannot be invited is named, the others are."),
+    call!(POST "/v1/orgs/{org_id}/members:search", Member(ViewMembers), Needs::Reading, search_members(SearchMembersRequest) -> Members, "members", "Lists the members and those who are invited."),
+    call!(POST "/v1/orgs/{org_id}/members/{member_id}:reactivate", Member(InviteMembers), Needs::Writing(Action::ResendInvitation), reactivate_member(Nothing) -> Nothing, "members", "Sends an invitation again; its earlier link is dead."),
+    call!(PUT "/v1/orgs/{org_id}/members/{member_id}", Member(ChangeRole), Needs::Writing(Action::ChangeRole), change_role(RoleRequest) -> Nothing, "members", "Changes the role of a member, or the one that an invitation offers."),
+    call!(DELETE "/v1/orgs/{org_id}/members/{member_id}", Member(InviteMembers), Needs::Writing(Action::RemoveMember), remove_member(Nothing) -> Nothing, "members", "Removes a member, which is an Admin's, or revokes an invitation."),
+    call!(POST "/v1/orgs/{org_id}/tickets:search", Member(RaiseTicket), Needs::Reading, search_tickets(Nothing) -> Tickets, "data", "Lists the tickets: all of them to an Admin, one's own to a Technical user."),
+    call!(POST "/v1/orgs/{org_id}/entitlements:search", Member(ViewCustomerData), Needs::Reading, search_entitlements(Nothing) -> Entitlements, "data", "Lists the entitlements."),
+    call!(POST "/v1/events:search", Member(ManageMembers), Needs::Reading, search_events(SearchEventsRequest) -> Events, "events", "Lists events of the organization's audit log."),
+    call!(POST "/v1/orgs/inventory", SignedIn, Needs::Writing(Action::ConnectServer), connect_server(ConnectRequest) -> ConnectedServer, "inventory", "Connects a PMM server to the organization of who calls. One that is connected to it already gets new credentials, and the old ones are dead."),
+    call!(POST "/v1/orgs/inventory:connect", SignedIn, Needs::Writing(Action::ConnectServer), connect_server(ConnectRequest) -> ConnectedServer, "inventory", "Connects a PMM server, as /v1/orgs/inventory does."),
+    call!(POST "/v1/orgs/inventory/{pmm_server_id}:disconnect", SignedIn, Needs::Writing(Action::DisconnectServer), disconnect_server(Nothing) -> Nothing, "inventory", "Disconnects a PMM server, whose credentials are dead from then on."),
+    call!(POST "/v1/orgs/{org_id}/inventory:search", Member(ViewMembers), Needs::Reading, search_inventory(Nothing) -> Inventory, "inventory", "Lists the PMM servers that are connected."),
+    call!(POST "/v1/telemetry/GenericReport", Anyone, Needs::Nothing, report_telemetry(Nothing) -> Nothing, "pmm", "Takes a report of how PMM is used, and keeps nothing of it."),
+    call!(POST "/v1/check/GetAllChecks", Anyone, Needs::Nothing, advisors(Nothing) -> !, "pmm", "Advisors are not served."),
+    call!(POST "/v1/check/GetAllAdvisors", Anyone, Needs::Nothing, advisors(Nothing) -> !, "pmm", "Advisors are not served."),
+    call!(POST "/v1/check/GetAllAlertRuleTemplates", Anyone, Needs::Nothing, advisors(Nothing) -> !, "pmm", "Advisors are not served."),
+    call!(GET "/v1/check/advisors", Anyone, Needs::Nothing, advisors(Nothing) -> !, "pmm", "Advisors are not served."),
+    call!(GET "/v1/openapi.json", Anyone, Needs::Nothing, document(Nothing) -> Document, "pmm", "Gives this document."),
+];
+
+/// An address that programs call: no page, and no cookie means anything there.
+#[derive(Clone, Copy)]
+pub struct EndpointRoute {
+    /// Its path.
+    pub path: &'static str,
+    /// By which methods.
+    pub methods: &'static [Method],
+    /// What answers.
+    pub handler: Called,
+}
+
+macro_rules! endpoint {
+    ($path:literal, $methods:expr, $handler:path) => {
+        EndpointRoute { path: $path, methods: &$methods, handler: |portal, call| Box::pin($handler(portal, call)) }
+    };
+}
+
+/// Every one of them. Who may call is in what they are shown: a client's secret, a token.
+pub const ENDPOINTS: &[EndpointRoute] = &[
+    endpoint!("/oauth2/.well-known/openid-configuration", [Method::GET], oauth::endpoints::discovery),
+    endpoint!("/.well-known/oauth-authorization-server/oauth2", [Method::GET], oauth::endpoints::discovery),
+    endpoint!("/oauth2/jwks", [Method::GET], oauth::endpoints::jwks),
+    endpoint!("/oauth2/token", [Method::POST], oauth::endpoints::token),
+    endpoint!("/oauth2/userinfo", [Method::GET, Method::POST], oauth::endpoints::userinfo),
+    endpoint!("/oauth2/revoke", [Method::POST], oauth::endpoints::revoke),
+];
+
+/// Whether a path is an address that programs call.
+#[must_use]
+pub fn is_endpoint(path: &str) -> bool {
+    ENDPOINTS.iter().any(|endpoint| endpoint.path == path)
+}
+
+/// The largest body that one takes, in bytes, and how long it may take to arrive.
+const ENDPOINT_BODY: usize = 64 * 1024;
+const ENDPOINT_TIMEOUT: Duration = Duration::from_secs(15);
+
+async fn endpoint(route: EndpointRoute, portal: Portal, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    match tokio::time::timeout(ENDPOINT_TIMEOUT, axum::body::to_bytes(body, ENDPOINT_BODY)).await {
+        Ok(Ok(body)) => (route.handler)(&portal, &Call { parts, body }).await,
+        Ok(Err(_)) => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.\n").into_response(),
+        Err(_) => (StatusCode::REQUEST_TIMEOUT, "The body took too long to arrive.\n").into_response(),
+    }
+}
 
 /// Whether a request to this path may bring files, and so may take longer to arrive.
 #[must_use]
@@ -258,7 +415,16 @@ impl Routes {
 
     /// The whole: pages, the form door, the addresses for machines.
     pub fn router(&self) -> Router {
-        let router = Router::new()
+        let mut router = Router::new();
+        for &route in ENDPOINTS {
+            let mut methods = MethodRouter::new();
+            for filter in route.methods.iter().filter_map(|method| MethodFilter::try_from(method.clone()).ok()) {
+                let handler = move |State(routes): State<Self>, request: Request| endpoint(route, routes.portal, request);
+                methods = methods.on(filter, handler);
+            }
+            router = router.route(route.path, methods);
+        }
+        let router = router
             .route("/do/{function}", axum::routing::any(door::handle))
             .route(LIVE.0, get(stream))
             .route("/healthz", get(|| async { "ok\n" }))
@@ -319,6 +485,19 @@ impl Routes {
         }
     }
 
+    /// A page that is the answer to a form, as if it stood at the address in the head.
+    pub async fn show(&self, parts: Parts, page: Page) -> Response {
+        let visit = match Visit::from_parts(self.portal.clone(), &parts).await {
+            Ok(visit) => visit,
+            // What it shows is shown once: it is drawn with less around it.
+            Err(_) => {
+                let caller = parts.extensions.get::<Caller>().cloned().unwrap_or_else(Caller::system);
+                Visit::plain(self.portal.clone(), &parts, caller, None)
+            }
+        };
+        shell::answer(visit, parts, Ok(page.into())).await
+    }
+
     /// A page that says why there is none.
     pub async fn error(&self, request: Request, refusal: Refusal) -> Response {
         let (parts, _) = request.into_parts();
@@ -338,11 +517,11 @@ impl Routes {
 
 /// What search engines stay away from: links with a secret, and what is no page. Pages behind a session lead them to the
 /// page to sign in, the one that people look for (`docs/decisions/0020-what-search-engines-may-show.md`).
-const ROBOTS: &str = "User-agent: *\nDisallow: /do/\nDisallow: /dev/\nDisallow: /live\nDisallow: /invitation\nDisallow: /verify-email\nDisallow: /reset-password\nDisallow: /confirm-email\nDisallow: /sign-in?\nDisallow: /sign-up?\n";
+const ROBOTS: &str = "User-agent: *\nDisallow: /do/\nDisallow: /dev/\nDisallow: /live\nDisallow: /invitation\nDisallow: /verify-email\nDisallow: /reset-password\nDisallow: /confirm-email\nDisallow: /oauth2/\nDisallow: /login/signout\nDisallow: /sign-in?\nDisallow: /sign-up?\n";
 
 /// Which pages a browser may load ahead while the pointer rests on their link. Opening a page changes nothing; left out
 /// is what is no page, what is saved as a file, and what holds the secret of a link.
-const SPECULATION_RULES: &str = r#"{"prefetch":[{"source":"document","eagerness":"moderate","where":{"and":[{"href_matches":"/*"},{"not":{"href_matches":["/do/*","/dev/*","/assets/*","/*.*","/*\\?*token=*","/*\\?*invitation=*"]}},{"not":{"selector_matches":"[download],[target],[data-list],[data-dialog],[data-close]"}}]}}]}"#;
+const SPECULATION_RULES: &str = r#"{"prefetch":[{"source":"document","eagerness":"moderate","where":{"and":[{"href_matches":"/*"},{"not":{"href_matches":["/do/*","/dev/*","/assets/*","/oauth2/*","/login/*","/*.*","/*\\?*token=*","/*\\?*invitation=*"]}},{"not":{"selector_matches":"[download],[target],[data-list],[data-dialog],[data-close]"}}]}}]}"#;
 
 async fn speculation_rules() -> Response {
     let headers = [(header::CONTENT_TYPE, "application/speculationrules+json"), (header::CACHE_CONTROL, "public, max-age=86400")];

@@ -16,17 +16,31 @@ impl Random {
     ///
     /// # Panics
     /// Where the operating system has no randomness: nothing could be safe then.
-    fn bytes<const N: usize>(self) -> [u8; N] {
+    pub(crate) fn bytes<const N: usize>(self) -> [u8; N] {
         let mut bytes = [0; N];
-        #[expect(clippy::expect_used, reason = "without randomness nothing may go on")]
-        OsRng.try_fill_bytes(&mut bytes).expect("the operating system gives random bytes");
+        self.fill(&mut bytes);
         bytes
+    }
+
+    /// The same in place.
+    ///
+    /// # Panics
+    /// The same.
+    pub(crate) fn fill(self, bytes: &mut [u8]) {
+        #[expect(clippy::expect_used, reason = "without randomness nothing may go on")]
+        OsRng.try_fill_bytes(bytes).expect("the operating system gives random bytes");
     }
 
     /// A secret of 256 bits for a link or a cookie.
     #[must_use]
     pub fn secret(self) -> Secret {
         Secret(URL_SAFE_NO_PAD.encode(self.bytes::<32>()))
+    }
+
+    /// The same with a word before it, by which programs and people tell what it is.
+    #[must_use]
+    pub fn secret_named(self, prefix: &str) -> Secret {
+        Secret(format!("{prefix}{}", self.secret().0))
     }
 
     /// An identifier that sorts by the time of its making (UUID version 7, RFC 9562 §5.7). Not a secret.

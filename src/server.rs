@@ -21,6 +21,7 @@ use tracing::Instrument as _;
 
 use crate::{
     actor::{ActorKind, Caller, Origin},
+    api,
     config::Config,
     connections::Capped,
     desk::mirror::Messenger,
@@ -29,6 +30,7 @@ use crate::{
     mail::Transport,
     outbox,
     outgoing::Patience,
+    pmm,
     portal::Portal,
     routes::Routes,
     sessions::actions as sessions,
@@ -67,6 +69,9 @@ impl Running {
         self.stop.cancel();
         self.handle.graceful_shutdown(Some(GRACE));
         let ended = self.server.await;
+        if let Err(error) = pmm::contact::flush(&self.portal).await {
+            tracing::debug!(?error, "the last contacts of PMM servers could not be written");
+        }
         self.portal.tasks.close();
         let _ = tokio::time::timeout(GRACE, self.portal.tasks.wait()).await;
         self.portal.db.close().await;
@@ -100,6 +105,7 @@ pub async fn start(portal: Portal, transport: Transport) -> Result<Running, Stri
         portal.tasks.spawn(outbox::run(portal.clone(), courier, stop.clone()));
     }
     portal.tasks.spawn(crate::desk::sync::run(portal.clone(), stop.clone()));
+    portal.tasks.spawn(pmm::contact::run(portal.clone(), stop.clone()));
     portal.tasks.spawn(live::hub::run(portal.clone(), stop.clone()));
     let app = app(&portal)?;
     let handle = axum_server::Handle::new();
@@ -138,9 +144,20 @@ fn app(portal: &Portal) -> Result<Router, String> {
         .layer(middleware::from_fn_with_state(routes.clone(), observe))
         .layer(middleware::from_fn_with_state(portal.clone(), headers))
         .layer(CompressionLayer::new().quality(tower_http::CompressionLevel::Fastest))
+        .layer(middleware::from_fn_with_state(portal.clone(), divert))
         .layer(csrf)
         .layer(middleware::from_fn_with_state(routes.clone(), session));
     Ok(routes.router().layer(layers))
+}
+
+/// Calls of `/v1` go their own way: cookies mean nothing there, and where a request comes from tells nothing.
+async fn divert(State(portal): State<Portal>, mut request: Request, next: Next) -> Response {
+    if !api::is_api(request.uri().path()) {
+        return next.run(request).await;
+    }
+    let body = std::mem::take(request.body_mut());
+    *request.body_mut() = Body::new(DeadlineBody::new(BODY_TIMEOUT, body));
+    api::handle(&portal, request).await
 }
 
 /// Gives every request an id and a line in the log, counts it, keeps it from running forever, and turns a panic into
@@ -171,6 +188,7 @@ async fn observe(State(routes): State<Routes>, mut request: Request, next: Next)
             routes.error_for(again, Refusal::CrossSite).instrument(span.clone()).await
         }
         Ok(Ok(response)) => response,
+        Ok(Err(_)) if api::is_api(&path) => api::Problem::timed_out().response(),
         Ok(Err(_)) => (StatusCode::REQUEST_TIMEOUT, "The request took too long.\n").into_response(),
         Err(panic) => {
             let what = panic
@@ -179,7 +197,11 @@ async fn observe(State(routes): State<Routes>, mut request: Request, next: Next)
                 .or_else(|| panic.downcast_ref::<String>().cloned())
                 .unwrap_or_default();
             let refusal = portal.refuse(crate::db::Failure::Fault(format!("panic: {what}")));
-            routes.error_for(again, refusal).instrument(span.clone()).await
+            if api::is_api(&path) {
+                api::Problem::from(refusal).response()
+            } else {
+                routes.error_for(again, refusal).instrument(span.clone()).await
+            }
         }
     };
     let status = response.status();
@@ -235,7 +257,10 @@ async fn headers(State(portal): State<Portal>, request: Request, next: Next) -> 
 /// Finds out who asks. Files and the addresses for machines ask nobody.
 async fn session(State(routes): State<Routes>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    if ["/assets/", "/pkg/"].iter().any(|prefix| path.starts_with(prefix)) || crate::routes::OTHERS.contains(&path) {
+    if ["/assets/", "/pkg/"].iter().any(|prefix| path.starts_with(prefix))
+        || crate::routes::OTHERS.contains(&path)
+        || crate::routes::is_endpoint(path)
+    {
         return next.run(request).await;
     }
     // Cookies without TLS are for this machine alone. Mails kept here answer for themselves.

@@ -90,7 +90,7 @@ pub async fn refused(visit: Visit, parts: Parts, refusal: Refusal) -> Response {
         }
         .into_any()
     };
-    let page = Page { title: title.to_owned(), frame, status, islands: false, view: Box::new(view) };
+    let page = Page { title: title.to_owned(), frame, status, islands: false, leads_out_to: None, view: Box::new(view) };
     let mut response = draw(visit, parts, page, true).await;
     if refusal == Refusal::Unavailable {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(2));
@@ -132,6 +132,12 @@ async fn draw(visit: Visit, parts: Parts, page: Page, failed: bool) -> Response 
     let signed_in = visit.caller.actor.is_some();
     let refused_form = visit.state.is_some();
     let (status, islands) = (page.status, page.islands || around.live.is_some());
+    // A literal address of IPv6 is nothing that a policy can name (CSP 3, §2.3.1): then its scheme is.
+    let leads_out_to = page.leads_out_to.as_deref().map(|origin| match origin.split_once("//[") {
+        Some((scheme, _)) => format!(" {scheme}"),
+        None => format!(" {origin}"),
+    });
+    let leads_out_to = leads_out_to.unwrap_or_default();
     let nonce_slot = std::sync::Arc::new(std::sync::Mutex::new(None));
     let slot = std::sync::Arc::clone(&nonce_slot);
     let app = move || {
@@ -158,7 +164,7 @@ async fn draw(visit: Visit, parts: Parts, page: Page, failed: bool) -> Response 
     let script = nonce
         .map_or_else(|| "script-src 'none'".to_owned(), |nonce| format!("script-src 'nonce-{nonce}' 'strict-dynamic' 'wasm-unsafe-eval'"));
     let policy = format!(
-        "default-src 'none'; {script}; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; {script}; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'{leads_out_to}; base-uri 'none'; frame-ancestors 'none'"
     );
     let headers = response.headers_mut();
     // Who is signed in moves about: what their pointer rests on is loaded ahead.

@@ -208,6 +208,8 @@ pub struct Page {
     pub status: StatusCode,
     /// Whether it holds islands, and so loads the browser's side.
     pub islands: bool,
+    /// The origin outside of the portal to which its forms may lead in the end.
+    pub leads_out_to: Option<String>,
     /// The content.
     pub view: Box<dyn FnOnce() -> AnyView + Send>,
 }
@@ -215,7 +217,7 @@ pub struct Page {
 impl Page {
     /// A page in the portal's frame.
     pub fn new(title: impl Into<String>, view: impl FnOnce() -> AnyView + Send + 'static) -> Self {
-        Self { title: title.into(), frame: Frame::Portal, status: StatusCode::OK, islands: false, view: Box::new(view) }
+        Self { title: title.into(), frame: Frame::Portal, status: StatusCode::OK, islands: false, leads_out_to: None, view: Box::new(view) }
     }
 
     /// A page with a narrow column.
@@ -232,6 +234,12 @@ impl Page {
     #[must_use]
     pub fn with_status(self, status: StatusCode) -> Self {
         Self { status, ..self }
+    }
+
+    /// The same with forms that may lead to another origin in the end: browsers ask the policy at each redirect.
+    #[must_use]
+    pub fn with_forms_that_lead_out_to(self, leads_out_to: Option<String>) -> Self {
+        Self { leads_out_to, ..self }
     }
 
     /// The same with islands.
@@ -256,6 +264,17 @@ impl From<Page> for Answer {
         Self::Page(page)
     }
 }
+
+/// A request to an address that is no page: what a program calls.
+pub struct Call {
+    /// Its head.
+    pub parts: Parts,
+    /// Its body, whole.
+    pub body: axum::body::Bytes,
+}
+
+/// The handler of such an address. Failures are its answers, too.
+pub type Called = for<'a> fn(&'a Portal, &'a Call) -> Pin<Box<dyn Future<Output = axum::response::Response> + Send + 'a>>;
 
 /// A page's handler.
 pub type Handler = for<'a> fn(&'a Visit) -> Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send + 'a>>;

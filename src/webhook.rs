@@ -39,6 +39,8 @@ pub fn of(event: &Event, caller: &Caller, now: Timestamp) -> Vec<String> {
         Action::MirrorTicket if event.before != event.after => "ticket.state_changed",
         Action::MirrorTicket => "ticket.replied",
         Action::RecreateOrganization => "organization.recreated",
+        Action::ConnectServer => "server.connected",
+        Action::DisconnectServer => "server.disconnected",
         _ => return Vec::new(),
     };
     vec![told(kind, event, true, caller, now)]
@@ -58,6 +60,9 @@ fn told(kind: &str, event: &Event, changes: bool, caller: &Caller, now: Timestam
     if let Some(Object { id, name, .. }) = named("ticket") {
         let (number, subject) = name.split_once(' ').unwrap_or((name, ""));
         data.insert("ticket".to_owned(), json!({ "id": id, "number": number, "subject": subject }));
+    }
+    if let Some(Object { id, name, .. }) = named("server") {
+        data.insert("server".to_owned(), json!({ "id": id, "name": name }));
     }
     if let Some(actor) = &caller.actor {
         data.insert("by".to_owned(), json!({ "id": actor.account.to_string(), "name": actor.name() }));

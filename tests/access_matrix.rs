@@ -1,4 +1,4 @@
-//! The access matrix: every page and every server function × everybody who may come, from the one table
+//! The access matrix: every page, every server function and every call of `/v1` × everybody who may come, from the one table
 //! (`routes.rs`). A path without an entry fails, and so does an entry whose path is not walked.
 #![cfg(feature = "ssr")]
 #![allow(
@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 
 use org_portal::{
     permissions::Role,
-    routes::{Access, FUNCTIONS, FunctionRoute, LIVE, OTHERS, PAGES},
+    routes::{API, Access, ApiRoute, ENDPOINTS, FUNCTIONS, FunctionRoute, LIVE, OTHERS, PAGES},
     words::OrganizationId,
 };
 use support::{Browser, Engine, Options, TestPortal};
@@ -47,6 +47,8 @@ struct Place {
     customer: String,
     import: String,
     letter: String,
+    server: String,
+    token: String,
 }
 
 async fn actors(portal: &TestPortal) -> (Vec<Actor>, Place) {
@@ -68,6 +70,9 @@ async fn actors(portal: &TestPortal) -> (Vec<Actor>, Place) {
     // Of the Technical user: whoever raised it sees it, and the Admin.
     let form = technical.get("/organization/tickets/new").await.is(200).form("/do/raise_ticket");
     technical.submit_with(&form.with("subject", "Help").with("description", "Please"), &[("a.txt", b"a")]).await.is(303);
+    // What the Technical user made and connected, so that it is theirs to end as well as an Admin's.
+    technical.fill("/organization/servers/tokens/new", "/do/make_token", &[]).await.is(200);
+    portal.connect_server(&technical, "a-server", "PMM").await;
     let operator = portal.operator("operator").await;
     // What there is to look at in the console: a customer, the import that brought it, and a mail that did not leave.
     let folder = tempfile::tempdir().unwrap();
@@ -83,6 +88,8 @@ async fn actors(portal: &TestPortal) -> (Vec<Actor>, Place) {
         customer: id_of("customers").await,
         import: id_of("imports").await,
         letter: id_of("outbox WHERE dead_at = 1").await,
+        server: id_of("pmm_servers").await,
+        token: id_of("api_tokens").await,
         organization: portal.organization_of("admin").await,
         member: portal.member_of("bystander").await.to_string(),
         invitation: portal.invitation_of("invited@example.com").await.to_string(),
@@ -124,6 +131,8 @@ fn path_of(path: &str, place: &Place) -> String {
         ("{customer}", &place.customer),
         ("{import}", &place.import),
         ("{letter}", &place.letter),
+        ("{server}", &place.server),
+        ("{token}", &place.token),
         ("{ticket}", &place.ticket),
         ("{file}", &place.file),
     ];
@@ -148,6 +157,8 @@ fn arguments(endpoint: &str, place: &Place) -> Vec<(&'static str, String)> {
         "delete_organization" => vec![("form[name]", "Another".into())],
         "change_name" => vec![("form[first_name]", String::new())],
         "sign_in" => vec![("form[email]", String::new()), ("form[password]", String::new())],
+        "allow_server" => vec![("form[request]", "x".into()), ("form[answer]", "allow".into())],
+        "forget_server" => vec![("server", nobody)],
         "end_session" => vec![("session", place.session.clone())],
         "choose_theme" => vec![("theme", "dark".into())],
         "add_organization" => vec![("form[name]", String::new())],
@@ -163,6 +174,9 @@ fn arguments(endpoint: &str, place: &Place) -> Vec<(&'static str, String)> {
         "raise_ticket" => {
             vec![("form[subject]", "Help".into()), ("form[description]", "Please".into()), ("form[attachments][]", nobody)]
         }
+        "make_token" => vec![("form[name]", String::new())],
+        "revoke_token" => vec![("token", nobody)],
+        "disconnect_server" => vec![("server", "no-such-server".into())],
         "reply_to_ticket" => vec![("ticket", "T0".into()), ("form[body]", "Please".into())],
         "resolve_ticket" => vec![("ticket", "T0".into())],
         "answer_ticket" | "note_ticket" => vec![("ticket", "T0".into()), ("form[body]", "Please".into())],
@@ -211,6 +225,10 @@ async fn walk(engine: Engine) {
     };
     for page in PAGES {
         for (actor, nothing) in actors.iter().zip(&nothing) {
+            // It ends the session: who is signed in does not come along here.
+            if page.path == "/login/signout" && actor.signed_in {
+                continue;
+            }
             cells += 1;
             let path = path_of(page.path, &place);
             let answer = actor.browser.get(&path).await;
@@ -222,8 +240,10 @@ async fn walk(engine: Engine) {
             let right = match page.access {
                 // A link without its secret is over.
                 Access::Anyone => {
-                    seen || (answer.status == 410
-                        && ["/verify-email", "/reset-password", "/confirm-email", "/invitation"].contains(&page.path))
+                    // And so is a request of no server.
+                    seen || (answer.status == 400 && page.path == "/oauth2/authorize")
+                        || (answer.status == 410
+                            && ["/verify-email", "/reset-password", "/confirm-email", "/invitation"].contains(&page.path))
                 }
                 Access::Loopback => seen,
                 Access::SignedIn => {
@@ -247,6 +267,20 @@ async fn walk(engine: Engine) {
             if !right {
                 wrong.push(format!("{path} for {}: {} {} {}", actor.name, answer.status, answer.location(), answer.sketch()));
             }
+        }
+    }
+
+    // What programs call: who is signed in in a browser is nobody there.
+    for endpoint in ENDPOINTS {
+        let mut answers = Vec::new();
+        for actor in &actors {
+            cells += 1;
+            let method = endpoint.methods.last().unwrap().clone();
+            let answer = actor.browser.send(method, endpoint.path, &[], None).await;
+            answers.push((answer.status, answer.html()));
+        }
+        if answers.iter().any(|answer| *answer != answers[0] || ![200, 400, 401].contains(&answer.0)) {
+            wrong.push(format!("{}: {answers:?}", endpoint.path));
         }
     }
 
@@ -332,6 +366,93 @@ async fn walk(engine: Engine) {
     portal.close().await;
 }
 
+/// The path of a call of `/v1` for this walk, and a body with which who may call it does little.
+fn call_of(route: &ApiRoute, place: &Place) -> (String, serde_json::Value) {
+    let path = route
+        .path
+        .replace("{org_id}", &place.organization.to_string())
+        .replace("{member_id}", &uuid::Uuid::nil().to_string())
+        .replace("{pmm_server_id}", "no-such-server");
+    let user = serde_json::json!({ "username": "new@example.com", "role": "Technical" });
+    let body = match (route.method.as_str(), path.rsplit('/').next().unwrap_or_default()) {
+        (_, "members") => user,
+        (_, "members:bulk") => serde_json::json!({ "users": [user] }),
+        ("PUT", _) => serde_json::json!({ "name": "Acme", "role": "Admin" }),
+        _ => serde_json::json!({}),
+    };
+    (path, body)
+}
+
+/// What a call may be answered for somebody with a session.
+fn api_status_of(route: &ApiRoute, actor: &Actor) -> &'static [u16] {
+    match route.access {
+        Access::Anyone => &[200, 400, 404],
+        _ if !actor.signed_in => &[401],
+        Access::SignedIn => &[200, 400, 404, 409],
+        Access::Member(permission) => match actor.role {
+            Some(role) if role.may(permission) => &[200, 404, 409],
+            Some(_) => &[403],
+            None => &[404],
+        },
+        Access::Loopback | Access::Operator => panic!("{} has an access that no call has", route.path),
+    }
+}
+
+/// Every call of `/v1` × everybody, with the sessions of their browsers as tokens.
+async fn walk_api(engine: Engine) {
+    let portal = TestPortal::start(engine, Options::default()).await;
+    let (actors, place) = actors(&portal).await;
+    let (mut cells, mut wrong) = (0, Vec::new());
+    let api_of = |actor: &Actor| portal.api().with_or_without(actor.browser.cookie("session").as_deref());
+    // What ends something comes last.
+    let rank = |route: &ApiRoute| match (route.method.as_str(), route.path) {
+        (_, "/v1/auth/SignOut") => 2,
+        ("DELETE", "/v1/orgs/{org_id}") => 1,
+        _ => 0,
+    };
+    let mut routes: Vec<&ApiRoute> = API.iter().collect();
+    routes.sort_by_key(|route| rank(route));
+    let check = async |actor: &Actor, route: &ApiRoute, statuses: &[u16], wrong: &mut Vec<String>| {
+        let (path, body) = call_of(route, &place);
+        let reply = api_of(actor).send(route.method.clone(), &path, body.to_string()).await;
+        if !statuses.contains(&reply.status) {
+            wrong.push(format!("{} {path} for {}: {} {}", route.method, actor.name, reply.status, reply.text));
+        }
+    };
+    let of = |name: &str| actors.iter().find(|actor| actor.name == name).unwrap();
+    portal.execute("UPDATE organizations SET suspended_at = 1, suspension_reason = 'Unpaid' WHERE name = 'Acme'").await;
+    for route in routes.iter().filter(|route| matches!(route.access, Access::Member(_))) {
+        for name in ["Admin", "Technical user"] {
+            cells += 1;
+            check(of(name), route, &[403], &mut wrong).await;
+        }
+    }
+    portal.execute("UPDATE organizations SET suspended_at = NULL, suspension_reason = NULL").await;
+    portal.execute("UPDATE accounts SET locked_until = 9223372036854775807, lock_reason = 'x' WHERE email_key = 'tech@example.com'").await;
+    for route in routes.iter().filter(|route| route.access != Access::Anyone) {
+        cells += 1;
+        check(of("Technical user"), route, &[401], &mut wrong).await;
+    }
+    portal.execute("UPDATE accounts SET locked_until = NULL, lock_reason = NULL").await;
+    for route in routes {
+        // Strangers first: the one who may end something ends it for all.
+        for actor in actors.iter().rev() {
+            cells += 1;
+            let statuses = match route.path {
+                // An Admin's, but for the invitations that one has sent.
+                "/v1/orgs/{org_id}/members/{member_id}" if route.method == "DELETE" && actor.role == Some(Role::TechnicalUser) => {
+                    &[403][..]
+                }
+                _ => api_status_of(route, actor),
+            };
+            check(actor, route, statuses, &mut wrong).await;
+        }
+    }
+    println!("access matrix of /v1 on {engine:?}: {cells} cells, {} calls, {} actors", API.len(), actors.len());
+    assert!(wrong.is_empty(), "{} of {cells} cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    portal.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_gets_what_the_table_says_on_sqlite() {
     walk(Engine::Sqlite).await;
@@ -340,6 +461,16 @@ async fn everybody_gets_what_the_table_says_on_sqlite() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_gets_what_the_table_says_on_postgres() {
     walk(Engine::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_program_gets_what_the_table_says_on_sqlite() {
+    walk_api(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_program_gets_what_the_table_says_on_postgres() {
+    walk_api(Engine::Postgres).await;
 }
 
 #[test]
@@ -358,7 +489,8 @@ fn no_page_stands_twice_and_every_functions_page_is_one() {
     for function in FUNCTIONS {
         assert!(paths.contains(function.page), "{} names {}", function.endpoint, function.page);
     }
-    assert!(OTHERS.iter().chain([&LIVE.0]).all(|other| !paths.contains(other)));
+    let endpoints = ENDPOINTS.iter().map(|endpoint| &endpoint.path);
+    assert!(OTHERS.iter().chain([&LIVE.0]).chain(endpoints).all(|other| !paths.contains(other)));
 }
 
 /// No address answers beside the table: neither the library's own one for server functions nor a file of the server's.

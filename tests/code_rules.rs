@@ -8,16 +8,19 @@ use std::{
 };
 
 /// The rooms. Every other module is the house.
-const ROOMS: [&str; 11] = [
+const ROOMS: [&str; 14] = [
     "accounts",
     "activity",
+    "api",
     "customers",
     "desk",
     "getting_started",
     "invitations",
     "members",
+    "oauth",
     "operator",
     "organizations",
+    "pmm",
     "sessions",
     "tickets",
 ];
@@ -396,8 +399,18 @@ fn every_server_function_is_posted_below_one_prefix() {
 
 /// Files that one room alone has, and why.
 const MORE_FILES: &[(&str, &str)] = &[
+    ("api/calls.rs", "the calls, each a thin door over an action or a store"),
+    ("api/door.rs", "what every call passes: who calls, with which right, what was sent"),
+    ("api/openapi.rs", "the document of all calls, made from their table and types"),
+    ("api/problem.rs", "refusals as programs read them"),
     ("desk/client.rs", "what the instance is asked, and how"),
     ("desk/mirror.rs", "what comes of cases, and what brings tickets there"),
+    ("pmm/contact.rs", "what is noted in memory, and the worker that writes it"),
+    ("pmm/tokens.rs", "the use cases of tokens, beside those of servers"),
+    ("oauth/endpoints.rs", "what programs call, in OAuth's own words"),
+    ("oauth/keys.rs", "the keys by which the portal signs, and their rotation"),
+    ("oauth/request.rs", "the authorization request, read as the standards say"),
+    ("oauth/tokens.rs", "bearer tokens, for whoever asks with one"),
     ("desk/sync.rs", "a use case that is many units, and the worker that does it"),
 ];
 

@@ -19,6 +19,7 @@ mod support;
 use org_portal::{
     cli::import::{How, import},
     db::{Conn, Connected as _, Tx},
+    form::{Conflict, Refusal},
     permissions::Role,
     words::MINUTE,
 };
@@ -126,6 +127,75 @@ on_both! {
                 let members = portal.count("SELECT count(*) FROM members").await;
                 assert_eq!(portal.count("SELECT members_count FROM organizations").await, members, "round {round}, {kind}");
             }
+        }
+        other.stop().await;
+    }
+
+    async fn ten_at_once_connect_one_server_and_one_of_them_is_the_last(portal) {
+        let [ada, bob] = portal.organization_with("Acme", [("ada", Role::Admin), ("bob", Role::TechnicalUser)]).await;
+        let other = TestPortal::second(portal).await;
+        let (adas, bobs) = (portal.token(&ada, "pmm:connect", "1 day").await, portal.token(&bob, "full", "1 day").await);
+        for round in 0..ROUNDS / 4 {
+            let connects = (0..10).map(|n| {
+                let (portal, secret) = (if n % 2 == 0 { portal } else { &other }, if n % 3 == 0 { &adas } else { &bobs });
+                async move { portal.connect(secret, "a-server", &format!("PMM {n}")).await }
+            });
+            let outcomes = futures::future::join_all(connects).await;
+            let connected: Vec<_> = outcomes.into_iter().map(|outcome| outcome.map_err(|refusal| panic!("round {round}: {refusal:?}")).unwrap()).collect();
+            let rows = portal.rows("SELECT public_client_id, machine_client_id FROM pmm_servers").await;
+            assert_eq!(rows.len(), 1, "round {round}");
+            let kept = connected.iter().filter(|connected| [connected.public_client_id.as_str(), &connected.machine_client_id] == *rows[0]).count();
+            assert_eq!(kept, 1, "round {round}");
+        }
+        other.stop().await;
+    }
+
+    async fn two_organizations_that_connect_one_server_at_once_do_not_share_it(portal) {
+        let [ada] = portal.organization_with("Acme", [("ada", Role::Admin)]).await;
+        let [kim] = portal.organization_with("Other", [("kim", Role::Admin)]).await;
+        let other = TestPortal::second(portal).await;
+        let (adas, kims) = (portal.token(&ada, "pmm:connect", "1 day").await, portal.token(&kim, "pmm:connect", "1 day").await);
+        let acme = portal.organization_of("ada").await;
+        let mut firsts = [0, 0];
+        for round in 0..ROUNDS / 2 {
+            script(portal, &["DELETE FROM pmm_servers".to_owned()]).await;
+            let (a, b, c, d) = tokio::join!(
+                portal.connect(&adas, "a-server", "PMM"),
+                other.connect(&kims, "a-server", "PMM"),
+                other.connect(&adas, "a-server", "PMM"),
+                portal.connect(&kims, "a-server", "PMM")
+            );
+            let owner = portal.text(&format!("SELECT {} FROM pmm_servers", portal.engine.hex("organization_id"))).await;
+            let of_acme = uuid(&owner) == acme.0;
+            firsts[usize::from(of_acme)] += 1;
+            for (outcome, own) in [(a, of_acme), (b, !of_acme), (c, of_acme), (d, !of_acme)] {
+                let outcome = outcome.map(drop);
+                let right = if own { Ok(()) } else { Err(Refusal::Conflict(Conflict::ServerElsewhere)) };
+                assert_eq!(outcome, right, "round {round}");
+            }
+        }
+        println!("{:?}: who came first: {firsts:?}", portal.engine);
+        other.stop().await;
+    }
+
+    async fn ten_at_once_make_the_fiftieth_token(portal) {
+        let [ada] = portal.organization_with("Acme", [("ada", Role::Admin)]).await;
+        let other = TestPortal::second(portal).await;
+        let there = ada.at(&other);
+        let organization = portal.organization_of("ada").await;
+        for _ in 0..49 {
+            portal.token(&ada, "read", "1 year").await;
+        }
+        for round in 0..ROUNDS / 4 {
+            let makes = (0..10).map(|n| {
+                let browser = if n % 2 == 0 { ada.copy() } else { there.copy() };
+                async move { browser.call_in(organization, "make_token", &[("form[name]", "racer")]).await.status }
+            });
+            let mut statuses = futures::future::join_all(makes).await;
+            statuses.sort_unstable();
+            assert_eq!(statuses, [200, 409, 409, 409, 409, 409, 409, 409, 409, 409], "round {round}");
+            assert_eq!(portal.count("SELECT count(*) FROM api_tokens").await, 50, "round {round}");
+            script(portal, &["DELETE FROM api_tokens WHERE name = 'racer'".to_owned()]).await;
         }
         other.stop().await;
     }

@@ -56,6 +56,15 @@ const OWNERS: &[Owner] = &[
             ("credentials", "whether that password is still the one that was printed"),
         ],
     ),
+    (
+        "oauth::store",
+        &["signing_keys", "server_consents", "oauth_grants", "oauth_tokens"],
+        &[
+            ("pmm_servers", "which server a client id, a code or a token is for is asked with every request of one: one statement"),
+            ("accounts", "whose a code or a token is, asked in the same statement"),
+            ("organizations", "whether a machine's organization is suspended, asked in the same statement"),
+        ],
+    ),
     ("desk::store", &["desk_cursors", "desk_refused", "desk_leases"], &[]),
     (
         "tickets::store",
@@ -77,6 +86,14 @@ const OWNERS: &[Owner] = &[
         "customers::store",
         &["customers", "customer_people", "contacts", "entitlements"],
         &[("customers_search", "the view over the engine's index of trigrams")],
+    ),
+    (
+        "pmm::store",
+        &["api_tokens", "pmm_servers"],
+        &[
+            ("accounts", "who a token belongs to, and whether they are locked, is asked with every request: one statement"),
+            ("organizations", "whether that one's organization is suspended, asked in the same statement"),
+        ],
     ),
     ("audit", &["audit_events"], &[]),
     ("outbox", &["outbox"], &[]),

@@ -16,6 +16,8 @@ const LINES = 200;
 export type Portal = {
   /** Its address, without a slash at the end. */
   url: string;
+  /** The file of its database. */
+  database: string;
   mails: Mails;
   /** The last lines of its log. */
   log(): string;
@@ -40,6 +42,7 @@ export async function startPortal(settings: Record<string, string> = {}): Promis
   const mails = await Mails.start();
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
+  const database = join(folder, 'org-portal.db');
   const options = {
     cwd: folder,
     // Nothing from outside, but where programs are.
@@ -47,7 +50,7 @@ export async function startPortal(settings: Record<string, string> = {}): Promis
       PATH: process.env.PATH,
       // A debug build finds the browser's files where cargo-leptos leaves them; a release carries them.
       LEPTOS_SITE_ROOT: process.env.LEPTOS_SITE_ROOT ?? resolve(import.meta.dirname, '../../target/site'),
-      DATABASE_URL: `sqlite:${join(folder, 'org-portal.db')}`,
+      DATABASE_URL: `sqlite:${database}`,
       ORG_PORTAL_LISTEN: `127.0.0.1:${port}`,
       ORG_PORTAL_PUBLIC_URL: url,
       ORG_PORTAL_SMTP_URL: `smtp://127.0.0.1:${mails.port}`,
@@ -96,7 +99,7 @@ export async function startPortal(settings: Record<string, string> = {}): Promis
       (response) => response.ok,
       () => false,
     );
-    if (healthy) return { url, mails, log, run, stop };
+    if (healthy) return { url, database, mails, log, run, stop };
     if (ended || Date.now() > deadline) {
       await stop();
       throw new Error(`the portal did not start (${ended ?? 'it does not answer'}):\n${log()}`);

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::{
-    ChangeEmailForm, ChangePasswordForm, ConfirmEmailForm, DeleteAccountForm, ForgotPasswordForm, NameForm, ResetPasswordForm, SignUp,
-    SignUpForm, VerifyEmailForm,
+    ActivateForm, ChangeEmailForm, ChangePasswordForm, ConfirmEmailForm, DeleteAccountForm, ForgotPasswordForm, NameForm,
+    ResetPasswordForm, SignUp, SignUpForm, VerifyEmailForm,
     store::{self, EmailChange, Waiting},
 };
 use crate::{
@@ -15,8 +15,10 @@ use crate::{
     limits,
     mail::{Mail, Message},
     members::{Leaving, actions as members},
+    oauth::actions as oauth,
     organizations::actions::check_name,
     passwords,
+    pmm::tokens,
     portal::{Portal, Unit},
     secrets,
     sessions::actions as sessions,
@@ -89,6 +91,17 @@ pub async fn sign_up(portal: &Portal, caller: &Caller, form: SignUpForm) -> Resu
     }
 }
 
+/// Signs up without a password: whoever follows the link of the mail chooses it. What is done and answered is the same
+/// whether or not the address has an account.
+///
+/// # Errors
+/// 422 for fields, 429.
+pub async fn sign_up_without_password(portal: &Portal, caller: &Caller, form: SignUpForm) -> Result<(), Refusal> {
+    let sign_up = form.parse()?;
+    count_mail(portal, caller, &sign_up.email).await?;
+    sign_up_by_mail(portal, caller, sign_up, String::new()).await
+}
+
 async fn sign_up_by_mail(portal: &Portal, caller: &Caller, sign_up: SignUp, password: String) -> Result<(), Refusal> {
     // The form's own key, which only this browser knows, tells it later as the one that signed up; a form posted twice
     // has one key, and so one cookie.
@@ -112,7 +125,11 @@ async fn sign_up_by_mail(portal: &Portal, caller: &Caller, sign_up: SignUp, pass
                 let message = if known {
                     Message::AccountExists
                 } else {
-                    Message::VerifyEmail { first_name: waiting.first_name.to_string(), token: token.expose().to_owned() }
+                    Message::VerifyEmail {
+                        first_name: waiting.first_name.to_string(),
+                        token: token.expose().to_owned(),
+                        chooses_password: !waiting.has_password(),
+                    }
                 };
                 unit.mail(&Mail { to: waiting.email.clone(), message }).await?;
                 unit.audit(vec![Object::new("sign_up", id, waiting.email.as_str())], json!(null), json!(null)).await?;
@@ -160,10 +177,11 @@ async fn create(unit: &mut Unit, sign_up: &SignUp, password: &str) -> Result<Opt
 
 /// Verifies an address by the link of a mail. In another browser than the one that signed up, the password of the
 /// sign-up is asked for too: else whoever signs up with somebody else's address would own the account as soon as that
-/// person follows the link. Tells whether it is the same browser.
+/// person follows the link. Where the sign-up came without a password, whoever follows the link chooses it: they read the
+/// address's mail, so the account is theirs. Tells whether it is the same browser.
 ///
 /// # Errors
-/// 410 for a link that no longer works, 422 for a wrong password.
+/// 410 for a link that no longer works, 422 for a wrong password, or one that does not do.
 pub async fn verify_email(portal: &Portal, caller: &Caller, form: VerifyEmailForm) -> Result<(AccountId, bool), Refusal> {
     if let Some(outcome) = portal.earlier(caller, Action::VerifyEmail).await? {
         return Ok(outcome);
@@ -174,6 +192,10 @@ pub async fn verify_email(portal: &Portal, caller: &Caller, form: VerifyEmailFor
         let waiting = store::sign_up(&mut portal.read().await?, &token_hash, portal.clock.now()).await?;
         let waiting = waiting.ok_or(Refusal::Gone(Gone::Link))?;
         let same_browser = browser.is_some_and(|secret| secrets::hash(&secret) == waiting.browser_hash);
+        if !waiting.has_password() {
+            let password = choose(portal, &form.password, &waiting.email, waiting.first_name.as_str(), waiting.last_name.as_str()).await?;
+            return Ok((Waiting { password, ..waiting }, false));
+        }
         if !same_browser {
             limits::count(portal, "verify", &waiting.email.key(), portal.config.sign_in_rate).await?;
             if !portal.hasher.verify(&form.password, Some(waiting.password.clone())).await? {
@@ -184,6 +206,23 @@ pub async fn verify_email(portal: &Portal, caller: &Caller, form: VerifyEmailFor
         Ok::<_, Failure>((waiting, same_browser))
     };
     let (waiting, same_browser) = found.await.map_err(|failure| portal.refuse(failure))?;
+    use_link(portal, caller, waiting, token_hash, same_browser).await
+}
+
+/// Judges a new password and hashes it.
+async fn choose(portal: &Portal, password: &str, email: &Email, first_name: &str, last_name: &str) -> Result<String, Failure> {
+    judge(portal, "password", password, email, first_name, last_name)?;
+    portal.hasher.hash(password).await
+}
+
+/// Makes the account of a sign-up, and uses its link.
+async fn use_link(
+    portal: &Portal,
+    caller: &Caller,
+    waiting: Waiting,
+    token_hash: Vec<u8>,
+    same_browser: bool,
+) -> Result<(AccountId, bool), Refusal> {
     portal
         .write(caller, Action::VerifyEmail, (waiting, token_hash, same_browser), |unit, (waiting, token_hash, same_browser)| {
             Box::pin(async move {
@@ -199,6 +238,36 @@ pub async fn verify_email(portal: &Portal, caller: &Caller, form: VerifyEmailFor
             })
         })
         .await
+}
+
+/// Whether [`activate`] would take the secret of a link.
+///
+/// # Errors
+/// The database's.
+pub async fn is_activatable(portal: &Portal, token: &str) -> Result<bool, Failure> {
+    let (token_hash, now, mut db) = (secrets::hash(token), portal.clock.now(), portal.read().await?);
+    Ok(store::sign_up(&mut db, &token_hash, now).await?.is_some() || store::reset(&mut db, &token_hash, now).await?.is_some())
+}
+
+/// Chooses the password by the link of a mail, wherever that is: of a sign-up, whose account is made with it, or to reset
+/// it. The link proves the address, so a password that was chosen at the sign-up counts for nothing: it may be another
+/// one's who signed up with this address. Where the link resets a password, the account keeps its name.
+///
+/// # Errors
+/// 410 for a link that no longer works, 422 for the fields.
+pub async fn activate(portal: &Portal, caller: &Caller, form: ActivateForm) -> Result<(), Refusal> {
+    let token_hash = secrets::hash(&form.token);
+    let found = async { Ok::<_, Failure>(store::sign_up(&mut portal.read().await?, &token_hash, portal.clock.now()).await?) };
+    let Some(mut waiting) = found.await.map_err(|failure| portal.refuse(failure))? else {
+        return reset_password(portal, caller, ResetPasswordForm { token: form.token, password: form.password }).await;
+    };
+    if !form.name.first_name.is_empty() || !form.name.last_name.is_empty() {
+        (waiting.first_name, waiting.last_name) = form.name.parse()?;
+    }
+    let (first_name, last_name) = (waiting.first_name.to_string(), waiting.last_name.to_string());
+    let chosen = choose(portal, &form.password, &waiting.email, &first_name, &last_name).await;
+    waiting.password = chosen.map_err(|failure| portal.refuse(failure))?;
+    use_link(portal, caller, waiting, token_hash, false).await.map(|_| ())
 }
 
 /// Sends a link to choose a new password, or, where the address has no account, word of that. Either way the same is
@@ -230,7 +299,7 @@ pub async fn forgot_password(portal: &Portal, caller: &Caller, form: ForgotPassw
         .await
 }
 
-/// Chooses a new password by a link: ends every session of the account and tells its owner.
+/// Chooses a new password by a link: ends every session and every token of the account and tells its owner.
 ///
 /// # Errors
 /// 410 for a link that no longer works, 422 for the password.
@@ -257,6 +326,8 @@ pub async fn reset_password(portal: &Portal, caller: &Caller, form: ResetPasswor
                 // Whoever lost the password may also have lost the new address to somebody.
                 store::void_email_changes(unit, account.id, now).await?;
                 sessions::end_all(unit, account.id).await?;
+                tokens::end_all(unit, account.id).await?;
+                oauth::end_all(unit, account.id).await?;
                 let by = sessions::asked_by(unit);
                 let message = Message::PasswordChanged { first_name: account.first_name.clone(), at: now, reset: true, by };
                 unit.mail(&Mail { to: account.email.clone(), message }).await?;
@@ -298,7 +369,7 @@ pub async fn change_password(portal: &Portal, caller: &Caller, form: ChangePassw
                 store::set_password(unit, credential, actor.account, password, now).await?;
                 store::void_resets(unit, actor.account, now).await?;
                 store::void_email_changes(unit, actor.account, now).await?;
-                sessions::end_others(unit, actor.account, actor.session()).await?;
+                sessions::end_others(unit, actor.account, actor.session()?).await?;
                 let by = sessions::asked_by(unit);
                 let message = Message::PasswordChanged { first_name: actor.first_name.clone(), at: now, reset: false, by };
                 unit.mail(&Mail { to: actor.email.clone(), message }).await?;
@@ -412,7 +483,7 @@ pub async fn confirm_email_change(portal: &Portal, caller: &Caller, form: Confir
                 members::keep_email_in_step(unit, actor.account, &change.email).await?;
                 tickets::readdress(unit, actor.account, change.email.as_str(), &change.email.key()).await?;
                 store::void_resets(unit, actor.account, now).await?;
-                sessions::end_others(unit, actor.account, actor.session()).await?;
+                sessions::end_others(unit, actor.account, actor.session()?).await?;
                 let by = sessions::asked_by(unit);
                 let message = Message::EmailChanged { first_name: actor.first_name.clone(), email: change.email.clone(), at: now, by };
                 unit.mail(&Mail { to: before.clone(), message }).await?;

@@ -50,12 +50,24 @@ impl SignUpForm {
     }
 }
 
-/// Verification of an address: the secret of the link, and the password in another browser than the one that signed up.
+/// Activation of an account by a link of a mail, as a program asks for it.
+#[derive(Clone, Debug, Default)]
+pub struct ActivateForm {
+    /// The link's secret.
+    pub token: String,
+    /// The password that is chosen.
+    pub password: String,
+    /// Another name than at the sign-up; none where both are empty.
+    pub name: NameForm,
+}
+
+/// Verification of an address: the secret of the link, and the password: in another browser than the one that signed up,
+/// or where none was chosen yet.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct VerifyEmailForm {
     /// The link's secret.
     pub token: String,
-    /// The password of the sign-up; not needed in the browser that signed up.
+    /// The password of the sign-up, which is not needed in the browser that signed up; or the one that is chosen now.
     #[serde(default)]
     pub password: String,
 }

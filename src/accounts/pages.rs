@@ -6,6 +6,7 @@ use crate::{
     form::{Conflict, Drawn, Refusal},
     invitations::InvitationView,
     members::{Leaving, pages::only_admin},
+    oauth::{self, KnownServer},
     organizations::pages::TypedName,
     sessions::{self, SessionView},
     ui::{Checked, ErrorSummary, Hidden, Icon, LocalTimes, Moment, TextField, icons},
@@ -155,24 +156,43 @@ pub fn reset_password_gone() -> AnyView {
     .into_any()
 }
 
-/// Verification of an address: one button, and in another browser than the one that signed up the password too.
+/// What the page to verify an address asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// In the browser that signed up.
+    Nothing,
+    /// The password of the sign-up, in another browser.
+    Password,
+    /// A new one, where the sign-up came without.
+    NewPassword,
+}
+
+/// Verification of an address: one button, and what is asked for.
 #[must_use]
-pub fn verify_email(drawn: Drawn, checked: Checked, token: String, email: Email, same_browser: bool) -> AnyView {
+pub fn verify_email(drawn: Drawn, checked: Checked, token: String, email: Email, asked: Asked) -> AnyView {
+    let field = match asked {
+        Asked::Nothing => None,
+        Asked::Password => Some(view! {
+            {username(&email)}
+            <TextField name="password" label="Password" kind="password" autocomplete="current-password" error=checked.error("password")
+                hint="You signed up in another browser. Enter the password that was chosen there: it shows that the sign-up was yours."/>
+        }.into_any()),
+        Asked::NewPassword => Some(view! {
+            {username(&email)}
+            <TextField name="password" label="New password" kind="password" autocomplete="new-password" error=checked.error("password") hint=PASSWORD_HINT/>
+        }.into_any()),
+    };
     view! {
         <div class="card">
             <div class="card-head">
                 <h1>"Verify your e-mail address"</h1>
-                <p>{if same_browser { "One click, and your account is made for " } else { "Your account is made for " }} <bdi>{email.to_string()}</bdi> "."</p>
+                <p>{if asked == Asked::Nothing { "One click, and your account is made for " } else { "Your account is made for " }} <bdi>{email.to_string()}</bdi> "."</p>
             </div>
             <ErrorSummary refusal=checked.refusal()/>
             <form class="form-body" method="post" action="/do/verify_email" novalidate>
                 <Hidden drawn=drawn/>
                 <input type="hidden" name="form[token]" value=token/>
-                {(!same_browser).then(|| view! {
-                    {username(&email)}
-                    <TextField name="password" label="Password" kind="password" autocomplete="current-password" error=checked.error("password")
-                        hint="You signed up in another browser. Enter the password that was chosen there: it shows that the sign-up was yours."/>
-                })}
+                {field}
                 <button class="button primary wide">"Verify e-mail address"</button>
             </form>
         </div>
@@ -359,12 +379,16 @@ pub struct Account {
     pub sessions: Vec<(SessionView, Drawn)>,
     /// The form that ends all others; its refusal is also that of the form that ends one.
     pub others: Form,
+    /// The PMM servers that know the account, each with what its form carries.
+    pub servers: Vec<(KnownServer, Drawn)>,
+    /// The refusal of the form that takes that back.
+    pub forget: Checked,
 }
 
 /// One's account: name, password, sessions.
 #[must_use]
 pub fn account(account: Account) -> AnyView {
-    let Account { email, waiting, first_name, last_name, name, password, sessions, others } = account;
+    let Account { email, waiting, first_name, last_name, name, password, sessions, others, servers, forget } = account;
     view! {
         <header class="page-head"><div><h1>"Account"</h1></div></header>
         <section class="settings" aria-labelledby="name-title">
@@ -382,6 +406,10 @@ pub fn account(account: Account) -> AnyView {
         <section class="settings" aria-labelledby="sessions-title">
             <div class="settings-head"><h2 id="sessions-title">"Sessions"</h2><p>"Where you are signed in. End what you do not recognize, then change your password."</p></div>
             {sessions::pages::list(sessions, others.drawn, others.checked)}
+        </section>
+        <section class="settings" aria-labelledby="servers-title" data-region="servers">
+            <div class="settings-head"><h2 id="servers-title">"PMM servers"</h2><p>"Servers that know who you are, because you signed in to them. Remove one to sign it out and to be asked again."</p></div>
+            {oauth::pages::known(servers, forget)}
         </section>
         <section class="settings" aria-labelledby="delete-title">
             <div class="settings-head"><h2 id="delete-title">"Delete"</h2><p>"It cannot be undone. You can sign up again afterwards."</p></div>

@@ -50,6 +50,14 @@ pub async fn get(db: &mut impl Connected, id: AccountId) -> Result<Option<Accoun
     sql!(optional as Account, db, "SELECT id, email, first_name, last_name FROM accounts WHERE id = $1", id)
 }
 
+/// First and last name of each of these accounts.
+///
+/// # Errors
+/// The database's.
+pub async fn names(db: &mut impl Connected, ids: &[AccountId]) -> Result<Vec<(AccountId, String, String)>, sqlx::Error> {
+    sql!(among as (AccountId, String, String), db, "SELECT id, first_name, last_name FROM accounts WHERE", ids, |id| ["id" = *id])
+}
+
 /// The address of an account.
 ///
 /// # Errors
@@ -263,8 +271,16 @@ pub struct Waiting {
     pub first_name: FirstName,
     /// The last name.
     pub last_name: LastName,
-    /// The password's hash.
+    /// The password's hash; empty where whoever follows the link chooses it.
     pub password: String,
+}
+
+impl Waiting {
+    /// Whether a password was chosen at the sign-up.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        !self.password.is_empty()
+    }
 }
 
 /// Keeps a sign-up.

@@ -13,6 +13,7 @@ use crate::{
     form::door::cookie_name,
     invitations::actions as invitations,
     members::actions as members,
+    oauth::actions as oauth,
     secrets,
     sessions::actions as sessions,
     ui::Checked,
@@ -89,8 +90,12 @@ pub async fn verify_email(visit: &Visit) -> Result<Answer, Failure> {
     let Some(waiting) = waiting else {
         return Ok(Page::card("This link no longer works", pages::verify_email_gone).with_status(StatusCode::GONE).into());
     };
-    let same_browser = signed_up_here(visit, &waiting);
-    Ok(Page::card("Verify your e-mail address", move || pages::verify_email(drawn, checked, token, waiting.email, same_browser)).into())
+    let asked = match waiting.has_password() {
+        false => pages::Asked::NewPassword,
+        true if signed_up_here(visit, &waiting) => pages::Asked::Nothing,
+        true => pages::Asked::Password,
+    };
+    Ok(Page::card("Verify your e-mail address", move || pages::verify_email(drawn, checked, token, waiting.email, asked)).into())
 }
 
 /// Whether the browser that visits is the one that signed up.
@@ -153,6 +158,7 @@ pub async fn account(visit: &Visit) -> Result<Answer, Failure> {
     let actor = visit.actor()?;
     let waiting = store::email_change_of(&mut visit.portal.read().await?, actor.account, visit.portal.clock.now()).await?;
     let sessions = sessions::list(&visit.portal, actor, &visit.caller.origin.address).await?;
+    let servers = oauth::known(&visit.portal, actor).await?;
     let ended = visit.state_of("end_session").or_else(|| visit.state_of("end_other_sessions"));
     let account = pages::Account {
         email: actor.email.clone(),
@@ -163,6 +169,8 @@ pub async fn account(visit: &Visit) -> Result<Answer, Failure> {
         password: form(visit, "change_password"),
         sessions: sessions.into_iter().map(|session| (session, visit.drawn())).collect(),
         others: Form { drawn: visit.drawn(), checked: Checked(ended) },
+        servers: servers.into_iter().map(|server| (server, visit.drawn())).collect(),
+        forget: Checked(visit.state_of("forget_server")),
     };
     Ok(Page::new("Account", move || pages::account(account)).with_islands().into())
 }

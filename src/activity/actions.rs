@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::{EventView, Piece, Reader};
+use super::{EventView, Noted, Piece, Reader};
 use crate::{
-    audit::{ALL, Action, LIST, OPERATOR, Row, SUCCESS},
+    audit::{self, ALL, Action, Asked, LIST, OPERATOR, Row, SUCCESS},
     db::{Connected, Failure},
     guard::Membership,
     list::{ListQuery, Listed, csv},
@@ -99,6 +99,46 @@ pub fn export(portal: &Portal, membership: &Membership, query: &str) -> Answer {
             Ok((lines.collect(), next))
         })
     })
+}
+
+/// The events of an organization that a program asks for, as they were noted, and how many there are: so many from a place
+/// on.
+///
+/// # Errors
+/// The database's.
+pub async fn events(
+    db: &mut impl Connected,
+    organization: OrganizationId,
+    asked: &Asked,
+    limit: i64,
+    offset: i64,
+) -> Result<(Vec<Noted>, i64), Failure> {
+    let (rows, total) = audit::events(db, organization, asked, limit, offset).await?;
+    Ok((rows.into_iter().map(noted).collect(), total))
+}
+
+fn noted(row: Row) -> Noted {
+    let hidden = is_hidden(&row, Reader::Admins);
+    // Why somebody is locked is between them and the operator.
+    let secret = row.action == Action::LockAccount.code();
+    let state = |json: &str| if secret { Value::Null } else { parsed(json) };
+    let text = |text: String| if hidden { String::new() } else { text };
+    let objects = parsed(&row.objects).as_array().cloned().unwrap_or_default();
+    let of = |object: &Value, name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    Noted {
+        id: row.id,
+        at: row.at,
+        account: row.actor_id.filter(|_| !hidden),
+        actor_kind: row.actor_kind,
+        refused: (row.outcome != SUCCESS).then(|| reason(&row.outcome)),
+        objects: objects.iter().map(|object| (of(object, "kind"), of(object, "id"), of(object, "name"))).collect(),
+        before: state(&row.before_state),
+        after: state(&row.after_state),
+        action: row.action,
+        address: text(row.address),
+        user_agent: text(row.user_agent),
+        request_id: text(row.request_id),
+    }
 }
 
 /// Whether a reader is not told who did something, and from where.
@@ -254,6 +294,28 @@ fn pieces(row: &Row, reader: Reader) -> Vec<Piece> {
             ticket.into_iter().chain((!changes.is_empty()).then(|| Piece::Words(changes.join(" and ")))).collect()
         }
         Action::NoteTicket => vec![verb("wrote a note on the ticket", "write a note on the ticket"), named("ticket", "")],
+        Action::MakeToken => vec![verb("made the token", "make a token"), named("token", "")],
+        Action::RevokeToken => {
+            let mut pieces = vec![verb("revoked the token", "revoke the token"), named("token", "")];
+            if let maker @ Piece::Name(_) = named("member", "") {
+                pieces.extend([words("of"), maker]);
+            }
+            pieces
+        }
+        Action::ConnectServer => vec![verb("connected the PMM server", "connect the PMM server"), named("server", "")],
+        Action::DisconnectServer => vec![verb("disconnected the PMM server", "disconnect the PMM server"), named("server", "")],
+        Action::AllowServer => {
+            vec![words("let"), named("server", "a PMM server"), words("know who they are")]
+        }
+        Action::ForgetServer => {
+            vec![verb("took back that", "take back that"), named("server", "a PMM server"), words("knows who they are")]
+        }
+        Action::SignOutOfServer => vec![verb("signed out of the PMM server", "sign out of the PMM server"), named("server", "")],
+        Action::SignInToServer => vec![verb("signed in to the PMM server", "sign in to the PMM server"), named("server", "")],
+        Action::ReuseServerToken => {
+            vec![words("was signed out of the PMM server"), named("server", ""), words("because a token came a second time")]
+        }
+        Action::RotateKeys => vec![words("rotated the keys by which the portal signs")],
         Action::ResolveTicket => vec![verb("marked as resolved the ticket", "resolve the ticket"), named("ticket", "")],
     }
 }

@@ -60,16 +60,47 @@ impl EventView {
     }
 }
 
+/// An event as programs are told it.
+#[derive(Clone, Debug)]
+pub struct Noted {
+    /// Its id.
+    pub id: Uuid,
+    /// When.
+    pub at: Timestamp,
+    /// Which account did it; nobody where it was no account, or the operator.
+    pub account: Option<AccountId>,
+    /// What kind of actor did it.
+    pub actor_kind: String,
+    /// The action's code.
+    pub action: String,
+    /// What it is about: kind, id and the name of then.
+    pub objects: Vec<(String, String, String)>,
+    /// The state before, where one is known.
+    pub before: serde_json::Value,
+    /// The state after.
+    pub after: serde_json::Value,
+    /// Why it was refused, where it was.
+    pub refused: Option<String>,
+    /// From which address.
+    pub address: String,
+    /// With which program.
+    pub user_agent: String,
+    /// In which request.
+    pub request_id: String,
+}
+
 /// The kinds by which an organization's list is filtered: the name in the URL, and the one on pages.
-pub const KINDS: [(&str, &str); 5] = [
+pub const KINDS: [(&str, &str); 7] = [
     ("member", "Members"),
     ("invitation", "Invitations"),
     ("ticket", "Tickets"),
+    ("server", "PMM servers"),
+    ("token", "Tokens"),
     ("organization", "Organization"),
     (crate::audit::REFUSED, "Refused"),
 ];
 /// The kinds by which the list of everything is filtered.
-pub const ALL_KINDS: [(&str, &str); 11] = [
+pub const ALL_KINDS: [(&str, &str); 13] = [
     ("account", "Accounts"),
     ("session", "Sessions"),
     ("password", "Passwords"),
@@ -77,6 +108,8 @@ pub const ALL_KINDS: [(&str, &str); 11] = [
     ("member", "Members"),
     ("invitation", "Invitations"),
     ("ticket", "Tickets"),
+    ("server", "PMM servers"),
+    ("token", "Tokens"),
     ("customer", "Customers"),
     (crate::audit::OPERATOR, "Operators"),
     ("mail", "Mails"),

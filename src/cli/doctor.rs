@@ -4,8 +4,10 @@ use crate::{
     db::{Db, Pending},
     desk::{client::Client, model, store as desk, sync},
     mail::Transport,
+    oauth::keys,
     outbox,
     outgoing::Patience,
+    seal::{self, Seal},
     secrets::Random,
     tls,
     words::Timestamp,
@@ -39,6 +41,29 @@ pub async fn run(config: &Config) -> Result<(), String> {
             "It needs 4.5 to 1 (WCAG 2.2, 1.4.3), so pages show a darker colour than you chose. Set ORG_PORTAL_ACCENT_COLOUR to a darker one.",
         );
     }
+    match Seal::open(config) {
+        Err(error) => say(
+            false,
+            &error,
+            "Check ORG_PORTAL_KEY_FILE: the same file for all replicas, readable by the portal's user (docs/operating.md).",
+        ),
+        Ok(seal) if seal.is_on() => {
+            let file = seal::path(config).unwrap_or_default();
+            say(
+                !seal::is_open_to_all(&file),
+                &format!("The key file is {}.", file.display()),
+                "Everybody on this machine may read it, and so what is sealed with it. Take that away: `chmod o-rwx` on it.",
+            );
+        }
+        Ok(_) if Db::file(&config.database_url).is_some() => {
+            say(true, "There is no key file yet: the first start makes one beside the database.", "");
+        }
+        Ok(_) => say(
+            false,
+            "There is no key file, so no PMM server can be connected and nobody can sign in to one.",
+            "Make one and name it by ORG_PORTAL_KEY_FILE, the same for all replicas (docs/operating.md).",
+        ),
+    }
     match Db::open(&config.database_url).await {
         Err(error) => say(
             false,
@@ -63,6 +88,17 @@ pub async fn run(config: &Config) -> Result<(), String> {
                     dead == 0,
                     &format!("Mails and events: {waiting} wait, {dead} could not be delivered."),
                     "Look at Outbox in the operators' console, which can send them again, and at the log of the mail server or the receiver.",
+                );
+            }
+            if let Ok(seal) = Seal::open(config)
+                && seal.is_on()
+                && let Ok(mut reader) = db.read().await
+                && let Ok(foreign) = keys::count_foreign(&mut reader, &seal).await
+            {
+                say(
+                    foreign == 0,
+                    &format!("Keys by which the portal signs that this key file does not open: {foreign}."),
+                    "Each replica needs the same key file, and a new one keeps the old one's line (docs/operating.md). Those keys go by themselves.",
                 );
             }
             if config.servicenow_url.is_some()

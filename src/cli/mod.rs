@@ -1,10 +1,12 @@
-//! The commands: `serve`, `migrate`, `import`, `customer`, `operator`, `doctor`, `generate`, `config`.
+//! The commands: `serve`, `migrate`, `import`, `customer`, `operator`, `keys`, `doctor`, `generate`, `config`,
+//! `openapi`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to people on a terminal")]
 
 mod customer;
 mod doctor;
 pub mod generate;
 pub mod import;
+mod keys;
 mod operator;
 mod serve;
 
@@ -24,6 +26,10 @@ pub fn run() -> u8 {
     let Some((name, options)) = matches.subcommand() else { return 2 };
     if name == "config" {
         print!("{}", Config::reference());
+        return 0;
+    }
+    if name == "openapi" {
+        print!("{}", crate::api::openapi::text());
         return 0;
     }
     // The options stand behind the last word of the command.
@@ -52,6 +58,7 @@ pub fn run() -> u8 {
             "generate" => generate::run(&config, options).await,
             "import" => import::run(&config, under, options).await,
             "customer" => customer::run(&config, under, options).await,
+            "keys" => keys::run(&config, options).await,
             "operator" => operator::run(&config, under, options).await,
             _ => doctor::run(&config).await,
         }
@@ -89,7 +96,9 @@ fn command() -> Command {
         .subcommand(import::command(with_options))
         .subcommand(customer::command(with_options))
         .subcommand(operator::command(with_options))
+        .subcommand(keys::command(with_options))
         .subcommand(generate::command(with_options))
+        .subcommand(Command::new("openapi").about("Print the OpenAPI document of /v1"))
         .subcommand(
             Command::new("config")
                 .about("About the configuration")

@@ -1,6 +1,6 @@
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{clock::Clock, config::Config, mail::Transport, portal::Portal, server};
+use crate::{clock::Clock, config::Config, mail::Transport, portal::Portal, seal::Seal, secrets::Random, server};
 
 /// Serves the portal until it is told to stop.
 pub async fn run(config: Config) -> Result<(), String> {
@@ -17,6 +17,7 @@ pub async fn run(config: Config) -> Result<(), String> {
     }
     let db = super::open(&config).await?;
     db.migrate().await.map_err(|e| format!("the database could not be migrated: {e}"))?;
+    Seal::prepare(&config, Random)?;
     let portal = Portal::new(db, config.clone(), Clock::system());
     let running = server::start(portal, transport).await?;
     println!("{} is at {}", config.portal_name, config.base());

@@ -236,7 +236,11 @@ pub async fn entitlements_of(
     now: Timestamp,
 ) -> Result<Listed<EntitlementView>, Failure> {
     let listed = store::ENTITLEMENTS.page::<store::Entitlement>(db, customer.0, query, now, None).await?;
-    Ok(listed.map(|row| EntitlementView {
+    Ok(listed.map(|row| entitlement(row, now)))
+}
+
+fn entitlement(row: store::Entitlement, now: Timestamp) -> EntitlementView {
+    EntitlementView {
         standing: Standing::of(row.starts_at, row.ends_at, now),
         products: row.products.lines().map(str::to_owned).collect(),
         number: row.number,
@@ -247,7 +251,7 @@ pub async fn entitlements_of(
         ends_at: row.ends_at,
         units_total: row.units_total,
         units_used: row.units_used,
-    }))
+    }
 }
 
 /// The contacts of an organization's customer.
@@ -257,6 +261,46 @@ pub async fn entitlements_of(
 pub async fn contacts(db: &mut impl Connected, membership: &Membership) -> Result<Vec<ContactView>, Failure> {
     let Some(customer) = store::of_organization(db, membership.organization).await? else { return Ok(Vec::new()) };
     contacts_of(db, customer.id).await
+}
+
+/// All entitlements of an organization's customer, those that end last first: at most so many.
+///
+/// # Errors
+/// The database's.
+pub async fn all_entitlements(
+    db: &mut impl Connected,
+    membership: &Membership,
+    now: Timestamp,
+    most: usize,
+) -> Result<Vec<EntitlementView>, Failure> {
+    let Some(customer) = store::of_organization(db, membership.organization).await? else { return Ok(Vec::new()) };
+    let (rows, _) = store::ENTITLEMENTS.batch::<store::Entitlement>(db, customer.id.0, &ListQuery::default(), now, Some(0), most).await?;
+    Ok(rows.into_iter().map(|row| entitlement(row, now)).collect())
+}
+
+/// The contact who looks after an organization's customer: the one whose title says so, or else the first.
+///
+/// # Errors
+/// The database's.
+pub async fn customer_success(db: &mut impl Connected, membership: &Membership) -> Result<Option<ContactView>, Failure> {
+    let mut contacts = contacts(db, membership).await?;
+    let named = contacts.iter().position(|contact| contact.title.to_lowercase().contains("customer success")).unwrap_or(0);
+    Ok((named < contacts.len()).then(|| contacts.swap_remove(named)))
+}
+
+/// The name of the company that somebody belongs to by the customers' records, whether in its organization or not yet.
+///
+/// # Errors
+/// The database's.
+pub async fn company(db: &mut impl Connected, actor: &Actor) -> Result<Option<String>, Failure> {
+    let organization = guard::organization_of(db, actor.account).await?;
+    if let Some(organization) = organization
+        && let Some(customer) = store::of_organization(db, organization).await?
+    {
+        return Ok(Some(customer.name));
+    }
+    let Some(person) = person(db, &actor.email).await? else { return Ok(None) };
+    Ok(store::get(db, person.customer_id).await?.map(|customer| customer.name))
 }
 
 /// The contacts of a customer.

@@ -94,6 +94,9 @@ fn refusal(error: &dyn sqlx::error::DatabaseError) -> Option<Refusal> {
             } else if name == "accounts_email_key" || message.contains("accounts.email_key") {
                 // Two accounts were to get one address by their links: the second link is worth nothing.
                 Some(Refusal::Gone(Gone::Link))
+            } else if name == "pmm_servers_server_key" || message.contains("pmm_servers.server_id") {
+                // Of one organization they wait for each other; whoever comes second here is another one.
+                Some(Conflict::ServerElsewhere.into())
             } else {
                 None
             }
@@ -108,6 +111,12 @@ fn refusal(error: &dyn sqlx::error::DatabaseError) -> Option<Refusal> {
             if name.ends_with("_account_id_fkey") || name.ends_with("_created_by_fkey") || name.ends_with("_invited_by_fkey") =>
         {
             Some(Refusal::Unauthenticated(Unauthenticated::SignInRequired))
+        }
+        // The same of a membership, of a PMM server's connection, or of what was given under them.
+        ErrorKind::ForeignKeyViolation
+            if ["server_consents_", "oauth_grants_", "oauth_tokens_"].iter().any(|table| name.starts_with(table)) =>
+        {
+            Some(Refusal::NotFound)
         }
         _ => None,
     }

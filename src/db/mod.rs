@@ -132,6 +132,15 @@ impl Tx {
 const ACQUIRE: Duration = Duration::from_secs(3);
 
 impl Db {
+    /// The file that a URL names, where it names SQLite's.
+    #[must_use]
+    pub fn file(url: &str) -> Option<std::path::PathBuf> {
+        if !url.starts_with("sqlite:") || url.contains(":memory:") {
+            return None;
+        }
+        Some(SqliteConnectOptions::from_str(url).ok()?.get_filename().to_owned())
+    }
+
     /// Opens the database named by a URL: `sqlite:PATH` or `postgres://…`. A missing SQLite file is created.
     ///
     /// # Errors

@@ -2,7 +2,8 @@
 //!
 //! Every call of a server function comes through here. An island's call goes on as it is, and its refusal gets its
 //! status. A plain form's call is run as if an island had made it; then
-//! * success becomes **303** to the place that the function named ([`land`]),
+//! * success becomes **303** to the place that the function named ([`land`]), or, for what is shown once, a page that is
+//!   drawn then and there and kept nowhere ([`show_once`]),
 //! * a refusal becomes **the page that held the form, drawn again** with the refusal's status, the messages beside the
 //!   fields and what was typed (never passwords).
 //!
@@ -17,7 +18,7 @@ use std::{
 use axum::{
     body::{Body, Bytes},
     extract::{Request, State},
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Redirect, Response},
 };
 use leptos::prelude::{provide_context, use_context};
@@ -29,7 +30,7 @@ use crate::{
     actor::Caller,
     portal::Portal,
     routes::{self, Routes},
-    visit,
+    visit::{self, Page},
 };
 
 /// The largest body of a form without files, in bytes.
@@ -52,15 +53,30 @@ pub struct Kept {
 /// Keeps a file. What it refuses stands beside the form's field, whose name it is asked with.
 pub type Keep = for<'a> fn(&'a Portal, &'a Caller, &'a mut Incoming) -> Pin<Box<dyn Future<Output = Result<Kept, Refusal>> + Send + 'a>>;
 
-/// Where a plain form leads when its function succeeds.
+/// What a plain form is answered when its function succeeds.
+enum Success {
+    /// Another page, by 303, with what is said there.
+    Leads(String, Option<Said>),
+    /// A page at no address of its own.
+    Shows(Page),
+}
+
+/// Where the function that runs leaves it.
 #[derive(Clone, Default)]
-struct Landing(Arc<Mutex<Option<Place>>>);
+struct Landing(Arc<Mutex<Option<Success>>>);
+
+impl Landing {
+    fn put(success: Success) {
+        if let Some(landing) = use_context::<Self>()
+            && let Ok(mut place) = landing.0.lock()
+        {
+            *place = Some(success);
+        }
+    }
+}
 
 /// What is said once, and of how many.
 pub type Said = (Notice, usize);
-
-/// A path, and what is said there.
-type Place = (String, Option<Said>);
 
 /// The calls' circumstances inside a server function: the portal and who calls.
 ///
@@ -80,11 +96,14 @@ pub fn land(path: impl Into<String>, notice: Option<Notice>) {
 
 /// The same, where what is said tells of how many.
 pub fn land_with(path: impl Into<String>, notice: Option<Said>) {
-    if let Some(landing) = use_context::<Landing>()
-        && let Ok(mut place) = landing.0.lock()
-    {
-        *place = Some((path.into(), notice));
-    }
+    Landing::put(Success::Leads(path.into(), notice));
+}
+
+/// Answers a plain form with this page: for what is shown once, such as a secret that is kept nowhere. An island gets what
+/// the function gives. A page that is loaded again sends its form again: the function has to know that it did the same
+/// before, by the form's key, and lead elsewhere then.
+pub fn show_once(page: Page) {
+    Landing::put(Success::Shows(page));
 }
 
 /// Sets a cookie with the answer of the server function that runs.
@@ -199,8 +218,11 @@ pub async fn handle(State(routes): State<Routes>, request: Request) -> Response 
     if !plain {
         return Response::from_parts(head, answer_body);
     }
-    let (place, notice) = landing.0.lock().ok().and_then(|mut place| place.take()).unwrap_or_else(|| (function.page.to_owned(), None));
-    let mut response = Redirect::to(&place).into_response();
+    let success = landing.0.lock().ok().and_then(|mut success| success.take());
+    let (mut response, notice) = match success.unwrap_or_else(|| Success::Leads(function.page.to_owned(), None)) {
+        Success::Leads(place, notice) => (Redirect::to(&place).into_response(), notice),
+        Success::Shows(page) => (routes.show(at_page(again, function.page), page).await, None),
+    };
     response.headers_mut().insert(stale.0, stale.1);
     for cookie in head.headers.get_all(header::SET_COOKIE) {
         response.headers_mut().append(header::SET_COOKIE, cookie.clone());
@@ -297,13 +319,23 @@ fn content(arguments: &[u8]) -> String {
     crate::secrets::fingerprint(value.to_string())
 }
 
+/// The head of a form's request as that of a request for a page.
+fn at_page(mut parts: Parts, page: &str) -> Parts {
+    parts.method = Method::GET;
+    parts.uri = page.parse().unwrap_or_default();
+    for name in [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::TRANSFER_ENCODING] {
+        parts.headers.remove(name);
+    }
+    parts
+}
+
 /// Answers a refusal: as a value for an island, as the page with the form for a person.
 #[expect(clippy::too_many_arguments, reason = "the two halves of one request, taken apart")]
 async fn refuse(
     routes: &Routes,
     portal: &Portal,
     default_page: &str,
-    mut parts: axum::http::request::Parts,
+    mut parts: Parts,
     body: &Bytes,
     function: &str,
     refusal: Refusal,
@@ -319,11 +351,7 @@ async fn refuse(
         }
         let values = fields.into_iter().filter(|(name, _)| !name.contains("password") && !name.starts_with("drawn[")).collect();
         parts.extensions.insert(FormState { function: function.to_owned(), refusal: refusal.clone(), values });
-        parts.method = Method::GET;
-        parts.uri = page.parse().unwrap_or_default();
-        for name in [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::TRANSFER_ENCODING] {
-            parts.headers.remove(name);
-        }
+        let parts = at_page(parts, &page);
         let again = parts.clone();
         let mut response = match routes.pages().oneshot(Request::from_parts(parts, Body::empty())).await {
             Ok(response) => response,

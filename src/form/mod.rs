@@ -117,12 +117,20 @@ pub enum Notice {
     OrganizationResumed,
     /// A mail is on its way again.
     MailRetried,
+    /// A token was made before by the same form.
+    TokenMadeBefore,
+    /// A token was revoked.
+    TokenRevoked,
+    /// A PMM server was disconnected.
+    ServerDisconnected,
+    /// A PMM server does not know the account any more.
+    ServerForgotten,
     /// The theme was chosen.
     ThemeChosen,
 }
 
 impl Notice {
-    const ALL: [(Self, &'static str, &'static str); 36] = [
+    const ALL: [(Self, &'static str, &'static str); 40] = [
         (Self::SignedOut, "signed-out", "You are signed out."),
         (Self::Verified, "verified", "Your e-mail address is verified. Sign in to go on."),
         (Self::PasswordReset, "password-reset", "Your password is changed and every session was ended. Sign in with the new one."),
@@ -162,6 +170,14 @@ impl Notice {
         (Self::OrganizationSuspended, "organization-suspended", "The organization is suspended."),
         (Self::OrganizationResumed, "organization-resumed", "The organization is open again."),
         (Self::MailRetried, "mail-retried", "It is on its way again."),
+        (
+            Self::TokenMadeBefore,
+            "token-made-before",
+            "The token was made already, and is shown once. If you did not copy it, revoke it and make another.",
+        ),
+        (Self::TokenRevoked, "token-revoked", "The token was revoked. What uses it is refused from now on."),
+        (Self::ServerDisconnected, "server-disconnected", "The PMM server is disconnected. Disconnect in PMM too, if you can reach it."),
+        (Self::ServerForgotten, "server-forgotten", "What you gave the server has ended. It asks you again when you sign in there."),
         (Self::ThemeChosen, "theme", "The theme is set."),
     ];
 

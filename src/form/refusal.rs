@@ -105,8 +105,16 @@ pub enum Conflict {
     TicketOver,
     /// The organization that one would enter is suspended.
     OrganizationSuspended,
+    /// The operator has to name a key file first.
+    NoKeyFile,
     /// It is so already: locked, suspended, open, on its way.
     AlreadySo,
+    /// The account is in no organization, and this is done in one.
+    NoOrganization,
+    /// There are as many tokens as somebody may have.
+    TooManyTokens,
+    /// The PMM server is connected to another organization, which is not named.
+    ServerElsewhere,
 }
 
 /// What came of several at once.
@@ -200,7 +208,11 @@ impl Refusal {
                 Conflict::NobodyToRemind => "nobody_to_remind",
                 Conflict::TicketOver => "ticket_over",
                 Conflict::OrganizationSuspended => "organization_suspended",
+                Conflict::NoKeyFile => "no_key_file",
                 Conflict::AlreadySo => "already_so",
+                Conflict::NoOrganization => "no_organization",
+                Conflict::TooManyTokens => "too_many_tokens",
+                Conflict::ServerElsewhere => "server_elsewhere",
             },
             Self::Partly(_) => "partly",
             Self::Gone(Gone::Link) => "link_gone",
@@ -243,7 +255,15 @@ impl Refusal {
                 Conflict::OrganizationSuspended => {
                     "This organization is suspended, and nothing can be changed in it. Try again when it is open again."
                 }
+                Conflict::NoKeyFile => {
+                    "This portal cannot connect PMM servers or sign people in to them yet: its operator has to name a key file (ORG_PORTAL_KEY_FILE)."
+                }
                 Conflict::AlreadySo => "This has been done already. Open the page again to see how things stand.",
+                Conflict::NoOrganization => "You belong to no organization yet. Add one or accept an invitation first.",
+                Conflict::TooManyTokens => "You have as many tokens as one can have. Revoke one that you no longer need.",
+                Conflict::ServerElsewhere => {
+                    "This PMM server is connected to another organization. It has to be disconnected there before it can be connected here."
+                }
             },
             Self::Partly(partly) => &partly.summary,
             Self::Gone(Gone::Link) => "This link no longer works. It was used, replaced or has expired.",

@@ -6,6 +6,7 @@ use crate::{
     db::Failure,
     invitations::actions as invitations,
     organizations::actions as organizations,
+    pmm::actions as pmm,
     tickets::actions as tickets,
     visit::{Answer, Page, Visit},
 };
@@ -37,6 +38,10 @@ pub async fn getting_started(visit: &Visit) -> Result<Answer, Failure> {
     };
     let asked = match &visit.membership {
         Some(membership) => tickets::summary(&mut db, membership, actor).await?.total > 0,
+        None => false,
+    };
+    let connected = match &visit.membership {
+        Some(membership) => pmm::count(&mut db, membership.organization).await? > 0,
         None => false,
     };
     let waiting = invitations::waiting_for(&mut db, actor, visit.portal.clock.now()).await?;
@@ -91,6 +96,25 @@ pub async fn getting_started(visit: &Visit) -> Result<Answer, Failure> {
                 standing: Standing::NotYours,
                 action: None,
             },
+        },
+        Step {
+            title: "Connect a PMM server",
+            sentence: match &organization {
+                Some(_) => "Your monitoring shows tickets and entitlements then, and people sign in to it with their account here.",
+                None => "Opens when you have an organization.",
+            },
+            standing: match &organization {
+                Some(_) if connected => Standing::Done,
+                Some(_) => Standing::Open,
+                None => Standing::NotYours,
+            },
+            action: organization.as_ref().map(|_| {
+                if connected {
+                    ("View PMM servers", "/organization/servers")
+                } else {
+                    ("Connect a server", "/organization/servers#connect")
+                }
+            }),
         },
         Step {
             title: "Raise a ticket",

@@ -148,6 +148,32 @@ pub async fn manageable(
     if row.manageable { Ok(row) } else { Err(Refusal::NotFound.into()) }
 }
 
+/// The invitations of an organization that were sent last and wait, or the one of an address: with the ids by which a
+/// program manages them.
+///
+/// # Errors
+/// The database's.
+pub async fn pending(
+    db: &mut impl Connected,
+    organization: OrganizationId,
+    email: Option<&Email>,
+    now: Timestamp,
+    most: usize,
+) -> Result<Vec<InvitationRow>, Failure> {
+    let Some(email) = email else { return waiting_in(db, organization, now, most).await };
+    let row = store::pending(db, organization, &email.key()).await?;
+    let nobody = AccountId(uuid::Uuid::nil());
+    Ok(row.into_iter().map(|row| InvitationRow::of(row.into(), nobody, Role::TechnicalUser, now)).collect())
+}
+
+/// Whether an id is that of an invitation of an organization, however it stands.
+///
+/// # Errors
+/// The database's.
+pub async fn exists(db: &mut impl Connected, organization: OrganizationId, id: InvitationId) -> Result<bool, Failure> {
+    Ok(store::get(db, id).await?.is_some_and(|row| row.organization_id == organization))
+}
+
 /// The invitations that wait for an account.
 ///
 /// # Errors

@@ -53,6 +53,10 @@ pub fn of(event: &Event, caller: &Caller, shows_in: Option<OrganizationId>) -> V
         | Action::OpenCustomer
         | Action::Prove
         | Action::RetryMail
+        | Action::SignInToServer
+        | Action::SignOutOfServer
+        | Action::ReuseServerToken
+        | Action::RotateKeys
         | Action::Maintain => {
             return Vec::new();
         }
@@ -92,6 +96,12 @@ pub fn of(event: &Event, caller: &Caller, shows_in: Option<OrganizationId>) -> V
         Action::ChangeRole => (format!("{members} are now {}", after("role")), String::new()),
         Action::RemoveMember => (format!("{members} {} removed", if one { "was" } else { "were" }), String::new()),
         Action::LeaveOrganization => (format!("{members} left"), String::new()),
+        // The page of one's account shows it in another tab.
+        Action::AllowServer | Action::ForgetServer => (String::new(), String::new()),
+        // Whose tokens there are is their makers' affair; other pages of theirs show it.
+        Action::MakeToken | Action::RevokeToken => (String::new(), String::new()),
+        Action::ConnectServer => (format!("{who} connected the PMM server {}", several(named("server"))), String::new()),
+        Action::DisconnectServer => (format!("{who} disconnected the PMM server {}", several(named("server"))), String::new()),
         // Not all members may see it: only whoever raised it is told in words.
         Action::RaiseTicket | Action::ReopenTicket => (String::new(), String::new()),
         Action::MirrorTicket => (String::new(), format!("Support answered {tickets}")),

@@ -38,7 +38,8 @@ mod client {
     use wasm_bindgen::{JsCast as _, JsValue, prelude::Closure};
     use wasm_bindgen_futures::JsFuture;
     use web_sys::{
-        BroadcastChannel, Document, DomParser, Element, EventSource, HtmlElement, MessageEvent, Node, RequestInit, Response, SupportedType,
+        BroadcastChannel, Document, DomParser, Element, Event, EventSource, HtmlElement, MessageEvent, Node, RequestInit, Response,
+        SupportedType,
     };
 
     use crate::{
@@ -398,7 +399,7 @@ mod client {
 
     async fn ask() {
         let here = window().location().href().unwrap_or_default();
-        // The answer to a refused form is at no address of its own, and shows what was typed.
+        // The answer to a form is at no address of its own: it shows what was typed, or what is shown once.
         if path().starts_with("/do/") && !OUT.get() {
             return;
         }

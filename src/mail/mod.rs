@@ -32,6 +32,9 @@ pub enum Message {
         first_name: String,
         /// The link's secret.
         token: String,
+        /// Whether a password is still to be chosen.
+        #[serde(default)]
+        chooses_password: bool,
     },
     /// Somebody signed up with an address that has an account.
     AccountExists,
@@ -182,7 +185,12 @@ macro_rules! message {
         }
     };
 }
-message!(VerifyEmail { first_name: String, link: String }, "verify_email/subject.txt", "verify_email/body.txt", "verify_email/body.html");
+message!(
+    VerifyEmail { first_name: String, link: String, chooses_password: bool },
+    "verify_email/subject.txt",
+    "verify_email/body.txt",
+    "verify_email/body.html"
+);
 message!(AccountExists { link: String }, "account_exists/subject.txt", "account_exists/body.txt", "account_exists/body.html");
 message!(
     ResetPassword { first_name: String, link: String },
@@ -249,8 +257,8 @@ impl Message {
             support: config.support_email.as_ref().map(ToString::to_string),
         };
         match self.clone() {
-            Self::VerifyEmail { first_name, token } => {
-                VerifyEmail { brand, first_name, link: format!("{base}/verify-email?token={token}") }.render()
+            Self::VerifyEmail { first_name, token, chooses_password } => {
+                VerifyEmail { brand, first_name, link: format!("{base}/verify-email?token={token}"), chooses_password }.render()
             }
             Self::AccountExists => AccountExists { brand, link: format!("{base}/sign-in") }.render(),
             Self::ResetPassword { first_name, token } => {

@@ -7,6 +7,7 @@ use super::{
     store::{self, LIST, Row},
 };
 use crate::{
+    accounts::store as accounts,
     actor::{Actor, Caller},
     audit::{Action, Object},
     db::{Connected, Failure},
@@ -161,6 +162,63 @@ pub async fn several(
         }
     }
     Ok(members)
+}
+
+/// A member, or somebody who is invited to become one, as programs are told.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// By which id they are managed: the membership's or the invitation's.
+    pub id: uuid::Uuid,
+    /// The address.
+    pub email: String,
+    /// The first name; empty where it is not known yet.
+    pub first_name: String,
+    /// The last name; may be empty.
+    pub last_name: String,
+    /// The role that they have, or get.
+    pub role: Role,
+    /// Whether they are a member.
+    pub joined: bool,
+}
+
+/// The members of an organization and those whose invitation waits, the newest first: at most so many; or who has an
+/// address among them.
+///
+/// # Errors
+/// The database's.
+pub async fn people(
+    db: &mut impl Connected,
+    organization: OrganizationId,
+    email: Option<&Email>,
+    now: Timestamp,
+    most: usize,
+) -> Result<Vec<Person>, Failure> {
+    let rows = match email {
+        Some(email) => store::of_email(db, organization, &email.key()).await?.into_iter().collect(),
+        None => {
+            let query = ListQuery { sort: "joined".to_owned(), descending: Some(true), ..ListQuery::default() };
+            LIST.batch::<Row>(db, organization.0, &query, now, Some(0), most).await?.0
+        }
+    };
+    let accounts: Vec<AccountId> = rows.iter().map(|row| row.account_id).collect();
+    let names = accounts::names(db, &accounts).await?;
+    let names: std::collections::HashMap<AccountId, (String, String)> =
+        names.into_iter().map(|(id, first, last)| (id, (first, last))).collect();
+    let mut people: Vec<(Timestamp, Person)> = rows
+        .into_iter()
+        .map(|row| {
+            let (first_name, last_name) = names.get(&row.account_id).cloned().unwrap_or_default();
+            (row.joined_at, Person { id: row.id.0, role: row.role(), email: row.email, first_name, last_name, joined: true })
+        })
+        .collect();
+    people.extend(invitations::pending(db, organization, email, now, most).await?.into_iter().map(|row| {
+        let person =
+            Person { id: row.id.0, email: row.email, first_name: String::new(), last_name: String::new(), role: row.role, joined: false };
+        (row.sent_at, person)
+    }));
+    people.sort_by_key(|(since, _)| std::cmp::Reverse(*since));
+    people.truncate(most);
+    Ok(people.into_iter().map(|(_, person)| person).collect())
 }
 
 /// The members that a query asks for, as CSV: everybody it finds, whatever a page shows.

@@ -139,14 +139,21 @@ pub async fn of_account(db: &mut impl Connected, account: AccountId) -> Result<O
 /// # Errors
 /// The database's.
 pub async fn has_email(db: &mut impl Connected, organization: OrganizationId, email_key: &str) -> Result<bool, sqlx::Error> {
-    let row: Option<(MemberId,)> = sql!(
-        optional as (MemberId,),
+    Ok(of_email(db, organization, email_key).await?.is_some())
+}
+
+/// The member with an address.
+///
+/// # Errors
+/// The database's.
+pub async fn of_email(db: &mut impl Connected, organization: OrganizationId, email_key: &str) -> Result<Option<Row>, sqlx::Error> {
+    sql!(
+        optional as Row,
         db,
-        "SELECT id FROM members WHERE organization_id = $1 AND email_key = $2 LIMIT 1",
+        "SELECT id, account_id, role, source, joined_at, name, name_key, email, email_key, last_active_at FROM members WHERE organization_id = $1 AND email_key = $2 LIMIT 1",
         organization,
         email_key
-    )?;
-    Ok(row.is_some())
+    )
 }
 
 /// Whether an account was a member of an organization and is no more.

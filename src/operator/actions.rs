@@ -16,6 +16,7 @@ use crate::{
     form::{Conflict, FieldErrors, Refusal},
     guard,
     mail::Mail,
+    oauth::actions as oauth,
     organizations::store as organizations,
     outbox::{self, Kind},
     portal::{Portal, Unit},
@@ -151,6 +152,7 @@ pub async fn lock(portal: &Portal, caller: &Caller, form: LockForm) -> Result<Ac
                 tell_organization(unit, account).await?;
                 accounts::lock(unit, &operator, account, until, reason.as_str()).await?;
                 sessions::end_all(unit, account).await?;
+                oauth::end_all(unit, account).await?;
                 let objects = vec![Object::new("account", account, full_name(&row.first_name, &row.last_name))];
                 let end = if until == Timestamp::NEVER { json!(null) } else { json!(until.rfc3339()) };
                 unit.audit(objects, json!(null), json!({ "reason": reason.as_str(), "until": end })).await?;

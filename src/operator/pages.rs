@@ -21,6 +21,7 @@ use crate::{
     members::store::Row as Member,
     organizations::store::Listed as Organization,
     outbox::Kind,
+    pmm::store::Row as Server,
     ui::{
         Ago, Checked, Date, Day, ErrorSummary, Hidden, Icon, LocalTimes, Moment, Number, TextField, icons,
         list::{self, Head, Table},
@@ -410,6 +411,8 @@ pub struct OrganizationLook {
     pub query: ListQuery,
     /// The invitations that wait and were sent last.
     pub waiting: Vec<InvitationRow>,
+    /// The PMM servers that were connected last, how many there are, and how many tokens can be used.
+    pub connected: (Vec<Server>, i64, i64),
     /// Its customer, what that has bought, and whom it can turn to.
     pub customer: Option<(Customer, Listed<EntitlementView>, Vec<ContactView>)>,
     /// Its tickets, and those of them that are open.
@@ -419,7 +422,7 @@ pub struct OrganizationLook {
 /// An organization.
 #[must_use]
 pub fn organization(look: OrganizationLook, forms: Forms) -> AnyView {
-    let OrganizationLook { organization, page, query, waiting, customer, tickets } = look;
+    let OrganizationLook { organization, page, query, waiting, connected: (servers, all_servers, tokens), customer, tickets } = look;
     let path = format!("{ORGANIZATIONS}/{}", organization.id);
     let id = organization.id.to_string();
     let state = match (organization.suspended_at, organization.suspension_reason) {
@@ -456,6 +459,8 @@ pub fn organization(look: OrganizationLook, forms: Forms) -> AnyView {
                 <div><dt>"Created by"</dt><dd><bdi>{organization.created_by_name}</bdi></dd></div>
                 <div><dt>"Members"</dt><dd><Number n=organization.members_count/></dd></div>
                 <div><dt>"Pending invitations"</dt><dd><Number n=invited/></dd></div>
+                <div><dt>"PMM servers"</dt><dd><Number n=all_servers/></dd></div>
+                <div><dt>"Tokens"</dt><dd><Number n=tokens/></dd></div>
                 {record}
                 {raised(tickets)}
                 <div><dt>"What happened"</dt><dd><a href=format!("{AUDIT}?organization={id}")>"Audit log of this organization"</a></dd></div>
@@ -469,6 +474,7 @@ pub fn organization(look: OrganizationLook, forms: Forms) -> AnyView {
             <div class="section" data-region="rows">{members(&path, page, &query)}</div>
         </section>
         {(!waiting.is_empty()).then(|| invitations(waiting, invited))}
+        {(!servers.is_empty()).then(|| self::servers(servers, all_servers))}
         {customer.map(|(customer, entitlements, contacts)| {
             let of_customer = format!("{CUSTOMERS}/{}", customer.id);
             view! { {bought(&of_customer, entitlements, &ListQuery::default())}{turn_to(contacts)} }
@@ -521,6 +527,34 @@ fn invitations(waiting: Vec<InvitationRow>, all: i64) -> AnyView {
             <h2 id="invitations">"Pending invitations"</h2>
             <ul class="list">{waiting.into_iter().map(row).collect_view()}</ul>
             {(shown < all).then(|| view! { <p class="hint">{format!("The {shown} that were sent last, of {}.", thousands(all))}</p> })}
+        </section>
+    }
+    .into_any()
+}
+
+fn servers(servers: Vec<Server>, all: i64) -> AnyView {
+    let shown = i64::try_from(servers.len()).unwrap_or(0);
+    let row = |server: Server| {
+        let href = server.url.clone();
+        view! {
+            <li data-key=server.id.to_string()>
+                <Icon inner=icons::SERVER large=true/>
+                <div class="list-body">
+                    <p class="list-title"><bdi>{server.name}</bdi></p>
+                    <p class="list-meta">
+                        <a class="break" href=href target="_blank" rel="noopener noreferrer"><bdi>{server.url}</bdi></a>
+                        ", connected by " <bdi>{server.connected_by_name}</bdi> " on " <Moment at=server.connected_at/>
+                        ", last contact " <Ago at=server.last_contact_at/> ", id " <code>{server.server_id}</code>
+                    </p>
+                </div>
+            </li>
+        }
+    };
+    view! {
+        <section class="section" aria-labelledby="servers">
+            <h2 id="servers">"PMM servers"</h2>
+            <ul class="list" data-region="servers">{servers.into_iter().map(row).collect_view()}</ul>
+            {(shown < all).then(|| view! { <p class="hint">{format!("The {shown} that were connected last, of {}.", thousands(all))}</p> })}
         </section>
     }
     .into_any()

@@ -17,6 +17,7 @@ use crate::{
     members::store as members,
     organizations::store as organizations_store,
     outbox as letters,
+    pmm::{actions as pmm, tokens},
     sessions::actions as sessions,
     tickets::{actions as tickets, store::Owner},
     ui::Checked,
@@ -26,6 +27,8 @@ use crate::{
 
 /// How many pending invitations an organization's page shows.
 const INVITATIONS: usize = 20;
+/// How many PMM servers it shows.
+const SERVERS: usize = 20;
 /// How many of a customer's people its page shows.
 const PEOPLE: i64 = 100;
 
@@ -138,6 +141,8 @@ pub async fn organization(visit: &Visit) -> Result<Answer, Failure> {
     let total = Some(organization.members_count);
     let page = members::LIST.page::<members::Row>(&mut db, organization.id.0, &query, now, total).await?;
     let waiting = invitations::waiting_in(&mut db, organization.id, now, INVITATIONS).await?;
+    let servers = pmm::newest(&mut db, organization.id, SERVERS).await?;
+    let connected = (servers, pmm::count(&mut db, organization.id).await?, tokens::count(&mut db, organization.id, now).await?);
     let customer = match customers_store::of_organization(&mut db, organization.id).await? {
         Some(customer) => {
             let entitlements = customers_actions::entitlements_of(&mut db, customer.id, &ListQuery::default(), now).await?;
@@ -151,7 +156,7 @@ pub async fn organization(visit: &Visit) -> Result<Answer, Failure> {
     drop(db);
     let forms = forms(visit, "resume_organization").await?;
     let title = organization.name.clone();
-    let look = OrganizationLook { organization, page, query, waiting, customer, tickets };
+    let look = OrganizationLook { organization, page, query, waiting, connected, customer, tickets };
     Ok(Page::new(title, move || pages::organization(look, forms)).with_islands().into())
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{DeleteForm, OrganizationForm, OrganizationView, store};
+use super::{Confirmed, OrganizationForm, OrganizationView, store};
 use crate::{
     actor::Caller,
     audit::{Action, Object},
@@ -88,17 +88,20 @@ pub async fn rename(portal: &Portal, caller: &Caller, form: OrganizationForm) ->
         .await
 }
 
-/// Deletes an organization, whose name was typed to confirm it.
+/// Deletes an organization.
 ///
 /// # Errors
-/// 404, 403, 422 where the name is another.
-pub async fn delete(portal: &Portal, caller: &Caller, form: DeleteForm) -> Result<(), Refusal> {
+/// 404, 403, 422 where the typed name is another.
+pub async fn delete(portal: &Portal, caller: &Caller, confirmed: Confirmed) -> Result<(), Refusal> {
     let organization = caller.organization()?;
     portal
-        .write(caller, Action::DeleteOrganization, (organization, form.name), |unit, (organization, typed)| {
+        .write(caller, Action::DeleteOrganization, (organization, confirmed), |unit, (organization, confirmed)| {
             Box::pin(async move {
                 let grant = unit.grant::<ManageMembers>(*organization).await?;
-                dissolve(unit, &grant, typed, "name").await?;
+                match confirmed {
+                    Confirmed::Typed(name) => dissolve(unit, &grant, name, "name").await?,
+                    Confirmed::ById => end(unit, &grant).await?,
+                };
                 Ok(())
             })
         })
@@ -119,16 +122,22 @@ pub fn check_name(name: &str, typed: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Ends an organization in a unit that holds its lock: its invitations, its members, itself. Gives the name that it had.
-///
-/// What is done does not grow with the number of members but in the database, which gets one statement for each table.
+/// Ends an organization whose name was typed, in a unit that holds its lock. Gives the name that it had.
 ///
 /// # Errors
 /// 422 beside the field where the typed name is another.
 pub async fn dissolve(unit: &mut Unit, authority: &impl Authority<ManageMembers>, typed: &str, field: &str) -> Result<String, Failure> {
+    let row = store::get(unit, authority.organization()).await?.ok_or(Refusal::NotFound)?;
+    check_name(&row.name, typed).map_err(|message| FieldErrors::one(field, message))?;
+    end(unit, authority).await
+}
+
+/// Ends an organization: its invitations, its members, itself.
+///
+/// What is done does not grow with the number of members but in the database, which gets one statement for each table.
+async fn end(unit: &mut Unit, authority: &impl Authority<ManageMembers>) -> Result<String, Failure> {
     let organization = authority.organization();
     let row = store::get(unit, organization).await?.ok_or(Refusal::NotFound)?;
-    check_name(&row.name, typed).map_err(|message| FieldErrors::one(field, message))?;
     let (actor, now) = (unit.caller.actor()?.clone(), unit.now);
     let invitations = invitations::delete_all(unit, authority).await?;
     let members = members::delete_all(unit, authority, actor.account, now).await?;

@@ -11,7 +11,7 @@ use crate::{
         Notice,
         door::{caller, land},
     },
-    organizations::actions,
+    organizations::{Confirmed, actions},
 };
 
 /// Adds an organization.
@@ -36,7 +36,7 @@ pub async fn rename_organization(form: OrganizationForm, drawn: Drawn) -> Result
 #[server(prefix = "/do", endpoint = "delete_organization", input = Json)]
 pub async fn delete_organization(form: DeleteForm, drawn: Drawn) -> Result<(), Refusal> {
     let (portal, caller) = caller(drawn)?;
-    actions::delete(&portal, &caller, form).await?;
+    actions::delete(&portal, &caller, Confirmed::Typed(form.name)).await?;
     land("/getting-started", Some(Notice::OrganizationDeleted));
     Ok(())
 }

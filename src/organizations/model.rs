@@ -9,6 +9,15 @@ pub struct OrganizationForm {
     pub name: String,
 }
 
+/// How it was made sure that an organization is to end.
+#[derive(Clone, Debug)]
+pub enum Confirmed {
+    /// Its name was typed.
+    Typed(String),
+    /// A program asked for it by the organization's id.
+    ById,
+}
+
 /// Delete organization, as it arrives.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct DeleteForm {

@@ -17,6 +17,8 @@ pub enum Tab {
     Details,
     /// Members.
     Members,
+    /// The PMM servers, and tokens.
+    Servers,
     /// Tickets.
     Tickets,
     /// What the customer has bought.
@@ -36,6 +38,7 @@ pub fn tabs(current: Tab, members: i64, role: Role) -> AnyView {
             <ul>
                 <li><a href="/organization" aria-current=mark(Tab::Details)>"Details"</a></li>
                 <li><a href="/organization/members" aria-current=mark(Tab::Members)>"Members " <data class="count" id="members-count" value=members.to_string() data-local="number">{thousands(members)}</data></a></li>
+                <li><a href="/organization/servers" aria-current=mark(Tab::Servers)>"PMM servers"</a></li>
                 <li><a href="/organization/tickets" aria-current=mark(Tab::Tickets)>"Tickets"</a></li>
                 {role.may(Permission::ViewCustomerData).then(|| view! {
                     <li><a href="/organization/entitlements" aria-current=mark(Tab::Entitlements)>"Entitlements"</a></li>
@@ -180,7 +183,7 @@ pub fn rename(name: String, checked: Checked, drawn: Drawn) -> AnyView {
 
 /// Delete, as a page that says what will be lost.
 #[must_use]
-pub fn delete(organization: OrganizationView, checked: Checked, drawn: Drawn) -> AnyView {
+pub fn delete(organization: OrganizationView, servers: i64, checked: Checked, drawn: Drawn) -> AnyView {
     let OrganizationView { name, members, invitations, .. } = organization;
     let who = match members {
         1 => "You are the only member. You can add an organization again afterwards.".to_owned(),
@@ -192,12 +195,17 @@ pub fn delete(organization: OrganizationView, checked: Checked, drawn: Drawn) ->
         1 => Some(" 1 pending invitation ends, and its link stops working.".to_owned()),
         n => Some(format!(" {} pending invitations end, and their links stop working.", thousands(n))),
     };
+    let connected = match servers {
+        0 => None,
+        1 => Some(" 1 PMM server is disconnected.".to_owned()),
+        n => Some(format!(" {} PMM servers are disconnected.", thousands(n))),
+    };
     view! {
         <header class="page-head"><div><p class="kicker"><a href="/organization">"Organization"</a></p><h1>"Delete organization"</h1></div></header>
         <form class="card form" method="post" action="/do/delete_organization" novalidate>
             <Hidden drawn/>
             <ErrorSummary refusal=checked.refusal()/>
-            <p>"Delete " <strong><bdi>{name.clone()}</bdi></strong> "? This cannot be undone. " {who} {waiting}</p>
+            <p>"Delete " <strong><bdi>{name.clone()}</bdi></strong> "? This cannot be undone. " {who} {waiting} {connected}</p>
             <TypedName name="name" organization=name value=checked.value("name", "") error=checked.error("name")/>
             <div class="actions"><a class="button" href="/organization">"Cancel"</a><button class="button danger">"Delete organization"</button></div>
         </form>

@@ -4,6 +4,7 @@ use super::{actions, pages};
 use crate::{
     customers::actions as customers,
     db::Failure,
+    pmm::actions as pmm,
     ui::Checked,
     visit::{Answer, Page, Visit},
 };
@@ -56,7 +57,10 @@ pub async fn rename(visit: &Visit) -> Result<Answer, Failure> {
 /// # Errors
 /// 404 for who may not.
 pub async fn delete(visit: &Visit) -> Result<Answer, Failure> {
-    let organization = actions::details(&mut visit.portal.read().await?, visit.member()?.organization).await?;
+    let mut db = visit.portal.read().await?;
+    let organization = actions::details(&mut db, visit.member()?.organization).await?;
+    let servers = pmm::count(&mut db, organization.id).await?;
+    drop(db);
     let (checked, drawn) = (Checked(visit.state_of("delete_organization")), visit.drawn());
-    Ok(Page::narrow("Delete organization", move || pages::delete(organization, checked, drawn)).into())
+    Ok(Page::narrow("Delete organization", move || pages::delete(organization, servers, checked, drawn)).into())
 }

@@ -20,8 +20,9 @@ use crate::{
     },
     guard, limits,
     portal::{Portal, Unit},
-    secrets, visit,
-    words::{AccountId, DAY, Email, MINUTE, SessionId},
+    secrets::{self, Secret},
+    visit,
+    words::{AccountId, DAY, Email, MINUTE, SessionId, Timestamp},
 };
 
 /// The cookie with a session's secret.
@@ -34,7 +35,18 @@ const KNOWN_BROWSER: &str = "known_browser";
 /// # Errors
 /// The database's.
 pub async fn authenticate(portal: &Portal, headers: &HeaderMap) -> Result<Option<Actor>, Failure> {
-    let Some(live) = session(portal, headers).await? else { return Ok(None) };
+    match visit::cookie(headers, &cookie_name(portal, COOKIE)) {
+        Some(secret) => by_secret(portal, secret).await,
+        None => Ok(None),
+    }
+}
+
+/// The same by the session's secret, as programs send it.
+///
+/// # Errors
+/// The database's.
+pub async fn by_secret(portal: &Portal, secret: &str) -> Result<Option<Actor>, Failure> {
+    let Some(live) = session(portal, secret).await? else { return Ok(None) };
     let now = portal.clock.now();
     if now.0 - live.last_seen_at.0 >= MINUTE {
         // Once a minute, and not on the way of the request.
@@ -61,12 +73,13 @@ pub async fn authenticate(portal: &Portal, headers: &HeaderMap) -> Result<Option
 /// # Errors
 /// The database's.
 pub async fn recognize(portal: &Portal, headers: &HeaderMap) -> Result<Option<Actor>, Failure> {
-    Ok(session(portal, headers).await?.map(Actor::from))
+    match visit::cookie(headers, &cookie_name(portal, COOKIE)) {
+        Some(secret) => Ok(session(portal, secret).await?.map(Actor::from)),
+        None => Ok(None),
+    }
 }
 
-async fn session(portal: &Portal, headers: &HeaderMap) -> Result<Option<Live>, Failure> {
-    let name = cookie_name(portal, COOKIE);
-    let Some(secret) = visit::cookie(headers, &name) else { return Ok(None) };
+async fn session(portal: &Portal, secret: &str) -> Result<Option<Live>, Failure> {
     Ok(store::live(&mut portal.read().await?, &secrets::hash(secret), portal.clock.now()).await?)
 }
 
@@ -96,13 +109,29 @@ pub fn browser_cookie(portal: &Portal, name: &str) -> Option<String> {
 /// # Errors
 /// 401 where the pair is wrong or, with the right pair, the account locked; 422 for empty fields, 429.
 pub async fn sign_in(portal: &Portal, caller: &Caller, form: SignInForm) -> Result<(), Refusal> {
+    let account = identify(portal, caller, form, browser_cookie(portal, KNOWN_BROWSER).as_deref()).await?;
+    open_in_browser(portal, caller, account, Method::Password).await
+}
+
+/// Signs a program in with address and password: the secret of its session goes to it, and into no cookie. A password is
+/// all that a program can show.
+///
+/// # Errors
+/// As at the form.
+pub async fn sign_in_program(portal: &Portal, caller: &Caller, form: SignInForm) -> Result<Opened, Refusal> {
+    let account = identify(portal, caller, form, None).await?;
+    open(portal, caller, account, Method::Password, None).await
+}
+
+/// Whose a pair of address and password is.
+async fn identify(portal: &Portal, caller: &Caller, form: SignInForm, browser: Option<&str>) -> Result<AccountId, Refusal> {
     let mut errors = FieldErrors::default();
     let email = errors.take("email", Email::parse(&form.email));
     errors.take("password", if form.password.is_empty() { Err("Enter your password") } else { Ok(()) });
     let (Some(email), true) = (email, errors.0.is_empty()) else { return Err(errors.into()) };
-    let account = check(portal, caller, &email, &form.password).await.map_err(|failure| portal.refuse(failure))?;
+    let account = check(portal, caller, &email, &form.password, browser).await.map_err(|failure| portal.refuse(failure))?;
     let why = match account {
-        Checked::Right(account) => return open_in_browser(portal, caller, account, Method::Password).await,
+        Checked::Right(account) => return Ok(account),
         Checked::Locked => Unauthenticated::Locked,
         Checked::Wrong => Unauthenticated::WrongCredentials,
     };
@@ -127,14 +156,18 @@ enum Checked {
 /// 401 where a password is needed and none came, 422 where it is wrong, 429.
 pub async fn prove(portal: &Portal, caller: &Caller, password: &str) -> Result<(), Refusal> {
     let actor = caller.actor()?.clone();
-    let Credential::Session { authenticated_at, .. } = actor.credential;
+    let session = actor.session()?;
+    let Credential::Session { authenticated_at, .. } = actor.credential else {
+        return Err(Refusal::Unauthenticated(Unauthenticated::SignInRequired));
+    };
     if guard::is_proven(authenticated_at, portal.clock.now()) {
         return Ok(());
     }
     if password.is_empty() {
         return Err(Refusal::Unauthenticated(Unauthenticated::ProofRequired));
     }
-    match check(portal, caller, &actor.email, password).await.map_err(|failure| portal.refuse(failure))? {
+    let browser = browser_cookie(portal, KNOWN_BROWSER);
+    match check(portal, caller, &actor.email, password, browser.as_deref()).await.map_err(|failure| portal.refuse(failure))? {
         Checked::Right(account) if account == actor.account => {}
         Checked::Locked => return Err(Refusal::Unauthenticated(Unauthenticated::Locked)),
         Checked::Right(_) | Checked::Wrong => {
@@ -145,10 +178,10 @@ pub async fn prove(portal: &Portal, caller: &Caller, password: &str) -> Result<(
     // The form's key is for what is asked for, not for this.
     let caller = Caller { drawn: crate::form::Drawn::default(), ..caller.clone() };
     portal
-        .write(&caller, Action::Prove, actor, |unit, actor| {
+        .write(&caller, Action::Prove, (actor, session), |unit, (actor, session)| {
             Box::pin(async move {
                 let now = unit.now;
-                if !store::prove(unit, actor.account, actor.session(), now).await? {
+                if !store::prove(unit, actor.account, *session, now).await? {
                     return Err(Refusal::Unauthenticated(Unauthenticated::SignInRequired).into());
                 }
                 unit.audit(vec![Object::new("account", actor.account, actor.name())], json!(null), json!(null)).await?;
@@ -161,9 +194,9 @@ pub async fn prove(portal: &Portal, caller: &Caller, password: &str) -> Result<(
 /// Looks at a pair. Attempts are counted before the password is looked at: from an address, and to an
 /// account; browsers in which the account has signed in before are counted apart, so that a stranger cannot lock the
 /// owner out.
-async fn check(portal: &Portal, caller: &Caller, email: &Email, password: &str) -> Result<Checked, Failure> {
+async fn check(portal: &Portal, caller: &Caller, email: &Email, password: &str, browser: Option<&str>) -> Result<Checked, Failure> {
     limits::count(portal, "sign-in address", &caller.origin.address, portal.config.sign_in_address_rate).await?;
-    let browser = browser_cookie(portal, KNOWN_BROWSER).map(|secret| secrets::hash(&secret));
+    let browser = browser.map(secrets::hash);
     let now = portal.clock.now();
     let (found, known, locked) = {
         let mut db = portal.read().await?;
@@ -210,16 +243,38 @@ async fn note_failure(portal: &Portal, caller: &Caller, email: Email) -> Result<
 /// # Errors
 /// 503 where the database is away.
 pub async fn open_in_browser(portal: &Portal, caller: &Caller, account: AccountId, method: Method) -> Result<(), Refusal> {
-    let secret = portal.random.secret();
     let browser = browser_cookie(portal, KNOWN_BROWSER).unwrap_or_else(|| portal.random.secret().expose().to_owned());
-    let old = caller.actor.as_ref().map(|actor| (actor.account, actor.session()));
+    let opened = open(portal, caller, account, method, Some(&browser)).await?;
+    set_cookie(&cookie(portal, COOKIE, opened.secret.expose(), portal.config.session_days * 86_400));
+    set_cookie(&cookie(portal, KNOWN_BROWSER, &browser, 365 * 86_400));
+    Ok(())
+}
+
+/// A session that was opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// Its id.
+    pub id: SessionId,
+    /// Its secret.
+    pub secret: Secret,
+    /// When it was opened.
+    pub at: Timestamp,
+    /// When it ends if it is not used.
+    pub ends_at: Timestamp,
+}
+
+/// Opens a session for an account, in a browser that is known from then on or for a program; the one that the caller had
+/// ends.
+async fn open(portal: &Portal, caller: &Caller, account: AccountId, method: Method, browser: Option<&str>) -> Result<Opened, Refusal> {
+    let secret = portal.random.secret();
+    let old = caller.actor.as_ref().and_then(|actor| Some((actor.account, actor.session().ok()?)));
     // The secret must not be kept, so this unit has no idempotency key: two sign-ins are two sessions.
     let caller = Caller { drawn: crate::form::Drawn::default(), ..caller.clone() };
-    let session: SessionId = portal
+    let (id, at, ends_at): (SessionId, Timestamp, Timestamp) = portal
         .write(
             &caller,
             Action::SignIn,
-            (account, secret.hash(), secrets::hash(&browser), old, method),
+            (account, secret.hash(), browser.map(secrets::hash), old, method),
             |unit, (account, token_hash, browser_hash, old, method)| {
                 Box::pin(async move {
                     let now = unit.now;
@@ -240,7 +295,9 @@ pub async fn open_in_browser(portal: &Portal, caller: &Caller, account: AccountI
                         address: unit.caller.origin.address.clone(),
                     };
                     store::insert(unit, &new, now).await?;
-                    store::know_browser(unit, *account, browser_hash, now, now.plus(365 * DAY)).await?;
+                    if let Some(browser_hash) = browser_hash {
+                        store::know_browser(unit, *account, browser_hash, now, now.plus(365 * DAY)).await?;
+                    }
                     crate::members::store::touch(unit, *account, now).await?;
                     let name =
                         accounts::get(unit, *account).await?.map(|row| full_name(&row.first_name, &row.last_name)).unwrap_or_default();
@@ -250,15 +307,26 @@ pub async fn open_in_browser(portal: &Portal, caller: &Caller, account: AccountI
                         json!({ "method": method.name() }),
                     )
                     .await?;
-                    Ok(new.id)
+                    Ok((new.id, now, new.idle_expires_at.min(new.absolute_expires_at)))
                 })
             },
         )
         .await?;
-    customers::welcome(portal, &caller, account, session, method).await;
-    set_cookie(&cookie(portal, COOKIE, secret.expose(), portal.config.session_days * 86_400));
-    set_cookie(&cookie(portal, KNOWN_BROWSER, &browser, 365 * 86_400));
-    Ok(())
+    customers::welcome(portal, &caller, account, id, method).await;
+    Ok(Opened { id, secret, at, ends_at })
+}
+
+/// Uses one's session, and tells when it ends if it is not used again.
+///
+/// # Errors
+/// 401 where it has ended, or one came with something else.
+pub async fn refresh(portal: &Portal, actor: &Actor) -> Result<Timestamp, Failure> {
+    let (session, now) = (actor.session()?, portal.clock.now());
+    let mut tx = portal.db.begin().await?;
+    store::touch(&mut tx, session, now, now.plus(portal.config.session_idle_minutes * MINUTE)).await?;
+    let (idle, absolute) = store::ends(&mut tx, session).await?.ok_or(Refusal::Unauthenticated(Unauthenticated::SignInRequired))?;
+    tx.commit().await?;
+    Ok(idle.min(absolute))
 }
 
 /// Signs out. Who is not signed in is signed out already.
@@ -266,9 +334,19 @@ pub async fn open_in_browser(portal: &Portal, caller: &Caller, account: AccountI
 /// # Errors
 /// 503 where the database is away.
 pub async fn sign_out(portal: &Portal, caller: &Caller) -> Result<(), Refusal> {
+    end_own(portal, caller).await?;
+    set_cookie(&cookie(portal, COOKIE, "", 0));
+    Ok(())
+}
+
+/// Ends the session that calls, where there is one.
+///
+/// # Errors
+/// 503 where the database is away.
+pub async fn end_own(portal: &Portal, caller: &Caller) -> Result<(), Refusal> {
     if let Ok(actor) = caller.actor() {
         portal
-            .write(caller, Action::SignOut, (actor.account, actor.session(), actor.name()), |unit, (account, session, name)| {
+            .write(caller, Action::SignOut, (actor.account, actor.session()?, actor.name()), |unit, (account, session, name)| {
                 Box::pin(async move {
                     store::delete(unit, *account, *session).await?;
                     unit.audit(
@@ -282,7 +360,6 @@ pub async fn sign_out(portal: &Portal, caller: &Caller) -> Result<(), Refusal> {
             })
             .await?;
     }
-    set_cookie(&cookie(portal, COOKIE, "", 0));
     Ok(())
 }
 
@@ -300,7 +377,7 @@ pub async fn list(portal: &Portal, actor: &Actor, here: &str) -> Result<Vec<Sess
             place: place(&row.address, here),
             created_at: row.created_at,
             last_seen_at: row.last_seen_at,
-            own: row.id == actor.session(),
+            own: row.id.0 == actor.credential_id(),
         })
         .collect();
     sessions.sort_by_key(|session| !session.own);
@@ -341,7 +418,7 @@ pub async fn end(portal: &Portal, caller: &Caller, session: SessionId) -> Result
 pub async fn end_all_others(portal: &Portal, caller: &Caller) -> Result<(), Refusal> {
     let actor = caller.actor()?;
     portal
-        .write(caller, Action::EndOtherSessions, (actor.account, actor.session()), |unit, (account, session)| {
+        .write(caller, Action::EndOtherSessions, (actor.account, actor.session()?), |unit, (account, session)| {
             Box::pin(async move {
                 let ended = end_others(unit, *account, *session).await?;
                 unit.audit(vec![Object::new("account", account, "")], json!(null), json!({ "ended": ended })).await?;

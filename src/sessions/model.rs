@@ -51,6 +51,7 @@ const BROWSERS: &[(&str, &str)] = &[
     ("Chrome/", "Chrome"),
     ("Chromium/", "Chromium"),
     ("Safari/", "Safari"),
+    ("Go-http-client/", "Go-http-client"),
     ("curl/", "curl"),
 ];
 
@@ -157,6 +158,7 @@ mod tests {
             assert_eq!(mozilla(named), words, "{named}");
         }
         assert_eq!(device("curl/8.0"), "curl");
+        assert_eq!(device("Go-http-client/1.1"), "Go-http-client");
         for nobody in ["", "x", "<script>alert(1)</script>", "Visit evil.example"] {
             assert_eq!(device(nobody), "A program", "{nobody}");
         }

@@ -8,10 +8,17 @@ use crate::{
     ui::{Checked, ErrorSummary, Hidden, Icon, Moment, TextField, icons},
 };
 
-/// Sign-in. `to` is where one wanted to go; `said` is why a form of another page led here. Who
+/// Sign-in. `to` is where one wanted to go, `email` whom it is said to be; `said` is why a form of another page led here. Who
 /// is locked is told whom to write to.
 #[must_use]
-pub fn sign_in(drawn: Drawn, checked: Checked, to: Option<String>, said: Option<String>, support: Option<String>) -> AnyView {
+pub fn sign_in(
+    drawn: Drawn,
+    checked: Checked,
+    to: Option<String>,
+    email: String,
+    said: Option<String>,
+    support: Option<String>,
+) -> AnyView {
     let locked = checked.refusal() == Some(Refusal::Unauthenticated(Unauthenticated::Locked));
     view! {
         <div class="card">
@@ -24,7 +31,7 @@ pub fn sign_in(drawn: Drawn, checked: Checked, to: Option<String>, said: Option<
             <form class="form-body" method="post" action="/do/sign_in" novalidate>
                 <Hidden drawn=drawn/>
                 {to.map(|to| view! { <input type="hidden" name="form[to]" value=to/> })}
-                <TextField name="email" label="E-mail" kind="email" autocomplete="username" value=checked.value("email", "") error=checked.error("email")/>
+                <TextField name="email" label="E-mail" kind="email" autocomplete="username" value=checked.value("email", &email) error=checked.error("email")/>
                 <TextField name="password" label="Password" kind="password" autocomplete="current-password" error=checked.error("password") link=("/forgot-password", "Forgot your password?")/>
                 <button class="button primary wide">"Sign in"</button>
             </form>

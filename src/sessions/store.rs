@@ -87,6 +87,14 @@ pub async fn touch(db: &mut impl Connected, id: SessionId, now: Timestamp, idle_
     Ok(())
 }
 
+/// When a session ends without use, and when in any case.
+///
+/// # Errors
+/// The database's.
+pub async fn ends(db: &mut impl Connected, id: SessionId) -> Result<Option<(Timestamp, Timestamp)>, sqlx::Error> {
+    sql!(optional as (Timestamp, Timestamp), db, "SELECT idle_expires_at, absolute_expires_at FROM sessions WHERE id = $1", id)
+}
+
 /// A session in its owner's list.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Row {

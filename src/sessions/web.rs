@@ -4,23 +4,32 @@ use super::pages;
 use crate::{
     db::Failure,
     form::is_own_path,
+    oauth::actions as oauth,
     ui::Checked,
     visit::{Answer, Page, Visit},
+    words::Email,
 };
 
 /// `GET /sign-in`. Who is signed in goes on to where they wanted to go.
 ///
 /// # Errors
-/// None of its own.
+/// The database's.
 pub async fn sign_in(visit: &Visit) -> Result<Answer, Failure> {
     let checked = Checked(visit.state_of("sign_in"));
     let to = checked.value("to", &visit.parameter("to").unwrap_or_default());
     let to = Some(to).filter(|to| is_own_path(to));
-    if visit.caller.actor.is_some() && visit.state.is_none() {
+    // A PMM server may want the sign-in to be a new one.
+    if visit.caller.actor.is_some() && visit.state.is_none() && visit.parameter("again").is_none() {
         return Ok(Answer::SeeOther(to.unwrap_or_else(|| "/getting-started".to_owned())));
     }
     // A form of another page that was sent after the session had ended is answered with this page.
     let said = visit.state.as_ref().filter(|state| state.function != "sign_in").map(|state| state.refusal.message());
     let (drawn, support) = (visit.drawn(), visit.portal.config.support_email.as_ref().map(ToString::to_string));
-    Ok(Page::card("Sign in", move || pages::sign_in(drawn, checked, to, said, support)).into())
+    let leads_out_to = match &to {
+        Some(to) => oauth::leads_out_to(&visit.portal, to).await?,
+        None => None,
+    };
+    let email = visit.parameter("email").and_then(|email| Email::parse(&email).ok()).map(|email| email.to_string()).unwrap_or_default();
+    let page = Page::card("Sign in", move || pages::sign_in(drawn, checked, to, email, said, support));
+    Ok(page.with_forms_that_lead_out_to(leads_out_to).into())
 }

@@ -63,13 +63,7 @@ pub async fn page(
     now: Timestamp,
 ) -> Result<Listed<TicketRow>, Failure> {
     let owner = owner(db, membership.organization).await?;
-    let mut query = query.clone();
-    // Whose tickets are seen is never said by an address.
-    query.filters.retain(|(name, _)| name != store::REQUESTER);
-    let mine = query.filters.iter().position(|(name, value)| name == MINE && value == "me").map(|at| query.filters.remove(at));
-    if let Some(key) = own(membership, actor).or_else(|| mine.map(|_| actor.email.key())) {
-        query.filters.push((store::REQUESTER.to_owned(), key));
-    }
+    let query = seen(membership, actor, query);
     let counts = store::counts(db, owner).await?;
     let sum = |counted: &mut dyn Iterator<Item = &Counted>| counted.map(|counted| counted.tickets).sum();
     let kept = Counts {
@@ -79,6 +73,36 @@ pub async fn page(
             .then(|| sum(&mut counts.iter().filter(|counted| counted.meets(&query)))),
     };
     Ok(LIST.page::<store::Row>(db, owner.id(), &query, now, kept).await?.map(row))
+}
+
+/// The tickets that a member may see and that were raised last: at most so many.
+///
+/// # Errors
+/// The database's.
+pub async fn newest(
+    db: &mut impl Connected,
+    membership: &Membership,
+    actor: &Actor,
+    now: Timestamp,
+    most: usize,
+) -> Result<Vec<TicketRow>, Failure> {
+    let owner = owner(db, membership.organization).await?;
+    let query = seen(membership, actor, &ListQuery::default());
+    // Along the order's index: an Admin's query has no condition, and what one person raised is soon found.
+    let (rows, _) = LIST.batch::<store::Row>(db, owner.id(), &query, now, (!query.is_conditional()).then_some(0), most).await?;
+    Ok(rows.into_iter().map(row).collect())
+}
+
+/// What is asked of the list, and of that what the member may see.
+fn seen(membership: &Membership, actor: &Actor, query: &ListQuery) -> ListQuery {
+    let mut query = query.clone();
+    // Whose tickets are seen is never said by an address.
+    query.filters.retain(|(name, _)| name != store::REQUESTER);
+    let mine = query.filters.iter().position(|(name, value)| name == MINE && value == "me").map(|at| query.filters.remove(at));
+    if let Some(key) = own(membership, actor).or_else(|| mine.map(|_| actor.email.key())) {
+        query.filters.push((store::REQUESTER.to_owned(), key));
+    }
+    query
 }
 
 /// The filter by which an Admin sees the own tickets alone.
@@ -104,6 +128,8 @@ fn row(row: store::Row) -> TicketRow {
         state: row.state,
         department: row.department,
         requester: row.requester_name,
+        category: row.category,
+        url: row.url,
         created_at: row.created_at,
         updated_at: row.updated_at,
     }
@@ -213,8 +239,6 @@ pub async fn view(
         on_its_way: ticket.desk_state == "waiting",
         resolved_at: ticket.resolved_at,
         description: ticket.description,
-        category: ticket.category,
-        url: ticket.url,
         row: row(ticket.row),
     })
 }

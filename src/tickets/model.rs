@@ -331,6 +331,10 @@ pub struct TicketRow {
     pub department: String,
     /// Who raised it; may be empty.
     pub requester: String,
+    /// The desk's own sorting; may be empty.
+    pub category: String,
+    /// Where it stands at a desk elsewhere; may be empty.
+    pub url: String,
     /// When.
     pub created_at: Timestamp,
     /// When something was last said or done.
@@ -374,10 +378,6 @@ pub struct TicketView {
     pub row: TicketRow,
     /// Markdown.
     pub description: String,
-    /// The desk's own sorting; may be empty.
-    pub category: String,
-    /// Where it stands at a desk elsewhere; may be empty.
-    pub url: String,
     /// Whether it is still on its way to a desk elsewhere.
     pub on_its_way: bool,
     /// Since when it is solved or over.

@@ -297,8 +297,8 @@ pub fn facts(ticket: &TicketView) -> AnyView {
     let fact = |title: &'static str, value: &str| {
         (!value.is_empty()).then(|| view! { <div><dt>{title}</dt><dd><bdi>{value.to_owned()}</bdi></dd></div> })
     };
-    let elsewhere = (!ticket.url.is_empty()).then(|| {
-        view! { <div><dt>"At the support desk"</dt><dd><a href=ticket.url.clone() rel="noopener noreferrer">"Open there" <Icon inner=icons::EXTERNAL/></a></dd></div> }
+    let elsewhere = (!row.url.is_empty()).then(|| {
+        view! { <div><dt>"At the support desk"</dt><dd><a href=row.url.clone() rel="noopener noreferrer">"Open there" <Icon inner=icons::EXTERNAL/></a></dd></div> }
     });
     view! {
         <div class="card" data-region="facts">
@@ -308,7 +308,7 @@ pub fn facts(ticket: &TicketView) -> AnyView {
                 {fact("Priority", &row.priority)}
                 {fact("Product", &row.product)}
                 {fact("Department", &row.department)}
-                {fact("Category", &ticket.category)}
+                {fact("Category", &row.category)}
                 {fact("Raised by", &row.requester)}
                 <div><dt>"Raised"</dt><dd><Moment at=row.created_at/></dd></div>
                 <div><dt>"Updated"</dt><dd><Moment at=row.updated_at/></dd></div>

@@ -76,6 +76,10 @@ pub struct Row {
     pub department: String,
     /// May be empty.
     pub requester_name: String,
+    /// May be empty.
+    pub category: String,
+    /// May be empty.
+    pub url: String,
     /// When it was raised.
     pub created_at: Timestamp,
     /// When something was last said or done.
@@ -131,10 +135,6 @@ pub struct Ticket {
     pub requester_key: String,
     /// Markdown.
     pub description: String,
-    /// May be empty.
-    pub category: String,
-    /// May be empty.
-    pub url: String,
     /// `none`, `waiting` or `there`.
     pub desk_state: String,
     /// Who of the staff has it.
@@ -146,7 +146,7 @@ pub struct Ticket {
 /// The name of the filter by who raised it, which pages fill in and no address does.
 pub const REQUESTER: &str = "requester";
 
-const SELECT: &str = "id, number, subject, subject_key, product, priority, priority_rank, state, stage, department, requester_name, created_at, updated_at, customer_id, organization_id";
+const SELECT: &str = "id, number, subject, subject_key, product, priority, priority_rank, state, stage, department, requester_name, category, url, created_at, updated_at, customer_id, organization_id";
 const COLUMNS: &[Column] = &[
     Column { name: "created", key: "created_at", number: true, newest_first: true },
     Column { name: "updated", key: "updated_at", number: true, newest_first: true },
@@ -398,7 +398,7 @@ pub async fn insert_of_desk(
 pub fn differs(ticket: &Ticket, new: &OfDesk, state: bool) -> bool {
     let row = &ticket.row;
     let said = [&new.priority, &new.department, &new.subject, &new.category, &new.url, &new.product];
-    let is = [&row.priority, &row.department, &row.subject, &ticket.category, &ticket.url, &row.product];
+    let is = [&row.priority, &row.department, &row.subject, &row.category, &row.url, &row.product];
     said != is || (state && new.state != row.state)
 }
 

@@ -43,3 +43,9 @@ id!(/// A message in a ticket's thread.
     MessageId);
 id!(/// A file that came with a ticket or a reply.
     AttachmentId);
+id!(/// A token that a member made for a program; the secret is another thing.
+    TokenId);
+id!(/// A PMM server, as the portal knows it; what the server calls itself is another thing.
+    PmmServerId);
+id!(/// What a person who signed in to a PMM server lets it do: the tokens that it gets belong to it.
+    GrantId);

@@ -6,7 +6,10 @@ mod name;
 mod time;
 
 pub use email::Email;
-pub use id::{AccountId, AttachmentId, CustomerId, InvitationId, MemberId, MessageId, OrganizationId, SessionId, TicketId};
+pub use id::{
+    AccountId, AttachmentId, CustomerId, GrantId, InvitationId, MemberId, MessageId, OrganizationId, PmmServerId, SessionId, TicketId,
+    TokenId,
+};
 #[cfg(feature = "ssr")]
 pub use name::is_typed;
 pub use name::{FirstName, LastName, OrganizationName, fold};

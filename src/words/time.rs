@@ -124,6 +124,14 @@ impl Timestamp {
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 
+    /// RFC 3339 in UTC, to the microsecond: for programs that compare moments.
+    #[cfg(feature = "ssr")]
+    #[must_use]
+    pub fn rfc3339_micros(self) -> String {
+        let seconds = self.rfc3339();
+        format!("{}.{:06}Z", seconds.trim_end_matches('Z'), self.0.rem_euclid(SECOND))
+    }
+
     /// The date as people read it where no script can put it into their own zone: `24 November 2026`.
     #[must_use]
     pub fn date(self) -> String {

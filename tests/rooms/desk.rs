@@ -1,7 +1,7 @@
 //! The desk elsewhere (`SPEC.md` §3.4, §3.9): customers from ServiceNow, whatever its server does meanwhile.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -393,38 +393,6 @@ on_both! {
 /// The version of ServiceNow's own client by which the instance of the tests is checked.
 const PYSNC: &str = "1.2.1";
 
-/// A Python with `pysnc`, in the user's cache directory, made where it is missing.
-fn python() -> PathBuf {
-    let cache = std::env::var_os("ORG_PORTAL_CACHE").map(PathBuf::from).unwrap_or_else(|| {
-        let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        base.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("a home directory")).join(".cache")).join("org-portal")
-    });
-    let folder = cache.join(format!("pysnc-{PYSNC}"));
-    let python = folder.join("bin/python");
-    if !python.exists() {
-        // Made beside its place and moved there whole: what was broken off is not taken for it.
-        let new = cache.join(format!("pysnc-{PYSNC}.new{}", std::process::id()));
-        let run = |command: &mut Command, what: &str| {
-            let output = command.output().unwrap_or_else(|error| panic!("{what}: {error}"));
-            assert!(output.status.success(), "{what}: {}", String::from_utf8_lossy(&output.stderr));
-        };
-        std::fs::create_dir_all(&cache).expect("the cache directory");
-        run(
-            Command::new("python3").args(["-m", "venv"]).arg(&new),
-            "Python 3 with venv is needed to check the tests' ServiceNow (Debian: python3-venv)",
-        );
-        run(
-            Command::new(new.join("bin/python")).args(["-m", "pip", "install", "--quiet", &format!("pysnc=={PYSNC}")]),
-            "pysnc, by which the tests' ServiceNow is checked, cannot be installed from PyPI",
-        );
-        if std::fs::rename(&new, &folder).is_err() {
-            // Somebody else was quicker.
-            let _ = std::fs::remove_dir_all(&new);
-        }
-    }
-    python
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_tests_instance_is_one_for_servicenows_own_client() {
     let desk = ServiceNow::start().await;
@@ -435,7 +403,7 @@ async fn the_tests_instance_is_one_for_servicenows_own_client() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/servicenow_check.py");
     let url = desk.url();
     let output = tokio::task::spawn_blocking(move || {
-        Command::new(python())
+        Command::new(python::python_with("pysnc", PYSNC))
             .arg(script)
             .args([&url, servicenow::USER, servicenow::PASSWORD, &account, &contact])
             .output()

@@ -13,10 +13,10 @@ on_both! {
         let ada = portal.sign_up("ada").await;
         let page = ada.open("/").await.is(200);
         assert_eq!(page.heading(), "Getting Started");
-        assert_eq!(steps(&page), ["Add an organization", "Not yet: Invite members", "Not yet: Raise a ticket"]);
+        assert_eq!(steps(&page), ["Add an organization", "Not yet: Invite members", "Not yet: Connect a PMM server", "Not yet: Raise a ticket"]);
         assert!(page.has_link("/organization/add"), "{}", page.sketch());
         assert!(!page.has_link("/organization") && !page.has_link("/organization/members/invite"), "{}", page.sketch());
-        assert!(page.main().contains("0 of 3 done"), "{}", page.sketch());
+        assert!(page.main().contains("0 of 4 done"), "{}", page.sketch());
     }
 
     async fn who_is_not_signed_in_starts_at_the_sign_in_page(portal) {
@@ -26,16 +26,19 @@ on_both! {
     async fn with_an_organization_view_organization_stands_in_its_place(portal) {
         let [ada] = portal.organization_with("Acme", [("ada", Role::Admin)]).await;
         let page = ada.get("/getting-started").await.is(200);
-        assert_eq!(steps(&page), ["Done: Add an organization", "Invite members", "Raise a ticket"]);
+        assert_eq!(steps(&page), ["Done: Add an organization", "Invite members", "Connect a PMM server", "Raise a ticket"]);
         assert!(page.has_link("/organization") && !page.has_link("/organization/add"), "{}", page.sketch());
         assert!(page.main().contains("View Organization"));
         portal.invite(&ada, "bob@example.com", Role::TechnicalUser).await.is(303);
         let page = ada.get("/getting-started").await.is(200);
-        assert_eq!(steps(&page), ["Done: Add an organization", "Done: Invite members", "Raise a ticket"]);
-        assert!(page.main().contains("2 of 3 done"), "{}", page.sketch());
+        assert_eq!(steps(&page), ["Done: Add an organization", "Done: Invite members", "Connect a PMM server", "Raise a ticket"]);
+        assert!(page.main().contains("2 of 4 done"), "{}", page.sketch());
         ada.fill("/organization/tickets/new", "/do/raise_ticket", &[("subject", "Help"), ("description", "Please")]).await.is(303);
+        assert!(page.has_link("/organization/servers#connect"), "{}", page.sketch());
+        portal.connect_server(&ada, "a-server", "PMM").await;
         let page = ada.get("/getting-started").await.is(200);
-        assert!(page.main().contains("3 of 3 done") && page.has_link("/organization/tickets"), "{}", page.sketch());
+        assert!(page.has_link("/organization/servers"), "{}", page.sketch());
+        assert!(page.main().contains("4 of 4 done") && page.has_link("/organization/tickets"), "{}", page.sketch());
     }
 
     async fn every_step_links_to_where_it_is_done_and_leads_nowhere_else(portal) {

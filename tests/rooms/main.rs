@@ -12,6 +12,12 @@
 
 mod accounts;
 mod activity;
+mod api_accounts;
+mod api_clients;
+mod api_data;
+mod api_organizations;
+mod api_servers;
+mod api_wire;
 mod connections;
 mod customers;
 mod desk;
@@ -22,8 +28,10 @@ mod imports;
 mod invitations;
 mod live;
 mod members;
+mod oauth;
 mod operator;
 mod organizations;
+mod pmm;
 mod sessions;
 #[path = "../support/mod.rs"]
 mod support;

@@ -189,6 +189,28 @@ on_both! {
         second.stop().await;
     }
 
+    async fn a_server_that_connects_and_goes_is_posted(portal) {
+        let receiver = Receiver::start().await;
+        let second = TestPortal::second_with(portal, receiver.options()).await;
+        let [ada] = second.organization_with("Acme", [("ada", Role::Admin)]).await;
+        let organization = second.organization_of("ada").await;
+        second.connect_server(&ada, "a-server", "Production").await;
+        ada.call_in(organization, "disconnect_server", &[("server", "a-server")]).await.is(200);
+        until("both came", || async { receiver.seen().len() == 2 }).await;
+        let seen = receiver.seen();
+        let of = |kind: &str| seen.iter().find(|(.., body)| body["type"] == kind).unwrap_or_else(|| panic!("{kind}: {seen:?}")).2["data"].clone();
+        let (connected, disconnected) = (of("server.connected"), of("server.disconnected"));
+        for data in [&connected, &disconnected] {
+            assert_eq!(data["organization"]["id"], organization.to_string());
+            assert_eq!(data["server"], serde_json::json!({ "id": "a-server", "name": "Production" }));
+            assert_eq!(data["by"]["name"], "Ada Example");
+        }
+        assert_eq!(connected["after"]["url"], "https://a-server.example.com/graph");
+        assert_eq!((connected.get("before"), disconnected.get("after")), (None, None));
+        assert_eq!(disconnected["before"]["url"], "https://a-server.example.com/graph");
+        second.stop().await;
+    }
+
     async fn a_receiver_that_fails_hangs_or_closes_gets_it_later_under_the_same_identifier(portal) {
         let receiver = Receiver::start().await;
         let second = TestPortal::second_with(portal, receiver.options()).await;

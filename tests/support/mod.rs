@@ -11,10 +11,13 @@
 //! ```
 #![allow(dead_code, unused_imports, reason = "each test program uses its part")]
 
+mod api;
 mod browser;
 mod database;
 mod page;
+mod pmm;
 mod postgres;
+pub mod python;
 pub mod servicenow;
 
 use std::{
@@ -26,19 +29,25 @@ use std::{
     time::Duration,
 };
 
+pub use api::{Api, Reply};
 pub use browser::{Browser, Call, Live, Told, encode};
 pub use database::{Engine, TABLES};
 use org_portal::{
+    actor::{ActorKind, Caller},
     clock::Clock,
     config::Config,
     db::Db,
+    form::Refusal,
     mail::Transport,
     permissions::Role,
+    pmm::{ConnectForm, actions as servers},
     portal::Portal,
     server::{self, Running},
     words::{OrganizationId, Timestamp},
 };
 pub use page::{Answer, Form};
+pub use pmm::{Flow, Pmm, Tokens, parameter};
+pub use python::venv;
 pub use servicenow::{Fault, ServiceNow};
 
 /// The password of everyone, good enough for the portal.
@@ -106,18 +115,41 @@ impl Options {
             settings.entry(key.to_owned()).or_insert_with(|| value.to_owned());
         };
         default("database_url", database_url);
+        if !database_url.starts_with("sqlite:") {
+            // Beside SQLite's file the portal makes one itself.
+            default("key_file", key_file());
+        }
         default("listen", "127.0.0.1:0");
         default("public_url", "http://127.0.0.1:3000");
         default("hashing_threads", "1");
         if !self.real_limits {
-            for rate in
-                ["sign_in_rate", "sign_in_address_rate", "mail_rate", "mail_address_rate", "invitation_rate", "invitation_recipient_rate"]
-            {
+            for rate in [
+                "sign_in_rate",
+                "sign_in_address_rate",
+                "mail_rate",
+                "mail_address_rate",
+                "invitation_rate",
+                "invitation_recipient_rate",
+                "token_rate",
+                "token_address_rate",
+                "api_rate",
+                "api_address_rate",
+            ] {
                 default(rate, "100000/1");
             }
         }
         Config::read(&settings).expect("the settings of a test")
     }
+}
+
+/// The key file of the portals on PostgreSQL that this program starts.
+fn key_file() -> &'static str {
+    static FILE: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    FILE.get_or_init(|| {
+        let path = std::env::temp_dir().join(format!("org-portal-test-{}.key", std::process::id()));
+        org_portal::seal::make(&path, org_portal::secrets::Random).expect("a key file");
+        path.to_str().expect("a path").to_owned()
+    })
 }
 
 /// A kept mail.
@@ -194,6 +226,7 @@ impl TestPortal {
             }
         };
         db.migrate().await.expect("the database is migrated");
+        org_portal::seal::Seal::prepare(&config, org_portal::secrets::Random).expect("a key file");
         let portal = Portal::new(db.clone(), config.clone(), clock.clone());
         let running = server::start(portal.clone(), transport.clone()).await.expect("the server starts");
         let address = running.address;
@@ -219,6 +252,12 @@ impl TestPortal {
             let _ = tokio::time::timeout(Duration::from_millis(300), running.stop()).await;
             self.db.close().await;
         }
+    }
+
+    /// Stops the server and waits for all that ends with it.
+    pub async fn stop_in_good_order(&self) {
+        let running = self.running.lock().expect("not poisoned").take();
+        running.expect("it runs").stop().await.expect("it stops");
     }
 
     /// Stops the server and drops the database, where no other portal is on it.
@@ -378,6 +417,41 @@ impl TestPortal {
         browser.fill(&format!("/sign-up?invitation={token}"), "/do/sign_up", &fields).await.leads_to(&link);
         browser.fill(&link, "/do/accept_invitation", &[]).await.leads_to("/organization");
         browser
+    }
+
+    /// Makes a token by its form; gives what is shown once.
+    pub async fn token(&self, browser: &Browser, scope: &str, life: &str) -> String {
+        let form = browser.get("/organization/servers/tokens/new").await.is(200).form("/do/make_token");
+        let form = form.forged("form[scope]", scope).with("life", life);
+        browser.submit(&form).await.is(200).text(".secret code")
+    }
+
+    /// A call that comes with a token; nobody's where the token cannot be used.
+    pub async fn caller(&self, secret: &str) -> Caller {
+        let actor = org_portal::pmm::tokens::authenticate(&self.portal, secret).await.expect("the token is looked at");
+        Caller { actor, kind: ActorKind::Browser, ..Caller::system() }
+    }
+
+    /// A PMM server asks to be connected, as it does with a token.
+    pub async fn connect(&self, secret: &str, server_id: &str, name: &str) -> Result<servers::Connected, Refusal> {
+        let caller = self.caller(secret).await;
+        servers::connect(&self.portal, &caller, self.server(server_id, name)).await
+    }
+
+    /// What a PMM server says when it connects.
+    pub fn server(&self, server_id: &str, name: &str) -> ConnectForm {
+        ConnectForm {
+            server_id: server_id.to_owned(),
+            name: name.to_owned(),
+            url: format!("https://{server_id}.example.com/graph"),
+            callback_url: format!("https://{server_id}.example.com/graph/login/generic_oauth"),
+        }
+    }
+
+    /// A member makes a token and connects a PMM server with it.
+    pub async fn connect_server(&self, browser: &Browser, server_id: &str, name: &str) {
+        let secret = self.token(browser, "pmm:connect", "30 minutes").await;
+        self.connect(&secret, server_id, name).await.map(drop).expect("it is connected");
     }
 
     /// Makes a step fail, whoever takes it: `DELETE` on `members`, say. Gives what takes the failure away again.

@@ -1,0 +1,3 @@
+module pmmclient
+
+go 1.19
