@@ -262,15 +262,15 @@ async fn baseline(url: &str, port: &str, bytes: &str) {
         let live =
             sessions::store::live(&mut bare.db.read().await.unwrap(), &secrets::hash(secret), now).await.unwrap().expect("signed in");
         let membership = guard::membership(&mut bare.db.read().await.unwrap(), live.account_id, now).await.unwrap().unwrap();
-        let mut db = bare.db.read().await.unwrap();
+        let (mut db, all) = (bare.db.read().await.unwrap(), ListQuery::default());
         if uri.path().ends_with("tickets:search") {
             let owner = tickets::actions::owner(&mut db, membership.organization).await.unwrap();
-            let rows = tickets::store::LIST.batch::<tickets::store::Row>(&mut db, owner.id(), &ListQuery::default(), now, Some(0), 1000);
+            let rows = tickets::store::LIST.batch::<tickets::store::Row>(&mut db, owner.id(), &all, now, Some(0), 1000);
             std::hint::black_box(rows.await.unwrap());
         } else if uri.path().ends_with("entitlements:search") {
             let customer = customers::store::of_organization(&mut db, membership.organization).await.unwrap().unwrap();
             let list = &customers::store::ENTITLEMENTS;
-            let rows = list.batch::<customers::store::Entitlement>(&mut db, customer.id.0, &ListQuery::default(), now, Some(0), 1000);
+            let rows = list.batch::<customers::store::Entitlement>(&mut db, customer.id.0, &all, now, Some(0), 1000);
             std::hint::black_box(rows.await.unwrap());
         } else {
             std::hint::black_box(organizations::store::get(&mut db, membership.organization).await.unwrap());

@@ -51,7 +51,7 @@ async fn main() {
             let (ended, given) = (Arc::clone(&ended), Arc::clone(&given));
             tokio::spawn(async move {
                 let mut client = Client::open(3976, "").await.unwrap();
-                let requests: Vec<String> = (0..SERVERS).map(|server| request(server)).collect();
+                let requests: Vec<String> = (0..SERVERS).map(request).collect();
                 let mut at = n;
                 while !ended.load(Ordering::Relaxed) {
                     let (status, body) = client.send(&requests[at % SERVERS]).await;

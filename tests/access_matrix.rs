@@ -89,7 +89,7 @@ async fn actors(portal: &TestPortal) -> (Vec<Actor>, Place) {
         import: id_of("imports").await,
         letter: id_of("outbox WHERE dead_at = 1").await,
         server: id_of("pmm_servers").await,
-        token: id_of("api_tokens").await,
+        token: id_of("api_tokens ORDER BY created_at LIMIT 1").await,
         organization: portal.organization_of("admin").await,
         member: portal.member_of("bystander").await.to_string(),
         invitation: portal.invitation_of("invited@example.com").await.to_string(),

@@ -33,6 +33,9 @@ use crate::{
     words::OrganizationId,
 };
 
+/// What stands in the places of a path, by their names.
+type Parameters = Vec<(&'static str, String)>;
+
 /// The largest body of a call, in bytes.
 const MAX_BODY: usize = 1024 * 1024;
 
@@ -57,7 +60,7 @@ pub struct Call {
     pub caller: Caller,
     /// That one's membership, where the call is a member's to read.
     pub membership: Option<Membership>,
-    parameters: Vec<(&'static str, String)>,
+    parameters: Parameters,
     /// The bearer token that came, whatever it is.
     secret: Option<String>,
 }
@@ -155,7 +158,7 @@ async fn answer(portal: &Portal, request: Request) -> Result<Vec<u8>, Problem> {
 }
 
 /// The call at a path, and what stands in the places of its path. The first that fits, in the order of the table.
-fn find(method: &Method, path: &str) -> Result<(&'static ApiRoute, Vec<(&'static str, String)>), Problem> {
+fn find(method: &Method, path: &str) -> Result<(&'static ApiRoute, Parameters), Problem> {
     let parts: Vec<String> =
         path.split('/').map(|part| percent_encoding::percent_decode_str(part).decode_utf8_lossy().into_owned()).collect();
     let method = if *method == Method::HEAD { &Method::GET } else { method };
@@ -174,7 +177,7 @@ fn find(method: &Method, path: &str) -> Result<(&'static ApiRoute, Vec<(&'static
 
 /// Whether a path's parts are those of a pattern such as `/v1/orgs/{org_id}/members/{member_id}:reactivate`, and what
 /// stands in its places. A place is never empty, and one without a colon behind it holds none.
-fn matches(pattern: &'static str, parts: &[String]) -> Option<Vec<(&'static str, String)>> {
+fn matches(pattern: &'static str, parts: &[String]) -> Option<Parameters> {
     let mut parameters = Vec::new();
     let mut parts = parts.iter();
     for piece in pattern.split('/') {
@@ -397,7 +400,7 @@ mod tests {
     #[test]
     fn no_call_hides_another_and_none_stands_twice() {
         for route in API {
-            let path = route.path.replace('{', "").replace('}', "");
+            let path = route.path.replace(['{', '}'], "");
             assert!(found(route.method.as_str(), &path).starts_with(route.path), "{} {}", route.method, route.path);
         }
     }

@@ -38,8 +38,7 @@ mod client {
     use wasm_bindgen::{JsCast as _, JsValue, prelude::Closure};
     use wasm_bindgen_futures::JsFuture;
     use web_sys::{
-        BroadcastChannel, Document, DomParser, Element, Event, EventSource, HtmlElement, MessageEvent, Node, RequestInit, Response,
-        SupportedType,
+        BroadcastChannel, Document, DomParser, Element, EventSource, HtmlElement, MessageEvent, Node, RequestInit, Response, SupportedType,
     };
 
     use crate::{

@@ -37,12 +37,10 @@ pub async fn flush(portal: &Portal) -> Result<(), Failure> {
         Err(_) => Vec::new(),
     };
     if !waiting.is_empty() {
-        // In one order, so that two replicas do not wait for each other.
+        // In one order, so that two replicas rarely wait for each other.
         waiting.sort_unstable();
         let mut tx = portal.db.begin().await?;
-        for (server, at) in &waiting {
-            store::note_contact(&mut tx, *server, *at).await?;
-        }
+        store::note_contacts(&mut tx, &waiting).await?;
         tx.commit().await?;
     }
     if let Ok(mut contacts) = portal.contacts.lock() {

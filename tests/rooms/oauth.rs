@@ -776,7 +776,7 @@ on_both! {
             head["kid"].as_str().unwrap().to_owned()
         };
         let first = signer().await;
-        assert_eq!(kids().await, [first.clone()]);
+        assert_eq!(kids().await, std::slice::from_ref(&first));
         keys::rotate(&portal.portal, keys::Rotation::Ahead).await.unwrap();
         let both = kids().await;
         assert_eq!((both.len(), &both[0]), (2, &first));
