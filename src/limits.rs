@@ -68,8 +68,8 @@ pub async fn count(portal: &Portal, name: &'static str, key: &str, rate: Rate) -
     }
 }
 
-/// Limits of this process alone, kept in memory: for calls that cost less than it would cost to count them in the database.
-/// With several replicas each lets through as much.
+/// Limits of this process alone, kept in memory: for calls that cost less than it would cost to count them in the database
+/// and that guard no secret. With several replicas each lets through as much (`docs/decisions/0028`).
 #[derive(Debug, Default)]
 pub struct Local(Mutex<HashMap<(&'static str, String), i64>>);
 

@@ -199,13 +199,18 @@ fn role(sent: &str) -> String {
     if sent == "Technical" { Role::TechnicalUser.name().to_owned() } else { sent.to_owned() }
 }
 
-async fn invite_one(call: &Call, sent: InviteRequest) -> Result<(), Problem> {
+async fn invite_one(call: &Call, sent: InviteRequest) -> Result<(), Fail> {
     // The form takes many addresses in one field.
     let email =
         Email::parse(&sent.username).map_err(|why| Problem::field("username", if sent.username.is_empty() { EMPTY } else { why }))?;
     let form = InviteForm { email: email.to_string(), role: role(&sent.role) };
     let invited = invitations::invite(&call.portal, &call.caller, form).await;
-    invited.map(|_| ()).map_err(|refusal| Problem::from(refusal).renamed("email", "username"))
+    match invited {
+        Ok(_) => Ok(()),
+        // It is about the organization, whoever is invited.
+        Err(refusal @ Refusal::Suspended(_)) => Err(refusal.into()),
+        Err(refusal) => Err(Problem::from(refusal).renamed("email", "username").into()),
+    }
 }
 
 /// Invites an address.
@@ -226,8 +231,10 @@ pub async fn invite_several(call: &Call, sent: InviteSeveralRequest) -> Result<N
         let (username, sent) = (user.username.clone(), serde_json::json!({ "username": user.username, "role": user.role }));
         match invite_one(call, user).await {
             Ok(()) => {}
-            Err(problem) if problem.is_of_one() => errors.push(InviteError { username, error: problem.about(&sent).message().to_owned() }),
-            Err(problem) => return Err(problem.into()),
+            Err(Fail::Problem(problem)) if problem.is_of_one() => {
+                errors.push(InviteError { username, error: problem.about(&sent).message().to_owned() });
+            }
+            Err(fail) => return Err(fail),
         }
     }
     Ok(NotInvited { errors })

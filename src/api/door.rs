@@ -197,7 +197,7 @@ fn matches(pattern: &'static str, parts: &[String]) -> Option<Parameters> {
     parts.next().is_none().then_some(parameters)
 }
 
-/// Who calls, by the token that was sent: a session's secret, as `/v1/auth/SignIn` gave it. A good credential is counted by
+/// Who calls, by the token that was sent: one that a member made, one of the provider's, or a session's secret. A good credential is counted by
 /// itself, what comes without one by its address.
 async fn authenticate(portal: &Portal, headers: &HeaderMap, caller: &Caller, route: &ApiRoute) -> Result<Actor, Problem> {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Bearer tokens: those that a PMM server gets for a person, and those that it gets for itself.
 //!
 //! A person's are random, and only their hashes are kept. A machine's are sealed and stand nowhere: what they hold is looked
-//! up at each use, so that they end with the server's connection (`docs/decisions/0028-tokens-of-people-and-machines.md`).
+//! up at each use, so that they end with the server's connection (`docs/decisions/0026-tokens-of-people-and-machines.md`).
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 

@@ -37,10 +37,13 @@ pub async fn flush(portal: &Portal) -> Result<(), Failure> {
         Err(_) => Vec::new(),
     };
     if !waiting.is_empty() {
-        // In one order, so that two replicas rarely wait for each other.
+        // In one order, so that two replicas do not wait for each other. One statement for all would need other texts for
+        // PostgreSQL, which asks for the types of a list's values; it is one commit as it is.
         waiting.sort_unstable();
         let mut tx = portal.db.begin().await?;
-        store::note_contacts(&mut tx, &waiting).await?;
+        for (server, at) in &waiting {
+            store::note_contact(&mut tx, *server, *at).await?;
+        }
         tx.commit().await?;
     }
     if let Ok(mut contacts) = portal.contacts.lock() {

@@ -329,14 +329,11 @@ pub async fn delete(db: &mut impl Connected, authority: &impl Authority<ConnectP
     Ok(sql!(execute db, "DELETE FROM pmm_servers WHERE organization_id = $1 AND id = $2", authority.organization(), id)? == 1)
 }
 
-/// Notes when servers asked for something; where that was noted within the minute before, nothing.
+/// Notes that a server asked for something; where that was noted within the minute before, nothing.
 ///
 /// # Errors
 /// The database's.
-pub async fn note_contacts(db: &mut impl Connected, heard: &[(PmmServerId, Timestamp)]) -> Result<u64, sqlx::Error> {
-    // The empty half says of which types the values are.
-    sql!(insert db, "WITH heard (id, at, before) AS (SELECT id, last_contact_at, last_contact_at FROM pmm_servers WHERE 1 = 0 UNION ALL", heard,
-        |server| [server.0, server.1, server.1.plus(-MINUTE)],
-        ") UPDATE pmm_servers SET last_contact_at = heard.at FROM heard
-        WHERE pmm_servers.id = heard.id AND (pmm_servers.last_contact_at IS NULL OR pmm_servers.last_contact_at <= heard.before)")
+pub async fn note_contact(db: &mut impl Connected, id: PmmServerId, at: Timestamp) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE pmm_servers SET last_contact_at = $2 WHERE id = $1 AND (last_contact_at IS NULL OR last_contact_at <= $3)", id, at, at.plus(-MINUTE))?;
+    Ok(())
 }

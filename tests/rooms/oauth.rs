@@ -881,8 +881,8 @@ fn a_key_file_that_is_named_and_missing_is_said() {
     assert!(org_portal::seal::Seal::open(&config).unwrap_err().contains("org-portal-key-1:"));
 }
 
-const AUTHLIB: &str = "1.6.6";
-const JMESPATH: &str = "1.0.1";
+const AUTHLIB: &str = "1.9.10";
+const JMESPATH: &str = "1.1.0";
 
 /// The whole flow by a client that knows OpenID Connect and nothing of the portal: `authlib`. It discovers, sends somebody
 /// here, exchanges the code, verifies the ID token with the published keys, asks userinfo, refreshes, revokes.
