@@ -34,10 +34,11 @@ pub fn shape<T: ToSchema>() -> Shape {
 }
 
 /// What the tags are about, in their order.
-const TAGS: [(&str, &str); 6] = [
+const TAGS: [(&str, &str); 7] = [
     ("auth", "Accounts and sessions"),
     ("orgs", "Organizations"),
     ("members", "Members and invitations"),
+    ("inventory", "PMM servers"),
     ("data", "What the operator has for a customer"),
     ("events", "The audit log"),
     ("pmm", "The rest of what PMM calls"),

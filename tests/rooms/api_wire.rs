@@ -1,65 +1,10 @@
-//! The bytes of `/v1`, as PMM writes and reads them (`PMM-API.md` 1.0), and what is answered where nothing can be done.
-
-use std::{io::Read as _, time::Duration};
+//! The bytes of `/v1`, as PMM writes and reads them (`docs/api.md`), and what is answered where nothing can be done.
 
 use org_portal::{permissions::Role, routes::API};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-};
 
 use crate::{on_both, support::*};
-
-/// Sends these bytes and reads the answer: its status, head and body. The server closes where the request says so.
-async fn raw(portal: &TestPortal, request: &str) -> (u16, String, Vec<u8>) {
-    let mut stream = TcpStream::connect(portal.address()).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut bytes = Vec::new();
-    loop {
-        let head_ends = bytes.windows(4).position(|window| window == b"\r\n\r\n");
-        if let Some(at) = head_ends {
-            let head = String::from_utf8(bytes[..at].to_vec()).unwrap();
-            let header = |name: &str| {
-                head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix(name).map(|value| value.trim().to_owned()))
-            };
-            let body = &bytes[at + 4..];
-            let whole = match (header("content-length:"), header("transfer-encoding:")) {
-                (Some(length), _) => body.len() >= length.parse::<usize>().unwrap(),
-                (None, Some(_)) => body.ends_with(b"0\r\n\r\n"),
-                _ => false,
-            };
-            if whole {
-                let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-                let mut body = if header("transfer-encoding:").is_some() { unchunked(body) } else { body.to_vec() };
-                if header("content-encoding:").as_deref() == Some("gzip") {
-                    let mut plain = Vec::new();
-                    flate2::read::GzDecoder::new(body.as_slice()).read_to_end(&mut plain).unwrap();
-                    body = plain;
-                }
-                return (status, head, body);
-            }
-        }
-        let mut piece = vec![0; 64 * 1024];
-        let n = tokio::time::timeout(Duration::from_secs(30), stream.read(&mut piece)).await.expect("an answer").unwrap();
-        assert!(n > 0, "the connection ended: {}", String::from_utf8_lossy(&bytes));
-        bytes.extend_from_slice(&piece[..n]);
-    }
-}
-
-fn unchunked(mut body: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    loop {
-        let end = body.windows(2).position(|window| window == b"\r\n").unwrap();
-        let size = usize::from_str_radix(std::str::from_utf8(&body[..end]).unwrap(), 16).unwrap();
-        if size == 0 {
-            return out;
-        }
-        out.extend_from_slice(&body[end + 2..end + 2 + size]);
-        body = &body[end + 4 + size..];
-    }
-}
 
 on_both! {
     async fn what_pmm_writes_is_read(portal) {

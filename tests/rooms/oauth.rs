@@ -622,14 +622,9 @@ on_both! {
         let request = format!(
             "POST /oauth2/token?grant_type=client_credentials&scope=percona HTTP/1.1\r\nHost: 127.0.0.1:3000\r\nUser-Agent: Go-http-client/1.1\r\nContent-Length: 0\r\nAccept: application/json\r\nAuthorization: Basic {basic}\r\nContent-Type: application/x-www-form-urlencoded\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n"
         );
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-        let mut stream = tokio::net::TcpStream::connect(portal.address()).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await.unwrap();
-        let answer = String::from_utf8(answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("cache-control: no-store"), "{answer}");
-        let body: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap_or_else(|e| panic!("{e}: {answer}"));
+        let (status, head, answer) = raw(portal, &request).await;
+        assert!(status == 200 && head.contains("cache-control: no-store"), "{head}");
+        let body: Value = serde_json::from_slice(&answer).unwrap();
         assert_eq!((&body["token_type"], &body["expires_in"], &body["scope"]), (&json!("Bearer"), &json!(3600), &json!("percona")));
         let access = body["access_token"].as_str().unwrap().to_owned();
         assert!(access.starts_with("opm_") && access.len() < 400, "{access}");

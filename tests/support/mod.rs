@@ -29,7 +29,7 @@ use std::{
     time::Duration,
 };
 
-pub use api::{Api, Reply};
+pub use api::{Api, Reply, raw};
 pub use browser::{Browser, Call, Live, Told, encode};
 pub use database::{Engine, TABLES};
 use org_portal::{
