@@ -71,7 +71,7 @@ test('openid-client signs somebody in who signs in here first, and asks for noth
   // What one let it know is on the page Account, and can be taken back there.
   await page.goto('/account');
   const servers = page.getByRole('region', { name: 'PMM servers' });
-  await expect(servers.getByText('Production', { exact: true })).toBeVisible();
+  await expect(servers.getByRole('paragraph').getByText('Production', { exact: true })).toBeVisible();
   await axe(page);
   await servers.getByRole('button', { name: 'Remove server: Production' }).click();
   await expect(page.getByText('What you gave the server has ended')).toBeVisible();

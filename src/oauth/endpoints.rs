@@ -15,6 +15,7 @@ use openidconnect::{
         CoreSubjectIdentifierType,
     },
 };
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -229,10 +230,13 @@ impl Client {
         let (scheme, encoded) = value.to_str().ok().and_then(|value| value.split_once(' ')).ok_or_else(unread)?;
         let decoded = STANDARD.decode(encoded.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(unread)?;
         let (id, secret) = decoded.split_once(':').filter(|_| scheme.eq_ignore_ascii_case("basic")).ok_or_else(unread)?;
+        // Each is written like a value of a form (RFC 6749 §2.3.1); one of ours reads the same where a client does not do so.
+        let plain = |text: &str| percent_decode_str(text).decode_utf8().map(std::borrow::Cow::into_owned).map_err(|_| unread());
+        let (id, secret) = (plain(id)?, plain(secret)?);
         if named.is_some_and(|named| named != id) {
             return Err(Error::client("two clients are named"));
         }
-        Ok(Self { id: id.to_owned(), secret: secret.to_owned() })
+        Ok(Self { id, secret })
     }
 }
 

@@ -657,6 +657,11 @@ on_both! {
         let is = |code: u16, error: &str| (code, error.to_owned());
         assert_eq!(told("grant_type=client_credentials", &[], None).await, is(401, "invalid_client"));
         assert_eq!(told("grant_type=client_credentials", &[], Some((id, "wrong"))).await, is(401, "invalid_client"));
+        // As a value of a form (RFC 6749, section 2.3.1), and as it is.
+        let written = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+        assert_eq!(portal.ask_token("grant_type=client_credentials", &[], Some((&written(id), &written(secret)))).await.status, 200);
+        assert_eq!(portal.ask_token("grant_type=client_credentials", &[], machine).await.status, 200);
+        assert_eq!(told("grant_type=client_credentials", &[], Some((id, "%FF"))).await, is(401, "invalid_client"));
         assert_eq!(told("grant_type=client_credentials", &[], Some((id, ""))).await, is(401, "invalid_client"));
         assert_eq!(told("grant_type=client_credentials", &[], Some(("nobody", secret))).await, is(401, "invalid_client"));
         // A secret in an address is in somebody's log.
