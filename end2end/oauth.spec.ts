@@ -77,6 +77,7 @@ test('openid-client signs somebody in who signs in here first, and asks for noth
   await expect(page.getByText('What you gave the server has ended')).toBeVisible();
   await expect(oidc.fetchUserInfo(config, refreshed.access_token, claims.sub)).rejects.toThrow();
   // Signing out there signs out here, and leads back.
+  await page.goto(`${pmm.url}/graph/`);
   await page.goto(`/login/signout?fromURI=${encodeURIComponent(`${pmm.url}/graph/login`)}`);
   await expect(page).toHaveURL(`${pmm.url}/graph/login`);
   await page.goto('/account');

@@ -13,7 +13,8 @@ export default defineConfig({
   fullyParallel: true,
   workers: 2,
   retries: 0,
-  timeout: 30_000,
+  // Long ways through many pages, each with axe, on a slow machine.
+  timeout: 90_000,
   expect: { timeout: 5_000 },
   use: {
     trace: 'off',

@@ -18,7 +18,7 @@ test('the sign-in page is there, whole and usable', async ({ page, axe, shot }) 
   await shot(page, 'sign-in');
 });
 
-test('the reference of the API can be read, without a script', async ({ page, axe, shot }) => {
+test('the reference of the API can be read, without a script', async ({ page, axe }) => {
   const response = await page.goto('/docs/api');
   expect(response?.status()).toBe(200);
   await expect(page.getByRole('heading', { level: 1, name: 'API' })).toBeVisible();
@@ -26,7 +26,6 @@ test('the reference of the API can be read, without a script', async ({ page, ax
   expect(await page.locator('script').count()).toBe(0);
   expect(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth)).toBe(true);
   await axe(page);
-  await shot(page, 'api-reference');
 });
 
 test("the browser's files come compressed and stay", async ({ page, request }) => {
