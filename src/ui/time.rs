@@ -157,8 +157,10 @@ mod browser {
             "day" => dates(&DAY, &[("dateStyle", "medium"), ("timeZone", "UTC")], millis),
             "moment" => moment(millis),
             "number" => {
-                let number = JsValue::from_f64(Number::parse_float(&attribute("value")));
-                Some(number.unchecked_ref::<Object>().to_locale_string().into())
+                let number = Number::parse_float(&attribute("value"));
+                // In English it stands there already, and to ask takes long (beyond that, India writes it otherwise).
+                let is_right = number < 100_000.0 && window().navigator().language().is_some_and(|language| language.starts_with("en"));
+                (!is_right).then(|| JsValue::from_f64(number).unchecked_ref::<Object>().to_locale_string().into())
             }
             _ => {
                 if let Some(exact) = moment(millis) {
