@@ -377,6 +377,16 @@ mod tests {
     }
 
     #[test]
+    fn the_reference_is_as_it_is_printed() {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+        let kept = std::fs::read_to_string(file).expect("docs/configuration.md");
+        assert!(
+            kept == Config::reference(),
+            "docs/configuration.md is not what `org-portal config reference` prints: make it again with `make docs`"
+        );
+    }
+
+    #[test]
     fn the_defaults_are_right_and_on_loopback() {
         let config = config(&[]).expect("defaults");
         assert!(config.on_loopback() && config.keeps_mail() && !config.secure());

@@ -51,7 +51,7 @@ fn own(membership: &Membership, actor: &Actor) -> Option<String> {
     (!membership.role.may(Permission::ViewCustomerData)).then(|| actor.email.key())
 }
 
-/// A page of the tickets that a member may see.
+/// A page of the tickets that a member may see, and how many there are of each kind.
 ///
 /// # Errors
 /// The database's.
@@ -61,18 +61,18 @@ pub async fn page(
     actor: &Actor,
     query: &ListQuery,
     now: Timestamp,
-) -> Result<Listed<TicketRow>, Failure> {
+) -> Result<(Listed<TicketRow>, Summary), Failure> {
     let owner = owner(db, membership.organization).await?;
     let query = seen(membership, actor, query);
     let counts = store::counts(db, owner).await?;
-    let sum = |counted: &mut dyn Iterator<Item = &Counted>| counted.map(|counted| counted.tickets).sum();
+    let summary = summed(db, owner, &counts, own(membership, actor)).await?;
+    // What is searched for, and who raised it, is counted nowhere.
+    let is_counted = query.q.is_empty() && query.filter(store::REQUESTER).is_none();
     let kept = Counts {
-        total: Some(sum(&mut counts.iter())),
-        // What is searched for, and who raised it, is counted nowhere.
-        matching: (query.q.is_empty() && query.filter(store::REQUESTER).is_none())
-            .then(|| sum(&mut counts.iter().filter(|counted| counted.meets(&query)))),
+        total: Some(counts.iter().map(|counted| counted.tickets).sum()),
+        matching: is_counted.then(|| counts.iter().filter(|counted| counted.meets(&query)).map(|counted| counted.tickets).sum()),
     };
-    Ok(LIST.page::<store::Row>(db, owner.id(), &query, now, kept).await?.map(row))
+    Ok((LIST.page::<store::Row>(db, owner.id(), &query, now, kept).await?.map(row), summary))
 }
 
 /// The tickets that a member may see and that were raised last: at most so many.
@@ -141,11 +141,16 @@ fn row(row: store::Row) -> TicketRow {
 /// The database's.
 pub async fn summary(db: &mut impl Connected, membership: &Membership, actor: &Actor) -> Result<Summary, Failure> {
     let owner = owner(db, membership.organization).await?;
-    let counted = match own(membership, actor) {
-        Some(key) => store::counts_of(db, owner, &key).await?,
-        None => store::counts(db, owner).await?,
-    };
-    Ok(sum(&counted))
+    let counts = store::counts(db, owner).await?;
+    summed(db, owner, &counts, own(membership, actor)).await
+}
+
+/// The owner's counts, or those of what one person raised.
+async fn summed(db: &mut impl Connected, owner: Owner, counts: &[Counted], requester: Option<String>) -> Result<Summary, Failure> {
+    Ok(match requester {
+        Some(key) => sum(&store::counts_of(db, owner, &key).await?),
+        None => sum(counts),
+    })
 }
 
 fn sum(counted: &[Counted]) -> Summary {

@@ -28,8 +28,7 @@ pub async fn tickets(visit: &Visit) -> Result<Answer, Failure> {
     let query = actions::asked(&visit.query);
     let mut db = visit.portal.read().await?;
     let organization = organizations::details(&mut db, membership.organization).await?;
-    let page = actions::page(&mut db, membership, actor, &query, now).await?;
-    let summary = actions::summary(&mut db, membership, actor).await?;
+    let (page, summary) = actions::page(&mut db, membership, actor, &query, now).await?;
     drop(db);
     let look = pages::Look { page, query, summary, organization, role: membership.role };
     Ok(Page::new("Tickets", move || pages::tickets(look)).with_islands().into())

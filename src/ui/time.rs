@@ -158,8 +158,9 @@ mod browser {
             "moment" => moment(millis),
             "number" => {
                 let number = Number::parse_float(&attribute("value"));
-                // In English it stands there already, and to ask takes long (beyond that, India writes it otherwise).
-                let is_right = number < 100_000.0 && window().navigator().language().is_some_and(|language| language.starts_with("en"));
+                // Here it stands as these readers write it, and to ask takes long.
+                let language = window().navigator().language().unwrap_or_default();
+                let is_right = matches!(language.as_str(), "en" | "en-AU" | "en-CA" | "en-GB" | "en-IE" | "en-NZ" | "en-US");
                 (!is_right).then(|| JsValue::from_f64(number).unchecked_ref::<Object>().to_locale_string().into())
             }
             _ => {

@@ -174,6 +174,18 @@ on_both! {
         assert_eq!(numbers(&ada.get(&format!("{zeppelins}&sort=subject")).await), ["CS-700", "CS-7"]);
         assert_eq!(numbers(&ada.get(&format!("{zeppelins}&sort=created&order=asc")).await), ["CS-700", "CS-7"]);
         assert_eq!(numbers(&ada.get(&format!("{zeppelins}&department=Support")).await), ["CS-7"]);
+        // How many meet the filters is counted with every ticket, and shown on each page of them.
+        for (query, range) in [
+            ("sort=subject", "1–50 of 1,200"),
+            ("state=open", "1–50 of 800"),
+            ("state=closed", "1–50 of 400"),
+            ("priority=3", "1–50 of 600"),
+            ("department=Support&state=open", "1–50 of 400"),
+            ("state=nothing&priority=9", "1–50 of 1,200"),
+        ] {
+            assert_eq!(ada.get(&format!("{LIST}?{query}")).await.is(200).text("nav.pager > p"), range, "{query}");
+        }
+        ada.get(&format!("{LIST}?department=Support&priority=1")).await.is(200).says("No tickets found");
         // What many have is found, too, and counted no further than a thousand.
         assert_eq!(ada.get(&format!("{LIST}?q=backup")).await.is(200).text("nav.pager > p"), "1–50 of 1,000+");
         // As they are by then: another subject, product and requester, another number, another state, gone.
