@@ -89,13 +89,13 @@ test('an account is locked and unlocked', async ({ page, newBrowser, newAdmin, n
 
 test('an organization is suspended and opened again', async ({ page, newBrowser, newAdmin, newOperator, expectStatus, axe, js }) => {
   expectStatus(403);
-  const admin = await newAdmin('Jacquard Looms', 'Ada');
+  const admin = await newAdmin('Bouchon Looms', 'Ada');
   const operator = await newOperator();
   const members = await newBrowser();
   await admin.takeOver(members);
   await members.goto('/organization');
   await operator.takeOver(page);
-  await page.goto('/operator/organizations?q=jacquard');
+  await page.goto('/operator/organizations?q=bouchon');
   await page.getByRole('table', { name: 'Organizations' }).locator('tbody').getByRole('link').first().click();
   await expect(page.getByRole('table', { name: 'Members' })).toContainText('Ada');
   await page.getByRole('link', { name: 'Suspend organization' }).click();
@@ -110,7 +110,7 @@ test('an organization is suspended and opened again', async ({ page, newBrowser,
   await expect(members.locator('main')).toContainText('The bills of May are open');
   await axe(members);
   await members.goto('/getting-started');
-  await expect(members.locator('main')).toContainText('Jacquard Looms is suspended');
+  await expect(members.locator('main')).toContainText('Bouchon Looms is suspended');
   await expect(members.locator('main')).not.toContainText('Add Organization');
 
   await page.getByRole('button', { name: 'Open it again' }).click();
