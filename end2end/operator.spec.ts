@@ -10,6 +10,8 @@ const fits = async (page: Page) =>
   expect(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth), `${page.url()} is too wide`).toBe(true);
 
 test('only an operator sees the console, and walks through its tabs', async ({ page, newAdmin, newOperator, expectStatus, axe, shot }) => {
+  // Seven pages that list what every other test has made, each read by axe.
+  test.slow();
   expectStatus(404);
   const admin = await newAdmin('Analytical Engines', 'Ada');
   const operator = await newOperator();
