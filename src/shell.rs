@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderName, HeaderValue, Request, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Redirect, Response},
 };
-use leptos::{config::LeptosOptions, hydration::HydrationScripts, nonce::use_nonce, prelude::*};
+use leptos::{nonce::use_nonce, prelude::*};
 
 use crate::{
     assets,
@@ -198,7 +198,6 @@ fn document(around: Around, page: Page, refused_form: bool) -> impl IntoView {
         Theme::System => None,
         chosen => Some(chosen.name()),
     };
-    let options = LeptosOptions::builder().output_name("org-portal").site_pkg_dir(assets::folder()).build();
     let islands = page.islands || around.live.is_some();
     view! {
         <!DOCTYPE html>
@@ -213,10 +212,27 @@ fn document(around: Around, page: Page, refused_form: bool) -> impl IntoView {
                 <link rel="icon" href=assets::address("favicon.svg") type="image/svg+xml"/>
                 <link rel="stylesheet" href=assets::address("org-portal.css")/>
                 {around.accent.then(|| view! { <link rel="stylesheet" href="/brand.css"/> })}
-                {islands.then(|| view! { <HydrationScripts options=options islands=true/> })}
+                {islands.then(start)}
             </head>
             {body(around, page)}
         </html>
+    }
+}
+
+/// What loads the browser's side and starts the islands: Leptos's `HydrationScripts` with a script of our own.
+fn start() -> impl IntoView {
+    // From here on only islands are drawn as something that is hydrated.
+    if let Some(context) = Owner::current_shared_context() {
+        context.set_is_hydrating(false);
+    }
+    let [script, module] = ["org-portal.js", "org-portal.wasm"].map(assets::address);
+    let text = include_str!("start.js").replace("SCRIPT", &format!("{script:?}")).replace("MODULE", &format!("{module:?}"));
+    // Its comments are for who reads the source.
+    let text = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    view! {
+        <link rel="modulepreload" href=script/>
+        <link rel="preload" href=module r#as="fetch" r#type="application/wasm" crossorigin=""/>
+        <script type="module" nonce=use_nonce() inner_html=text></script>
     }
 }
 

@@ -68,6 +68,7 @@ pub fn LocalTimes() -> impl IntoView {
 pub fn localize() {
     for element in browser::all() {
         browser::write(&element);
+        browser::explain(&element);
     }
 }
 
@@ -76,12 +77,15 @@ pub fn localize() {
 #[cfg(feature = "hydrate")]
 pub fn localize_first() {
     leptos::task::spawn_local(async {
-        for (place, element) in browser::all().into_iter().enumerate() {
-            // The first ones make what the others use.
-            if place < 3 || place % 8 == 0 {
-                browser::rest().await;
+        // What is read first; exact moments wait for a pointer.
+        for work in [browser::write, browser::explain] {
+            for (place, element) in browser::all().iter().enumerate() {
+                // The first ones make what the others use.
+                if place < 3 || place % 8 == 0 {
+                    browser::rest().await;
+                }
+                work(element);
             }
-            browser::write(&element);
         }
     });
 }
@@ -149,9 +153,22 @@ mod browser {
         (0..found.length()).filter_map(|n| found.get(n)?.dyn_into().ok()).collect()
     }
 
+    fn millis(element: &Element) -> f64 {
+        Date::parse(&element.get_attribute("datetime").unwrap_or_default())
+    }
+
+    /// The exact moment, where the text says how long ago.
+    pub fn explain(element: &Element) {
+        if element.get_attribute("data-local").is_some_and(|kind| kind == "ago")
+            && let Some(exact) = moment(millis(element))
+        {
+            let _ = element.set_attribute("title", &exact);
+        }
+    }
+
     pub fn write(element: &Element) {
         let attribute = |name: &str| element.get_attribute(name).unwrap_or_default();
-        let millis = Date::parse(&attribute("datetime"));
+        let millis = millis(element);
         let text = match attribute("data-local").as_str() {
             "date" => date(millis),
             "day" => dates(&DAY, &[("dateStyle", "medium"), ("timeZone", "UTC")], millis),
@@ -163,12 +180,7 @@ mod browser {
                 let is_right = matches!(language.as_str(), "en" | "en-AU" | "en-CA" | "en-GB" | "en-IE" | "en-NZ" | "en-US");
                 (!is_right).then(|| JsValue::from_f64(number).unchecked_ref::<Object>().to_locale_string().into())
             }
-            _ => {
-                if let Some(exact) = moment(millis) {
-                    let _ = element.set_attribute("title", &exact);
-                }
-                ago(millis)
-            }
+            _ => ago(millis),
         };
         // The text node stays: it is the island's.
         if let (Some(text), Some(node)) = (text, element.first_child()) {
