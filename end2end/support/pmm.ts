@@ -21,6 +21,13 @@ export class Pmm {
 
   /** Starts a server and connects it to the organization of an account. */
   static async connect(portal: Portal, email: string, name = 'Production'): Promise<Pmm> {
+    const pmm = await Pmm.listen(name);
+    await pmm.insert(portal, email);
+    return pmm;
+  }
+
+  /** Starts a server that is not connected. */
+  static async listen(name = 'Production'): Promise<Pmm> {
     const server = createServer();
     const pmm = new Pmm(server, name);
     server.on('request', (request, response) => {
@@ -36,7 +43,6 @@ export class Pmm {
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    await pmm.insert(portal, email);
     return pmm;
   }
 

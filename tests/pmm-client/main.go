@@ -324,14 +324,48 @@ func connect(base, pasted, person, org, public string) {
 	}
 }
 
+// A PMM that stays: connected with the pasted token, its own token fetched. Prints what it was given.
+func join(base, pasted, id, address string) {
+	p := &pmm{base: base, token: pasted, client: &http.Client{Timeout: 30 * time.Second}}
+	var connected connectResponse
+	p.must(http.MethodPost, "/v1/orgs/inventory", connectRequest{id, "Production", address, address + "/login/generic_oauth"}, &connected)
+	status, token := p.machine(connected.SSODetails, base)
+	same("status", status, http.StatusOK)
+	machine := &pmm{base: base, token: token.AccessToken, client: p.client}
+	machine.telemetry()
+	if err := json.NewEncoder(os.Stdout).Encode(connected); err != nil {
+		fail("%v", err)
+	}
+}
+
+// Disconnects with the token of who is signed in to PMM, and what PMM had is worth nothing from then on.
+func part(base, person, id, machineID, machineSecret string) {
+	p := &pmm{base: base, token: person, client: &http.Client{Timeout: 30 * time.Second}}
+	p.must(http.MethodPost, "/v1/orgs/inventory/"+id+":disconnect", nil, &struct{}{})
+	status, _ := p.machine(&ssoDetails{"", machineID, machineSecret, "percona", base + "/oauth2"}, base)
+	same("status of a disconnected server", status, http.StatusUnauthorized)
+	if refusal := p.call(http.MethodPost, "/v1/orgs/inventory/"+id+":disconnect", nil, &struct{}{}); refusal == nil || refusal.Code != 16 {
+		fail("the token of who was signed in lives on: %+v", refusal)
+	}
+}
+
 func main() {
+	if len(os.Args) == 6 && os.Args[1] == "join" {
+		join(os.Args[2], os.Args[3], os.Args[4], os.Args[5])
+		return
+	}
+	if len(os.Args) == 7 && os.Args[1] == "part" {
+		part(os.Args[2], os.Args[3], os.Args[4], os.Args[5], os.Args[6])
+		fmt.Println("PMM is disconnected")
+		return
+	}
 	if len(os.Args) == 7 && os.Args[1] == "connect" {
 		connect(os.Args[2], os.Args[3], os.Args[4], os.Args[5], os.Args[6])
 		fmt.Println("PMM connects and disconnects")
 		return
 	}
 	if len(os.Args) != 9 || os.Args[1] != "lists" {
-		fail("usage: pmmclient lists BASE TOKEN ORG NUMBER NAME EMAIL OTHER_ORG | connect BASE PASTED PERSON ORG PUBLIC")
+		fail("usage: pmmclient lists BASE TOKEN ORG NUMBER NAME EMAIL OTHER_ORG | connect BASE PASTED PERSON ORG PUBLIC | join BASE PASTED ID ADDRESS | part BASE PERSON ID MACHINE_ID MACHINE_SECRET")
 	}
 	base, token, org, number, name, email, other := os.Args[2], os.Args[3], os.Args[4], os.Args[5], os.Args[6], os.Args[7], os.Args[8]
 	for _, old := range []bool{false, true} {
