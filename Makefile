@@ -32,9 +32,11 @@ test: ## Run every test
 
 bench: ## Measure the release build, each figure beside its baseline from the same run
 	@scripts/setup.sh build
-	scripts/build.sh release
+	scripts/build.sh bench
 	. scripts/env.sh
 	compile_for release
+	ORG_PORTAL_SITE=$$(cat target/site.path)
+	export ORG_PORTAL_SITE
 	TEST_POSTGRES_URL=$$(scripts/postgres.sh start)
 	export TEST_POSTGRES_URL
 	trap 'scripts/postgres.sh stop' EXIT

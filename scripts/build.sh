@@ -1,13 +1,19 @@
 #!/usr/bin/env bash
-# Builds the browser's files and the server: `build.sh [release|debug]`. Leaves the server in target/org-portal.
+# Builds the browser's files and the server: `build.sh [release|debug|bench]`. Leaves the server in target/org-portal.
 #
 # Release: the browser's files are built by cargo-leptos where their sources are others than any time before, and are
 # carried by the server, compressed ahead. Debug: they lie in target/site, and the server reads them from there.
+# Bench: a release, and the benchmarks with it. What these need turns on features of what the server needs, too, so that
+# each built on its own would compile everything twice.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 cd "$PROJECT_ROOT"
 PROFILE=${1:-release}
-case $PROFILE in release | debug) ;; *) printf 'usage: build.sh [release|debug]\n' >&2; exit 2 ;; esac
+case $PROFILE in
+  release | debug) TARGETS='--bin org-portal' ;;
+  bench) TARGETS='--bin org-portal --benches' PROFILE=release ;;
+  *) printf 'usage: build.sh [release|debug|bench]\n' >&2; exit 2 ;;
+esac
 
 compile_for "$PROFILE"
 mkdir -p target "$CACHE"
@@ -21,7 +27,8 @@ else
   ORG_PORTAL_SITE=$(node scripts/site.mjs "$CACHE/site" "$(rustc --version)" "$CARGO_LEPTOS_VERSION" "$WASM_BINDGEN_VERSION" "$BINARYEN_VERSION")
   export ORG_PORTAL_SITE
   printf '%s\n' "$ORG_PORTAL_SITE" > target/site.path
-  cargo build --release --features ssr --bin org-portal
+  # shellcheck disable=SC2086 # several words
+  cargo build --release --features ssr $TARGETS
 fi
 built="$CARGO_TARGET_DIR/$PROFILE/org-portal"
 if ! cmp -s "$built" target/org-portal; then

@@ -1,5 +1,5 @@
 // Serves the release on a database of its own, filled by `org-portal generate`, signs in, and measures the pages with
-// Lighthouse's phone profile: `lighthouse.mjs FOLDER`, of an installed Lighthouse. Performance is the median of three.
+// Lighthouse's phone profile: `lighthouse.mjs FOLDER`, of an installed Lighthouse. Performance is the median of five.
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const RUNS = 3;
+const RUNS = 5;
 const PAGES = [
   { path: '/sign-in' },
   { path: '/getting-started', signedIn: true },
