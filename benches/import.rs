@@ -107,11 +107,17 @@ async fn sqlite(folder: &Path, data: &Path, rows: u64) {
     std::fs::create_dir_all(&dump).unwrap();
     let db = Db::open(&url(&imported)).await.unwrap();
     let Db::Sqlite { read, .. } = &db else { panic!("SQLite") };
+    // What the triggers of these tables keep, too: the index of trigrams.
+    let tables: Vec<String> =
+        TABLES.iter().chain(&["customer_search_rows", "customer_search_index"]).map(|table| format!("'{table}'")).collect();
+    let schema = format!(
+        "SELECT sql FROM sqlite_master WHERE tbl_name IN ({}) AND sql IS NOT NULL ORDER BY CASE type WHEN 'table' THEN 0 WHEN 'index' THEN 1 ELSE 2 END",
+        tables.join(", ")
+    );
+    for row in sqlx::query(AssertSqlSafe(schema)).fetch_all(read).await.unwrap() {
+        script.push_str(&format!("{};\n", row.get::<String, _>(0).trim_end().trim_end_matches("STRICT")));
+    }
     for table in TABLES {
-        let schema = format!("SELECT sql FROM sqlite_master WHERE tbl_name = '{table}' AND sql IS NOT NULL ORDER BY type DESC");
-        for row in sqlx::query(AssertSqlSafe(schema)).fetch_all(read).await.unwrap() {
-            script.push_str(&format!("{};\n", row.get::<String, _>(0).trim_end().trim_end_matches("STRICT")));
-        }
         let columns =
             sqlx::query(AssertSqlSafe(format!("SELECT name, type FROM pragma_table_info('{table}')"))).fetch_all(read).await.unwrap();
         let out: Vec<String> = columns
