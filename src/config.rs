@@ -93,6 +93,9 @@ fn public_url(text: &str) -> Result<Url, String> {
     if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
         return Err("the portal has a host name of its own: no path, query or fragment".to_owned());
     }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("everybody sees it: no user name or password".to_owned());
+    }
     Ok(url)
 }
 fn smtp_url(text: &str) -> Result<Url, String> {
@@ -421,6 +424,7 @@ mod tests {
         let wrong = config(&[
             ("listen", "x"),
             ("public_url", "https://a.example/path"),
+            ("public_url", "https://user:secret@a.example"),
             ("sesion_days", "3"),
             ("mail_from", "<"),
             ("smtp_url", "http://a"),

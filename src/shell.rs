@@ -133,7 +133,8 @@ async fn draw(visit: Visit, parts: Parts, page: Page, failed: bool) -> Response 
     let refused_form = visit.state.is_some();
     let (status, islands) = (page.status, page.islands || around.live.is_some());
     // A literal address of IPv6 is nothing that a policy can name (CSP 3, §2.3.1): then its scheme is.
-    let leads_out_to = page.leads_out_to.as_deref().map(|origin| match origin.split_once("//[") {
+    let plain = |origin: &&str| origin.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:/[]".contains(&byte));
+    let leads_out_to = page.leads_out_to.as_deref().filter(plain).map(|origin| match origin.split_once("//[") {
         Some((scheme, _)) => format!(" {scheme}"),
         None => format!(" {origin}"),
     });

@@ -132,7 +132,7 @@ on_both! {
     }
 
     async fn ten_at_once_connect_one_server_and_one_of_them_is_the_last(portal) {
-        let [ada, bob] = portal.organization_with("Acme", [("ada", Role::Admin), ("bob", Role::TechnicalUser)]).await;
+        let [ada, bob] = portal.organization_with("Acme", [("ada", Role::Admin), ("bob", Role::Admin)]).await;
         let other = TestPortal::second(portal).await;
         let (adas, bobs) = (portal.token(&ada, "pmm:connect", "1 day").await, portal.token(&bob, "full", "1 day").await);
         for round in 0..ROUNDS / 4 {

@@ -218,9 +218,20 @@ async fn authenticate(portal: &Portal, headers: &HeaderMap, caller: &Caller, rou
             if scheme.eq_ignore_ascii_case("basic") && route.path.starts_with("/v1/orgs/inventory") {
                 return Err(Problem::new(Code::Unauthenticated, "Authentication failed. Please update the PMM version."));
             }
+            if is_of_another_kind(portal, secret.trim()).await.map_err(|failure| portal.refuse(failure))? {
+                return Err(Problem::new(
+                    Code::PermissionDenied,
+                    "This token is not for calls of a person. Sign in, or use a token that a member made.",
+                ));
+            }
             Err(Problem::unauthenticated())
         }
     }
+}
+
+/// Whether a token that is nobody's here is good for something else: a PMM server's own, or one for signing in alone.
+async fn is_of_another_kind(portal: &Portal, secret: &str) -> Result<bool, Failure> {
+    Ok(oauth::tokens::machine(portal, secret).await?.is_some() || oauth::tokens::person(portal, secret).await?.is_some())
 }
 
 /// Whose a token is, by what it begins with. A PMM server that asks for a person is heard from.

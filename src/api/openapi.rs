@@ -172,9 +172,11 @@ fn who(route: &ApiRoute) -> String {
     };
     let names = [(Scopes::All, "full"), (Scopes::Read, "read"), (Scopes::Connect, "pmm:connect")];
     let named: Vec<&str> = names.into_iter().filter(|(scopes, _)| may(*scopes)).map(|(_, name)| name).collect();
+    // What a PMM server got for somebody who signed in to it.
+    let server = if may(Scopes::Server) { ", or with what a PMM server got for a member who signed in to it" } else { "" };
     match route.needs {
         Needs::Nothing => who,
         Needs::Session => format!("{who} With a session alone."),
-        _ => format!("{who} With a session, or a token of the scope {}.", named.join(" or ")),
+        _ => format!("{who} With a session, or a token of the scope {}{server}.", named.join(" or ")),
     }
 }

@@ -243,7 +243,7 @@ impl From<Refusal> for Problem {
                 | Conflict::AlreadyMember
                 | Conflict::OfCustomer
                 | Conflict::ServerElsewhere => Code::AlreadyExists,
-                Conflict::OwnRole => Code::PermissionDenied,
+                Conflict::OwnRole | Conflict::ServerOfColleague => Code::PermissionDenied,
                 Conflict::LastAdmin
                 | Conflict::OtherOrganization
                 | Conflict::OtherAddress

@@ -7,7 +7,7 @@
 mod failure;
 mod migrations;
 
-use std::{str::FromStr, time::Duration};
+use std::{os::unix::fs::OpenOptionsExt as _, str::FromStr, time::Duration};
 
 pub use failure::Failure;
 pub use migrations::{MIGRATORS, Pending};
@@ -172,6 +172,13 @@ impl Db {
                 .connect_with(options)
                 .await?;
             return Ok(Self::Postgres(pool));
+        }
+        if create && let Some(file) = Self::file(url) {
+            // It is for nobody else on the machine; the files that SQLite makes beside it get its permissions.
+            match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file) {
+                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error.into()),
+                _ => {}
+            }
         }
         // FULL: with WAL and NORMAL a power loss could take what was answered as saved.
         let options =
@@ -411,4 +418,24 @@ macro_rules! sql {
             $crate::db::Conn::Postgres(c) => ::sqlx::query_as::<::sqlx::Postgres, $row>($text)$(.bind($arg))*.$fetch(c).await,
         }
     }};
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_files_of_a_new_database_are_for_nobody_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let db = Db::open(&format!("sqlite:{}", folder.path().join("portal.db").display())).await.expect("made");
+        let Db::Sqlite { write, .. } = &db else { unreachable!("SQLite") };
+        sqlx::query("CREATE TABLE t (n INTEGER) STRICT").execute(write).await.expect("written");
+        let files: Vec<_> = std::fs::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("a file")).collect();
+        assert_eq!(files.len(), 3, "{files:?}");
+        for file in files {
+            assert_eq!(file.metadata().expect("there").permissions().mode() & 0o777, 0o600, "{file:?}");
+        }
+    }
 }

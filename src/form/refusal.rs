@@ -115,6 +115,8 @@ pub enum Conflict {
     TooManyTokens,
     /// The PMM server is connected to another organization, which is not named.
     ServerElsewhere,
+    /// Somebody else of the organization has connected this PMM server, and whoever asks is no Admin.
+    ServerOfColleague,
 }
 
 /// What came of several at once.
@@ -213,6 +215,7 @@ impl Refusal {
                 Conflict::NoOrganization => "no_organization",
                 Conflict::TooManyTokens => "too_many_tokens",
                 Conflict::ServerElsewhere => "server_elsewhere",
+                Conflict::ServerOfColleague => "server_of_colleague",
             },
             Self::Partly(_) => "partly",
             Self::Gone(Gone::Link) => "link_gone",
@@ -263,6 +266,9 @@ impl Refusal {
                 Conflict::TooManyTokens => "You have as many tokens as one can have. Revoke one that you no longer need.",
                 Conflict::ServerElsewhere => {
                     "This PMM server is connected to another organization. It has to be disconnected there before it can be connected here."
+                }
+                Conflict::ServerOfColleague => {
+                    "Somebody else of your organization connected this PMM server. They or an Admin can connect it again, or disconnect it first."
                 }
             },
             Self::Partly(partly) => &partly.summary,

@@ -306,10 +306,17 @@ pub async fn back_after_sign_out(portal: &Portal, address: &str) -> Result<Optio
     if !url.username().is_empty() || url.password().is_some() {
         return Ok(None);
     }
-    let escaped = wanted.replace('!', "!!").replace('%', "!%").replace('_', "!_");
-    let (with_port, with_path) = (format!("{escaped}:%"), format!("{escaped}/%"));
-    let found = store::addresses_like(&mut portal.read().await?, &with_port, &with_path, &wanted).await?;
-    Ok(found.iter().any(|known| origin(known).as_ref() == Some(&wanted)).then(|| url.to_string()))
+    // A server's address stands as it came: its host may be written otherwise than it is read.
+    let written = address.splitn(4, '/').take(3).collect::<Vec<_>>().join("/").to_lowercase();
+    for start in [&wanted, &url.origin().unicode_serialization(), &written] {
+        let escaped = start.replace('!', "!!").replace('%', "!%").replace('_', "!_");
+        let (with_port, with_path) = (format!("{escaped}:%"), format!("{escaped}/%"));
+        let found = store::addresses_like(&mut portal.read().await?, &with_port, &with_path, start).await?;
+        if found.iter().any(|known| origin(known).as_ref() == Some(&wanted)) {
+            return Ok(Some(url.to_string()));
+        }
+    }
+    Ok(None)
 }
 
 /// What the ID token and userinfo say beside the standard's claims (`PMM-API.md` 1.8): both are always there.

@@ -312,6 +312,10 @@ async fn give(portal: &Portal, call: &Call, parameters: &Parameters, client: &Cl
             let Some(token) = parameters.get("refresh_token") else {
                 return Err(Error::new("invalid_request", "refresh_token is required"));
             };
+            // Here a name that nobody knows is one to which nobody agreed (RFC 6749 §6).
+            if parameters.get("scope").is_some_and(|scope| scope.split(' ').any(|name| !Scope::NAMES.contains(&name))) {
+                return Err(Error::new("invalid_scope", "this is more than the person agreed to"));
+            }
             let scope = parameters.get("scope").map(Scope::parse);
             give_person(portal, call, client, Shown::Refresh { token, scope }).await
         }

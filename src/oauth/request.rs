@@ -118,7 +118,7 @@ pub fn read(server: Server, query: &str, parameters: &Result<Parameters, String>
     }
     let scope = Scope::parse(get("scope").unwrap_or_default());
     if scope == Scope::default() {
-        return Err(refuse("invalid_scope", "scope names at least openid"));
+        return Err(refuse("invalid_scope", "scope names none of openid and percona"));
     }
     // Left out, the method would be plain (RFC 7636 §4.3).
     if get("code_challenge_method") != Some("S256") {
@@ -212,8 +212,10 @@ fn back(server: &Server, state: Option<&str>, issuer: &str, answer: &[(&str, &st
         query.append_pair("state", state);
     }
     query.append_pair("iss", issuer);
-    let between = if server.callback_url.contains('?') { '&' } else { '?' };
-    format!("{}{between}{}", server.callback_url, query.finish())
+    // As browsers read it: a header holds no letters but those of ASCII.
+    let place = url::Url::parse(&server.callback_url).map_or_else(|_| server.callback_url.clone(), String::from);
+    let between = if place.contains('?') { '&' } else { '?' };
+    format!("{place}{between}{}", query.finish())
 }
 
 #[cfg(test)]

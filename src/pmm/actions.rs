@@ -75,10 +75,11 @@ pub struct Connected {
 }
 
 /// Connects a PMM server to the organization of whoever asks. One that is connected to it already gets new credentials, and
-/// the old ones are dead: it is another row, with which all that belonged to the old one ends.
+/// the old ones are dead: it is another row, with which all that belonged to the old one ends. So whoever may not disconnect
+/// it may not connect it again.
 ///
 /// # Errors
-/// 422 for the fields, 409 for who is in no organization and for a server of another one, 403.
+/// 422 for the fields, 409 for who is in no organization and for a server of another one or of a colleague, 403.
 pub async fn connect(portal: &Portal, caller: &Caller, form: ConnectForm) -> Result<Connected, Refusal> {
     let actor = caller.actor()?.clone();
     oauth::ready(portal)?;
@@ -112,6 +113,10 @@ pub async fn connect(portal: &Portal, caller: &Caller, form: ConnectForm) -> Res
                 if let Some(earlier) = store::by_server_id(unit, &server.server_id).await? {
                     if earlier.organization_id != *organization {
                         return Err(Conflict::ServerElsewhere.into());
+                    }
+                    // To connect it again ends what the other one has.
+                    if !may_disconnect(&earlier, grant.membership.role, connection.by) {
+                        return Err(Conflict::ServerOfColleague.into());
                     }
                     before = json!({ "name": earlier.name, "url": earlier.url });
                     store::delete(unit, &grant, earlier.id).await?;

@@ -244,7 +244,28 @@ fn check_address(text: &str) -> Result<(String, url::Url), &'static str> {
     if !url.username().is_empty() || url.password().is_some() || rest.split(['/', '?', '#']).next().is_some_and(|host| host.contains('@')) {
         return Err("Leave out the user name and the password");
     }
+    if let Some(url::Host::Domain(name)) = url.host()
+        && !is_host_name(name)
+    {
+        return Err("Use a host name of letters, digits, hyphens, underscores and dots, or an IP address");
+    }
+    if url.port() == Some(0) {
+        return Err("Use a port from 1 to 65535");
+    }
     Ok((text.to_owned(), url))
+}
+
+/// Whether a host can be one of DNS (RFC 1035, 2.3.4), as browsers read it: small letters, names of other scripts already as
+/// `xn--`. Underscores are in names that container networks give. It ends up in the page's policy (CSP), where other
+/// characters would say something.
+#[cfg(feature = "ssr")]
+fn is_host_name(name: &str) -> bool {
+    let whole = name.strip_suffix('.').unwrap_or(name);
+    whole.len() <= 253
+        && whole.split('.').all(|label| {
+            matches!(label.len(), 1..=63)
+                && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte))
+        })
 }
 
 #[cfg(test)]
@@ -266,6 +287,8 @@ mod tests {
             ("https://[2001:db8::1]:8443/graph", "https://[2001:db8::1]:8443/graph/login/generic_oauth"),
             ("HTTPS://PMM.example.com/graph", "https://pmm.example.com/graph/login/generic_oauth"),
             ("https://pmm-server/graph", "https://pmm-server/graph/login?x=1"),
+            ("https://pmm_server:8443/graph", "https://pmm_server:8443/graph/login"),
+            ("https://pmm.example.com./graph", "https://pmm.example.com./graph/login"),
             ("https://bücher.example/graph", "https://xn--bcher-kva.example/graph/login"),
         ] {
             let server = form(url, callback).parse().unwrap_or_else(|errors| panic!("{url} {callback}: {errors:?}"));
@@ -291,6 +314,17 @@ mod tests {
             "https://@pmm.example.com/graph",
             "https://a:b@pmm.example.com/graph",
             "https://pmm.example.com:99999/graph",
+            "https://pmm.example.com:0/graph",
+            "https://*/graph",
+            "https://*.example/graph",
+            "https://'none'/graph",
+            "https://a;sandbox/graph",
+            "https://a%3bb/graph",
+            "https://a,b.example/graph",
+            "https://a\"b.example/graph",
+            "https://./graph",
+            "https://a..b/graph",
+            "https://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.example/graph",
             "https://pmm\u{202E}.example.com/graph",
         ] {
             let errors = form(wrong, right).parse().expect_err(wrong);

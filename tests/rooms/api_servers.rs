@@ -9,7 +9,7 @@ use org_portal::{
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::on_both;
+use crate::{on_both, support::Flow};
 
 const NOT_THERE: &str = "This does not exist, or is not there for you.";
 
@@ -141,8 +141,15 @@ on_both! {
         org_portal::pmm::contact::flush(&portal.portal).await.unwrap();
         assert_eq!(portal.text("SELECT last_contact_at FROM pmm_servers").await, portal.clock.now().0.to_string());
         for path in ["/v1/orgs:search", "/v1/auth/GetProfile", "/v1/orgs/inventory/9a2f:disconnect"] {
-            let reply = api.call(path).await;
-            assert!([401, 403].contains(&reply.status), "{path}: {}", reply.text);
+            api.call(path).await.fails(403, 7);
         }
+        // Nor is one for signing in alone, good as it is; when it has ended, it is nothing.
+        let ada = portal.sign_in("ada").await;
+        let only = Flow { scope: "openid email".to_owned(), ..Flow::default() };
+        let tokens = portal.sign_in_to_server_with(&ada, &pmm, &only).await;
+        let api = portal.api().with(&tokens.access);
+        api.call("/v1/orgs:search").await.fails(403, 7);
+        portal.disconnect_server(&pmm).await;
+        api.call("/v1/orgs:search").await.fails(401, 16);
     }
 }

@@ -319,6 +319,10 @@ on_both! {
         let (first, of_tom) = (portal.sign_in_to_server(&ada, &pmm).await, portal.sign_in_to_server(&tom, &pmm).await);
         let second = Tokens::read(&portal.refresh(&pmm, &first.refresh).await);
         assert_ne!(first.refresh, second.refresh);
+        for more in ["bogus", "openid bogus"] {
+            let body = [("grant_type", "refresh_token"), ("refresh_token", second.refresh.as_str()), ("client_id", &pmm.public_client_id), ("scope", more)];
+            assert_eq!(error(&portal.ask_token("", &body, None).await), (400, "invalid_scope".to_owned()), "{more:?}");
+        }
         assert_eq!(second.claims()["sub"], first.claims()["sub"]);
         assert_eq!(second.claims()["auth_time"], first.claims()["auth_time"]);
         assert!(is_alive(portal, &first.access).await && is_alive(portal, &second.access).await);
@@ -566,6 +570,7 @@ on_both! {
     async fn sign_out_leads_to_connected_servers_alone(portal) {
         let (_, _, pmm) = team(portal).await;
         portal.connect_pmm("ada", "9b30", "Staging", "http://10.0.0.7:8080").await;
+        portal.connect_pmm("ada", "9b31", "Books", "https://b\u{fc}cher.example").await;
         let out = async |address: &str| {
             let ada = portal.sign_in("ada").await;
             let query: String = url::form_urlencoded::byte_serialize(address.as_bytes()).collect();
@@ -574,7 +579,7 @@ on_both! {
             ada.get("/account").await.leads_to("/sign-in?to=%2Faccount");
             answer.location().to_owned()
         };
-        for right in ["https://pmm.example.com/graph/login", "https://pmm.example.com/", "https://PMM.example.com:443/graph/login", "http://10.0.0.7:8080/graph/login?x=y"] {
+        for right in ["https://pmm.example.com/graph/login", "https://pmm.example.com/", "https://PMM.example.com:443/graph/login", "http://10.0.0.7:8080/graph/login?x=y", "https://b\u{fc}cher.example/graph/login", "https://xn--bcher-kva.example/graph/login"] {
             assert_eq!(out(right).await, url::Url::parse(right).unwrap().to_string());
         }
         for wrong in [
@@ -592,7 +597,7 @@ on_both! {
         ada.get("/account").await.is(200);
         portal.disconnect_server(&pmm).await;
         assert_eq!(out("https://pmm.example.com/graph/login").await, "/sign-in", "it is connected no more");
-        assert_eq!(portal.count("SELECT count(*) FROM audit_events WHERE action = 'session.sign_out'").await, 23);
+        assert_eq!(portal.count("SELECT count(*) FROM audit_events WHERE action = 'session.sign_out'").await, 25);
     }
 
     async fn the_account_page_lists_the_servers_that_know_one_and_takes_it_back(portal) {

@@ -310,6 +310,12 @@ on_both! {
         assert_ne!(one(portal, "pmm_servers").await, id, "with the old row goes all that belongs to it");
         // It is Ada's now.
         bob.get(LIST).await.is(200).says("New").never_says("Disconnect");
+        // Whoever may not disconnect it may not take it over either, whatever address it is given.
+        let before = portal.rows("SELECT * FROM pmm_servers").await;
+        let refusal = refused(portal, &bobs).await;
+        assert_eq!(refusal, Refusal::Conflict(Conflict::ServerOfColleague));
+        assert_eq!(portal.rows("SELECT * FROM pmm_servers").await, before);
+        ada.get("/organization/activity?kind=refused").await.is(200).says("Bob Example tried to connect the PMM server PMM").says("Somebody else had connected the server");
     }
 
     async fn a_server_of_another_organization_is_neither_taken_nor_revealed(portal) {

@@ -185,9 +185,13 @@ impl TestPortal {
 
     /// Somebody who is signed in here signs in to a server.
     pub async fn sign_in_to_server(&self, browser: &Browser, pmm: &Pmm) -> Tokens {
-        let flow = Flow::default();
-        let place = self.go_to_server(browser, &pmm.sign_in_path(&flow, &[])).await;
+        self.sign_in_to_server_with(browser, pmm, &Flow::default()).await
+    }
+
+    /// The same, as the server asks for it.
+    pub async fn sign_in_to_server_with(&self, browser: &Browser, pmm: &Pmm, flow: &Flow) -> Tokens {
+        let place = self.go_to_server(browser, &pmm.sign_in_path(flow, &[])).await;
         assert_eq!(parameter(&place, "state"), flow.state, "{place}");
-        Tokens::read(&self.exchange(pmm, &flow, &parameter(&place, "code")).await)
+        Tokens::read(&self.exchange(pmm, flow, &parameter(&place, "code")).await)
     }
 }
