@@ -227,13 +227,13 @@ fn start() -> impl IntoView {
         context.set_is_hydrating(false);
     }
     let [script, module] = ["org-portal.js", "org-portal.wasm"].map(assets::address);
-    let text = include_str!("start.js").replace("SCRIPT", &format!("{script:?}")).replace("MODULE", &format!("{module:?}"));
+    let start_script = include_str!("start.js").replace("SCRIPT", &format!("{script:?}")).replace("MODULE", &format!("{module:?}"));
     // Its comments are for who reads the source.
-    let text = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let start_script = start_script.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     view! {
         <link rel="modulepreload" href=script/>
         <link rel="preload" href=module r#as="fetch" r#type="application/wasm" crossorigin=""/>
-        <script type="module" nonce=use_nonce() inner_html=text></script>
+        <script type="module" nonce=use_nonce() inner_html=start_script></script>
     }
 }
 
