@@ -3,7 +3,18 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help run demo dev test bench lighthouse check docs clean
+.PHONY: help run demo dev test bench prove lighthouse check docs clean
+
+# The release build and its benchmarks, and a PostgreSQL that keeps what it is told.
+define MEASURED
+scripts/build.sh bench
+	. scripts/env.sh
+	compile_for release
+	ORG_PORTAL_SITE=$$(cat target/site.path) ORG_PORTAL_BIN=$$PWD/target/org-portal
+	TEST_POSTGRES_URL=$$(scripts/postgres.sh start)
+	export ORG_PORTAL_SITE ORG_PORTAL_BIN TEST_POSTGRES_URL
+	trap 'scripts/postgres.sh stop' EXIT
+endef
 
 help: ## Say what can be done
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -32,15 +43,13 @@ test: ## Run every test
 
 bench: ## Measure the release build, each figure beside its baseline from the same run
 	@scripts/setup.sh build
-	scripts/build.sh bench
-	. scripts/env.sh
-	compile_for release
-	ORG_PORTAL_SITE=$$(cat target/site.path)
-	export ORG_PORTAL_SITE
-	TEST_POSTGRES_URL=$$(scripts/postgres.sh start)
-	export TEST_POSTGRES_URL
-	trap 'scripts/postgres.sh stop' EXIT
-	ORG_PORTAL_BIN=$$PWD/target/org-portal cargo bench -q --features ssr --bench house --bench scale --bench customers --bench import --bench api --bench oauth
+	$(MEASURED)
+	cargo bench -q --features ssr --bench house --bench scale --bench customers --bench import --bench api --bench oauth
+
+prove: ## Break things on purpose and look whether what is promised holds: ROWS names some rows, LONG=1 takes hours
+	@scripts/setup.sh test
+	$(MEASURED)
+	cargo bench -q --features ssr --bench prove -- --write $${ROWS:-}
 
 lighthouse: ## Measure the release build with Lighthouse and print the scores
 	@scripts/lighthouse.sh

@@ -135,7 +135,7 @@ test('a wrong password and an unknown address are refused alike, and the right p
     await page.goto('/sign-in');
     await page.getByLabel('E-mail', { exact: true }).fill(email);
     await page.getByLabel('Password', { exact: true }).fill('certainly not this one');
-    const [response] = await Promise.all([page.waitForResponse('**/do/sign_in'), page.getByRole('button', { name: 'Sign in' }).click()]);
+    const [response] = await Promise.all([page.waitForResponse('**/do/sign_in'), page.getByRole('button', { name: 'Sign in', exact: true }).click()]);
     expect(response.status()).toBe(401);
     await expect(page.getByRole('alert')).toContainText('The e-mail address or the password is wrong.');
     await expect(page.getByLabel('E-mail', { exact: true })).toHaveValue(email);
@@ -147,11 +147,11 @@ test('a wrong password and an unknown address are refused alike, and the right p
   await expect(page).toHaveURL('/sign-in?to=%2Faccount');
   await page.getByLabel('E-mail', { exact: true }).fill(person.email);
   await page.getByLabel('Password', { exact: true }).fill('still not this one');
-  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   await expect(page.getByRole('alert')).toBeVisible();
   // The refused form still knows where one wanted to go.
   await page.getByLabel('Password', { exact: true }).fill(person.password);
-  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   await expect(page).toHaveURL('/account');
   await page.goto('/sign-in');
   await expect(page).toHaveURL('/getting-started');
@@ -169,7 +169,7 @@ test('the place to go after sign-in is never another host', async ({ page, newAc
     await page.goto(`/sign-in?to=${encodeURIComponent(to)}`);
     await page.getByLabel('E-mail', { exact: true }).fill(person.email);
     await page.getByLabel('Password', { exact: true }).fill(person.password);
-    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
     await expect(page, to).toHaveURL('/getting-started');
   }
   await forget();
@@ -215,7 +215,7 @@ test('a forgotten password is chosen anew by a mail, which ends every session', 
 
   await page.getByLabel('E-mail', { exact: true }).fill(person.email);
   await page.getByLabel('Password', { exact: true }).fill(person.password);
-  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   await expect(page.getByRole('alert')).toContainText('wrong');
   await signIn(page, { ...person, password: OTHER_PASSWORD });
 });
@@ -318,7 +318,7 @@ test('a form sent after the session has ended says so, and nothing is changed', 
   await expect(page.getByRole('alert')).toContainText('You are not signed in any more. Sign in and try again.');
   await page.getByLabel('E-mail', { exact: true }).fill(client.person.email);
   await page.getByLabel('Password', { exact: true }).fill(client.person.password);
-  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   await expect(page).toHaveURL('/account');
   await expect(page.getByLabel('First name')).toHaveValue(client.person.firstName);
 });
@@ -391,7 +391,7 @@ test('a new address is confirmed by its link, and the old one is told', async ({
   await phone.getByRole('link', { name: 'Sign in' }).click();
   await phone.getByLabel('E-mail', { exact: true }).fill(person.email);
   await phone.getByLabel('Password', { exact: true }).fill(person.password);
-  await phone.getByRole('button', { name: 'Sign in' }).click();
+  await phone.getByRole('button', { name: 'Sign in', exact: true }).click();
   await expect(phone.getByRole('button', { name: 'Confirm e-mail address' })).toBeVisible();
 
   await page.goto(links[0]);
@@ -424,6 +424,26 @@ test('the link to a new address works once, and says so afterwards', async ({ pa
   await expect(page.getByRole('heading', { name: 'This link no longer works' })).toBeVisible();
   await page.getByRole('link', { name: 'Go to Account' }).click();
   await expect(page.getByRole('region', { name: 'E-mail' })).toContainText(email);
+});
+
+test('a change of address that was not the owner’s is undone from the old one', async ({ page, newAccount, newPerson, axe, shot, expectStatus }) => {
+  expectStatus(410);
+  const client = await newAccount();
+  const { person } = client;
+  const { email } = newPerson('Mallory');
+  await client.done('/account/email', 'change_email', { 'form[email]': email, 'form[password]': person.password });
+  await client.done(await client.link('Confirm', '/confirm-email', email), 'confirm_email');
+  const link = await client.link('was changed', '/undo', person.email);
+  await page.goto(link);
+  await expect(page.getByRole('heading', { name: 'Was it not you?' })).toBeVisible();
+  await axe(page);
+  await shot(page, 'undo');
+  await page.getByRole('button', { name: 'Change it back' }).click();
+  await expect(page.getByRole('status').filter({ hasText: 'It is undone' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'Choose a new password' })).toBeVisible();
+  const response = await page.goto(link);
+  expect(response?.status()).toBe(410);
+  await axe(page);
 });
 
 test('an account is deleted with address and password, and the address can sign up again', async ({ page, portal, newAdmin, newMember, signUp, axe, expectStatus }) => {

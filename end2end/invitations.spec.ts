@@ -91,7 +91,7 @@ test('who has an account signs in from the link and accepts', async ({ page, new
   await page.getByRole('link', { name: 'Sign in' }).click();
   await page.getByLabel('E-mail', { exact: true }).fill(grace.person.email);
   await page.getByLabel('Password', { exact: true }).fill(grace.person.password);
-  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   await expect(page).toHaveURL(link);
   const facts = page.locator('main dl');
   await expect(facts).toContainText('Admin');

@@ -581,7 +581,7 @@ test("the operator's name, logo, colour and address for help are on every page",
     await expect(mark).toBeVisible();
     expect(await mark.evaluate((img: HTMLImageElement) => img.naturalWidth > 0)).toBe(true);
     const answer = await page.request.get(`${portal.url}${await mark.getAttribute('src')}`);
-    expect(answer.headers()['content-type']).toBe('image/svg+xml');
+    expect(answer.headers()['content-type']).toBe('image/svg+xml; charset=utf-8');
     expect(answer.headers()['content-security-policy']).toContain("default-src 'none'");
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });

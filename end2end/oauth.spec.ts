@@ -30,7 +30,7 @@ test('openid-client signs somebody in who signs in here first, and asks for noth
   await expect(page).toHaveURL(/\/sign-in\?/);
   await expect(page.getByLabel('E-mail')).toHaveValue(admin.person.email);
   await page.getByLabel('Password').fill(admin.person.password);
-  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Sign in to Production?');
   await axe(page);
   await shot(page, 'sign-in-to-pmm');
@@ -56,7 +56,7 @@ test('openid-client signs somebody in who signs in here first, and asks for noth
   await page.goto(third.url);
   await page.getByLabel('E-mail').fill(admin.person.email);
   await page.getByLabel('Password').fill(admin.person.password);
-  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   await expect(page).toHaveURL(`${pmm.url}/graph/`);
   await third.end();
   // Once more with the password, because the server wants it so.
@@ -65,7 +65,7 @@ test('openid-client signs somebody in who signs in here first, and asks for noth
   await expect(page).toHaveURL(/\/sign-in\?/);
   await page.getByLabel('E-mail').fill(admin.person.email);
   await page.getByLabel('Password').fill(admin.person.password);
-  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   await expect(page).toHaveURL(`${pmm.url}/graph/`);
   await fourth.end();
   // What one let it know is on the page Account, and can be taken back there.
@@ -143,7 +143,7 @@ test('who is no member is told so and nothing else, and who says no goes back', 
   await page.getByRole('link', { name: 'Use another account' }).click();
   await page.getByLabel('E-mail').fill(admin.person.email);
   await page.getByLabel('Password').fill(admin.person.password);
-  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Sign in to Production?');
   await page.getByRole('button', { name: 'Cancel' }).click();
   await expect(page).toHaveURL(`${pmm.url}/graph/`);

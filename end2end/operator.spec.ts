@@ -70,14 +70,14 @@ test('an account is locked and unlocked', async ({ page, newBrowser, newAdmin, n
   await expect(other.getByRole('heading', { name: 'Sign in' })).toBeVisible();
   await other.getByLabel('E-mail').fill(grace.person.email);
   await other.getByLabel('Password').fill(grace.person.password);
-  await other.getByRole('button', { name: 'Sign in' }).click();
+  await other.getByRole('button', { name: 'Sign in', exact: true }).click();
   await expect(other.getByRole('alert')).toContainText('This account is locked');
   await expect(other.locator('body')).not.toContainText('Sends spam');
 
   await page.getByRole('button', { name: 'Unlock account' }).click();
   await expect(page.getByRole('link', { name: 'Lock account' })).toBeVisible();
   await other.getByLabel('Password').fill(grace.person.password);
-  await other.getByRole('button', { name: 'Sign in' }).click();
+  await other.getByRole('button', { name: 'Sign in', exact: true }).click();
   await expect(other).not.toHaveURL(/sign_in|sign-in/);
 
   // What was done stands in the log, and leaves as a file.

@@ -84,7 +84,7 @@ for (const tls of [false, true]) {
       await page.goto('/profile');
       await page.getByLabel('E-mail').fill(admin.email);
       await page.getByLabel('Password').fill(admin.password);
-      await page.getByRole('button', { name: 'Sign in' }).click();
+      await page.getByRole('button', { name: 'Sign in', exact: true }).click();
       await page.getByRole('button', { name: 'Make token' }).click();
       const pasted = (await page.locator('.secret code').textContent())!;
       const id = 'b0f6a1de-6c3f-4c53-9c11-52f4c0f2a001';

@@ -134,3 +134,39 @@ test('the portal is in no frame', async ({ page, portal, troubles }) => {
   await expect(page.frameLocator('iframe').getByRole('heading', { name: 'Sign in' })).toHaveCount(0);
   troubles.said.length = 0;
 });
+
+test('the browser keeps nothing but cookies that no script can read', async ({ page, newAdmin, newMember, js }) => {
+  test.skip(!js, 'what a script could keep');
+  const admin = await newAdmin();
+  await newMember(admin);
+  await admin.takeOver(page);
+  for (const path of ['/getting-started', '/organization', '/organization/members', '/organization/tickets', '/organization/servers', '/account', '/roles']) {
+    await page.goto(path);
+    await expect(page.locator('h1').first()).toBeVisible();
+  }
+  await page.goto('/organization/members');
+  await live(page, true);
+  await page.getByRole('searchbox').pressSequentially('grace');
+  await expect(memberRows(page)).toHaveCount(1);
+  const kept = await page.evaluate(async () => ({
+    local: { ...localStorage },
+    session: { ...sessionStorage },
+    databases: (await indexedDB.databases()).map(({ name }) => name),
+    caches: await caches?.keys().catch(() => []),
+    workers: (await navigator.serviceWorker?.getRegistrations().catch(() => []))?.length ?? 0,
+    cookies: document.cookie,
+  }));
+  expect(kept).toEqual({ local: {}, session: {}, databases: [], caches: [], workers: 0, cookies: '' });
+});
+
+test('what is for who builds the portal is not in a release', async ({ portal, newAccount }) => {
+  const account = await newAccount();
+  const nothing = await account.get('/no/such/page');
+  // A mail server is set: there is no mailbox. The gallery is of debug builds.
+  for (const path of ['/dev/mail', '/dev/gallery', '/dev', '/metrics', '/debug', '/.git/HEAD', '/pkg/org-portal.js']) {
+    const answer = await account.get(path);
+    expect(answer.status, path).toBe(404);
+    if (path.startsWith('/dev/')) expect(answer.html.replace(/<[^>]*drawn[^>]*>/g, ''), path).toBe(nothing.html.replace(/<[^>]*drawn[^>]*>/g, ''));
+  }
+  expect(portal.log()).not.toMatch(/\b(DEBUG|TRACE)\b/);
+});

@@ -78,7 +78,7 @@ test('PMM\'s links lead to the form for a token, and what is wrong is said besid
   await expect(page).toHaveURL(/\/sign-in\?to=/);
   await page.getByLabel('E-mail').fill(admin.person.email);
   await page.getByLabel('Password').fill(admin.person.password);
-  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   await expect(page.getByRole('heading', { level: 1, name: 'New token' })).toBeVisible();
   await axe(page);
   await shot(page, 'token-new');

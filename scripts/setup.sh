@@ -72,6 +72,10 @@ if [ ! -x "$LEPTOS_BIN/cargo-leptos" ]; then
   say "installing cargo-leptos $CARGO_LEPTOS_VERSION (12 minutes)"
   cargo_tool "${LEPTOS_BIN%/bin}" --locked --features no_downloads --version "=$CARGO_LEPTOS_VERSION" cargo-leptos
 fi
+if [ "$WHAT" = test ] && [ ! -x "$DENY_BIN/cargo-deny" ]; then
+  say "installing cargo-deny $CARGO_DENY_VERSION (some minutes)"
+  cargo_tool "${DENY_BIN%/bin}" --locked --no-default-features --version "=$CARGO_DENY_VERSION" cargo-deny
+fi
 rm -rf "$CACHE/tools-target"
 if [ ! -x "$BINARYEN_BIN/wasm-opt" ]; then
   say "installing wasm-opt (binaryen $BINARYEN_VERSION, a few seconds)"
@@ -90,6 +94,15 @@ if [ "$WHAT" = test ]; then
   fi
   if ! command -v go >/dev/null; then
     say "installing Go, in which the tests' PMM is written (1 minute)"; apt_install golang-go
+  fi
+  folder=${DEPLOY_PYTHON%/bin/python}
+  if [ ! -e "$folder/complete" ]; then
+    say "installing what checks deploy/ (a minute)"
+    # Marked when it is done and not moved: a virtual environment knows its place.
+    rm -rf "$folder"
+    python3 -m venv "$folder" 2>/dev/null || { apt_install python3-venv; python3 -m venv "$folder"; } || die "Python 3 with venv is needed"
+    "$folder/bin/pip" install --quiet --disable-pip-version-check "${DEPLOY_CHECKS[@]}" || die "what checks deploy/ cannot be installed from PyPI"
+    touch "$folder/complete"
   fi
   if [ -z "${CHROMIUM:-}" ] && [ ! -x /usr/bin/chromium ]; then
     say "installing Chromium and fonts (1 minute)"; apt_install chromium fonts-dejavu-core fonts-noto-core

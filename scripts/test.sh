@@ -53,6 +53,8 @@ browser_tests() {
 
 step 'set-up' scripts/setup.sh test
 step 'format' cargo fmt --check
+step 'dependencies' scripts/deny.sh
+step 'deployment files' "$DEPLOY_PYTHON" scripts/check_deploy.py deploy
 step 'clippy, server' clippy -q --features ssr --all-targets -- -D warnings
 step 'clippy, browser' clippy -q --features hydrate --lib --target "$WASM_TARGET" -- -D warnings
 step 'build' scripts/build.sh release

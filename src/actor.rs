@@ -26,6 +26,14 @@ pub enum Method {
     Password,
     /// The link of a mail sent to the account's address.
     MailLink,
+    /// The operator's OpenID provider.
+    Provider,
+    /// A code of an authenticator app.
+    Code,
+    /// A recovery code.
+    RecoveryCode,
+    /// A passkey.
+    Passkey,
 }
 
 impl Method {
@@ -35,6 +43,31 @@ impl Method {
         match self {
             Self::Password => "password",
             Self::MailLink => "mail_link",
+            Self::Provider => "provider",
+            Self::Code => "code",
+            Self::RecoveryCode => "recovery_code",
+            Self::Passkey => "passkey",
+        }
+    }
+
+    /// Reads the name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Password, Self::MailLink, Self::Provider, Self::Code, Self::RecoveryCode, Self::Passkey]
+            .into_iter()
+            .find(|method| method.name() == name)
+    }
+
+    /// What people call it.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::MailLink => "a link by mail",
+            Self::Provider => "your sign-in service",
+            Self::Code => "a code of your app",
+            Self::RecoveryCode => "a recovery code",
+            Self::Passkey => "a passkey",
         }
     }
 }
@@ -132,6 +165,15 @@ impl Actor {
         }
     }
 
+    /// When its holder last proved who they are; nothing where it came with something else than a session.
+    #[must_use]
+    pub const fn authenticated_at(&self) -> Option<Timestamp> {
+        match &self.credential {
+            Credential::Session { authenticated_at, .. } => Some(*authenticated_at),
+            Credential::Token(_) | Credential::Grant { .. } => None,
+        }
+    }
+
     /// The id of what it came with.
     #[must_use]
     pub const fn credential_id(&self) -> Uuid {
@@ -158,6 +200,8 @@ pub enum ActorKind {
     Operator,
     /// From the portal itself.
     System,
+    /// From the operator's identity system, by the token that the operator gave it.
+    IdentitySystem,
 }
 
 /// A call: who, from where, with which form.

@@ -64,8 +64,26 @@ actions!(
     RequestEmailChange = "account.request_email_change",
     /// The account's address was changed.
     ChangeEmail = "account.change_email",
+    /// A change of the account's credentials was undone by the link of the mail that told of it.
+    UndoChange = "account.undo_change",
+    /// An authenticator app was set up as a second factor.
+    AddAuthenticator = "account.add_authenticator",
+    /// A passkey was added.
+    AddPasskey = "account.add_passkey",
+    /// A second factor was removed.
+    RemoveFactor = "account.remove_factor",
+    /// Recovery codes were made in place of those that there were.
+    MakeRecoveryCodes = "account.make_recovery_codes",
+    /// An operator removed an account's second factors.
+    RemoveFactors = "account.remove_factors",
+    /// A recovery code was used at a sign-in.
+    UseRecoveryCode = "account.use_recovery_code",
     /// The account was deleted.
     DeleteAccount = "account.delete",
+    /// The operator's identity system made an account.
+    CreateAccount = "account.create",
+    /// It said what it calls an account; the name under which also stands what was refused to it.
+    ProvisionAccount = "account.provision",
     /// An organization was added.
     AddOrganization = "organization.add",
     /// An organization was given another name.
@@ -116,6 +134,10 @@ actions!(
     ChangeTicket = "ticket.change",
     /// The operator's support wrote a note that no customer sees.
     NoteTicket = "ticket.note",
+    /// Who an account is at the operator's OpenID provider was linked to it.
+    LinkIdentity = "identity.link",
+    /// It was unlinked.
+    UnlinkIdentity = "identity.unlink",
     /// Whoever is signed in gave their password once more.
     Prove = "session.prove",
     /// An account became an operator.
@@ -189,6 +211,9 @@ impl Action {
 /// The kind of actor that an operator is who acts as such.
 pub const OPERATOR: &str = "operator";
 
+/// What the operator's identity system is called in the log, where it stands among what the portal does by itself.
+pub const IDENTITY_SYSTEM: &str = "The identity system";
+
 /// The outcome of what was done.
 pub const SUCCESS: &str = "success";
 
@@ -238,6 +263,7 @@ pub async fn write(db: &mut impl Connected, caller: &Caller, random: Random, now
         (Some(actor), _) => ("account", Some(actor.account.0), actor.name()),
         (None, ActorKind::Operator | ActorKind::System) => ("system", None, String::new()),
         (None, ActorKind::Browser) => ("anonymous", None, String::new()),
+        (None, ActorKind::IdentitySystem) => ("system", None, IDENTITY_SYSTEM.to_owned()),
     };
     // An organization's Admins search what an operator did to it, and not for the operator.
     let who = if kind == OPERATOR { "the operator" } else { name.as_str() };
@@ -250,12 +276,12 @@ pub async fn write(db: &mut impl Connected, caller: &Caller, random: Random, now
     Ok(())
 }
 
-/// Forgets events before a moment.
+/// Forgets events before a moment: at most a batch.
 ///
 /// # Errors
 /// The database's.
 pub async fn forget(db: &mut impl Connected, before: Timestamp) -> Result<u64, sqlx::Error> {
-    sql!(execute db, "DELETE FROM audit_events WHERE at < $1", before)
+    sql!(execute db, "DELETE FROM audit_events WHERE id IN (SELECT id FROM audit_events WHERE at < $1 LIMIT 1000)", before)
 }
 
 /// An event as it was written.

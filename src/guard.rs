@@ -5,13 +5,14 @@
 
 use crate::{
     actor::{Actor, ActorKind},
+    config::Required,
     db::{Connected, Failure},
     form::{Conflict, Refusal, Unauthenticated},
     outbox::Claimed,
     permissions::{Permit, RaiseTicket, Role},
     portal::Unit,
     sql,
-    words::{AccountId, Email, MINUTE, MemberId, OrganizationId, OrganizationName, Timestamp},
+    words::{AccountId, DAY, Email, MINUTE, MemberId, OrganizationId, OrganizationName, Timestamp},
 };
 
 /// A membership as the guard sees it.
@@ -230,6 +231,28 @@ impl Importing {
     }
 }
 
+/// The operator's identity system, for this transaction: the right to keep accounts, and nothing else. It is in no organization
+/// and makes nobody an operator.
+#[derive(Debug)]
+pub struct Provisioning(());
+
+impl Provisioning {
+    /// For a unit that the identity system asks for, whose token the door has compared.
+    ///
+    /// # Errors
+    /// 403 for whoever comes from elsewhere.
+    pub fn of(unit: &Unit) -> Result<Self, Refusal> {
+        if unit.caller.kind == ActorKind::IdentitySystem { Ok(Self(())) } else { Err(Refusal::Forbidden) }
+    }
+}
+
+impl sealed::Sealed for Provisioning {}
+
+/// The right to act on the accounts of others: an [`Operator`]'s, or the identity system's, [`Provisioning`].
+pub trait Administering: sealed::Sealed + Sync {}
+impl Administering for Operator {}
+impl Administering for Provisioning {}
+
 /// The right to write in a ticket that was found for whoever writes: a member's [`Grant`], the operator's [`Staff`], or
 /// what keeps it alike at the desk elsewhere, [`Mirroring`].
 pub trait Handling: sealed::Sealed {}
@@ -288,6 +311,8 @@ impl Operator {
     }
 }
 
+impl sealed::Sealed for Operator {}
+
 /// What an operator does in one organization.
 #[derive(Debug)]
 pub struct OperatorAct {
@@ -337,6 +362,43 @@ pub async fn standing(db: &mut impl Connected, actor: &Actor, now: Timestamp) ->
         proven: is_proven(row.authenticated_at, now),
         password_due: row.password_printed_at.is_some_and(|printed| row.password_changed_at == Some(printed)),
     }))
+}
+
+/// For how long the password that was printed when an operator was made signs anybody in.
+pub const PRINTED_LASTS: i64 = DAY;
+
+/// Whether an account's password is still the one that was printed when the operator was made, and that is too long ago.
+///
+/// # Errors
+/// The database's.
+pub async fn is_printed_and_over(db: &mut impl Connected, account: AccountId, now: Timestamp) -> Result<bool, sqlx::Error> {
+    let printed: Option<(Timestamp,)> = sql!(
+        optional as (Timestamp,),
+        db,
+        "SELECT o.password_printed_at FROM operators o JOIN credentials c ON c.account_id = o.account_id AND c.kind = 'password'
+        WHERE o.account_id = $1 AND c.changed_at = o.password_printed_at",
+        account
+    )?;
+    Ok(printed.is_some_and(|(printed,)| printed.plus(PRINTED_LASTS) <= now))
+}
+
+/// Whether a session may be used for nothing but setting up a second factor: the operator asks one from its account, which
+/// has none. What comes with a token was allowed by somebody who was asked.
+///
+/// # Errors
+/// The database's.
+pub async fn owes_factor(db: &mut impl Connected, required: Required, actor: &Actor) -> Result<bool, Failure> {
+    if required == Required::Nobody || actor.session().is_err() {
+        return Ok(false);
+    }
+    let (factors, administers): (i64, i64) = sql!(
+        one as (i64, i64),
+        db,
+        "SELECT (SELECT count(*) FROM authenticators WHERE account_id = $1) + (SELECT count(*) FROM passkeys WHERE account_id = $1),
+        (SELECT count(*) FROM operators WHERE account_id = $1) + (SELECT count(*) FROM members WHERE account_id = $1 AND role = 'Admin')",
+        actor.account
+    )?;
+    Ok(factors == 0 && (required == Required::Everyone || administers > 0))
 }
 
 /// A database without a soul: whatever is put in there touches nobody's rights.
@@ -445,11 +507,11 @@ impl Unit {
         Ok(OperatorAct { organization })
     }
 
-    /// Takes the lock of the row of another account that an operator acts on.
+    /// Takes the lock of the row of another account that an operator or the identity system acts on.
     ///
     /// # Errors
     /// 404 where there is no such account.
-    pub async fn lock_account_for(&mut self, _: &Operator, account: AccountId) -> Result<(), Failure> {
+    pub async fn lock_account_for(&mut self, _: &impl Administering, account: AccountId) -> Result<(), Failure> {
         match sql!(execute self, "UPDATE accounts SET revision = revision + 1 WHERE id = $1", account)? {
             0 => Err(Refusal::NotFound.into()),
             _ => Ok(()),

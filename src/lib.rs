@@ -30,8 +30,12 @@ pub mod customers;
 /// The operator's desk elsewhere: ServiceNow, from which customers come.
 #[cfg(feature = "ssr")]
 pub mod desk;
+/// Second factors: one-time codes, recovery codes, the second step of a sign-in.
+pub mod factors;
 /// The first page after sign-in.
 pub mod getting_started;
+/// Signing in by the operator's OpenID provider.
+pub mod identities;
 /// Invitations: sent, sent again, revoked, accepted, declined.
 pub mod invitations;
 /// Members of an organization and their roles.
@@ -44,6 +48,9 @@ pub mod operator;
 pub mod organizations;
 /// PMM servers and the tokens that connect them.
 pub mod pmm;
+/// Accounts kept by the operator's identity system: SCIM 2.0.
+#[cfg(feature = "ssr")]
+pub mod scim;
 /// Sessions: signing in and out.
 pub mod sessions;
 /// Tickets: what people ask the operator's support, and what is answered.
@@ -59,6 +66,9 @@ pub mod assets;
 /// The audit log.
 #[cfg(feature = "ssr")]
 pub mod audit;
+/// Backups: every row of every table, in one file that either engine is restored from.
+#[cfg(feature = "ssr")]
+pub mod backup;
 /// The commands.
 #[cfg(feature = "ssr")]
 pub mod cli;
@@ -95,6 +105,12 @@ pub mod mail;
 /// What is done from time to time: forgetting what is over.
 #[cfg(feature = "ssr")]
 pub mod maintenance;
+/// Every metric, once.
+#[cfg(feature = "ssr")]
+pub mod measures;
+/// The operator's OpenID provider: what it says, and whether that is to be believed.
+#[cfg(feature = "ssr")]
+pub mod openid;
 /// What is to be done outside the database.
 #[cfg(feature = "ssr")]
 pub mod outbox;

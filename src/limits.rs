@@ -192,7 +192,7 @@ async fn take(db: &mut impl Connected, key: &[u8], rate: Rate, now: Timestamp) -
 /// # Errors
 /// The database's.
 pub async fn forget(db: &mut impl Connected, now: Timestamp) -> Result<u64, sqlx::Error> {
-    sql!(execute db, "DELETE FROM limits WHERE arrival_at < $1", now)
+    sql!(execute db, "DELETE FROM limits WHERE key IN (SELECT key FROM limits WHERE arrival_at < $1 LIMIT 1000)", now)
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ impl Logo {
             _ => match std::str::from_utf8(&bytes) {
                 Ok(text) if text.contains("<svg") => {
                     harmless(text)?;
-                    "image/svg+xml"
+                    "image/svg+xml; charset=utf-8"
                 }
                 _ => return Err("it is neither PNG nor WebP nor SVG".to_owned()),
             },
@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(of(b"\x89PNG\r\n\x1a\n..."), Ok("image/png"));
         assert_eq!(of(b"RIFF\0\0\0\0WEBPVP8 "), Ok("image/webp"));
         let svg = r##"<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 9 9"><defs><linearGradient id="a"/></defs><use xlink:href="#b"/><path id="b" fill="url(#a)" d="M0 0"/><text>on = off, once</text></svg>"##;
-        assert_eq!(of(svg.as_bytes()), Ok("image/svg+xml"));
+        assert_eq!(of(svg.as_bytes()), Ok("image/svg+xml; charset=utf-8"));
         for (bytes, why) in [(&b"GIF89a"[..], "neither"), (b"<html>", "neither"), (b"", "neither"), (&[0xff; 200_000], "bytes")] {
             assert!(of(bytes).is_err_and(|e| e.contains(why)), "{why}");
         }

@@ -6,13 +6,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     accounts, audit,
-    db::Failure,
-    limits,
+    db::{Connected, Failure},
+    factors, identities, limits,
     live::changes,
     oauth, operator, outbox, pmm,
     portal::Portal,
     sessions, sql, tickets, webhook,
-    words::{DAY, MINUTE},
+    words::{DAY, HOUR, MINUTE, SECOND, Timestamp},
 };
 
 /// Runs until it is told to stop: at once, and then every ten minutes.
@@ -28,32 +28,50 @@ pub async fn run(portal: Portal, stop: CancellationToken) {
     }
 }
 
-/// Forgets what is over, in short transactions.
+/// Forgets what is over, in short transactions: each forgets a batch and is done again until nothing of it is left.
+/// Deleting a year of rows at once would keep SQLite's one writer, and on PostgreSQL outlast the limit of a statement,
+/// and so never end.
 ///
 /// # Errors
 /// The database's.
 pub async fn once(portal: &Portal) -> Result<(), Failure> {
     let now = portal.clock.now();
-    let mut tx = portal.db.begin().await?;
-    let mut forgotten = sessions::store::forget(&mut tx, now).await?;
-    tx.commit().await?;
-    let mut tx = portal.db.begin().await?;
-    forgotten += accounts::store::forget(&mut tx, now.plus(-DAY)).await?;
-    forgotten += limits::forget(&mut tx, now.plus(-MINUTE)).await?;
-    tx.commit().await?;
-    let mut tx = portal.db.begin().await?;
-    forgotten += tickets::store::forget(&mut tx, now.plus(-DAY)).await?;
-    forgotten += pmm::store::forget(&mut tx, now).await?;
-    tx.commit().await?;
-    let mut tx = portal.db.begin().await?;
-    forgotten += sql!(execute &mut tx, "DELETE FROM idempotency_keys WHERE created_at < $1", now.plus(-DAY))?;
-    forgotten += outbox::forget(&mut tx, now.plus(-30 * DAY)).await?;
-    forgotten += webhook::forget(&mut tx, now.plus(-30 * DAY)).await?;
-    forgotten += changes::forget(&mut tx, now.plus(-DAY)).await?;
-    forgotten += operator::store::forget(&mut tx, now.plus(-portal.config.audit_days * DAY)).await?;
-    forgotten += audit::forget(&mut tx, now.plus(-portal.config.audit_days * DAY)).await?;
-    tx.commit().await?;
-    forgotten += oauth::actions::keep_house(portal).await?;
+    let config = &portal.config;
+    let leftover = now.plus(-config.leftover_hours * HOUR);
+    let delivered = now.plus(-config.outbox_days * DAY);
+    let logged = now.plus(-config.audit_days * DAY);
+    macro_rules! forget {
+        ($($call:path, $before:expr;)*) => {{
+            let mut forgotten = 0;
+            $(loop {
+                let mut tx = portal.db.begin().await?;
+                let batch = $call(&mut tx, $before).await?;
+                tx.commit().await?;
+                forgotten += batch;
+                if batch == 0 {
+                    break;
+                }
+            })*
+            forgotten
+        }};
+    }
+    let mut forgotten = forget! {
+        sessions::store::forget, now;
+        accounts::store::forget, leftover;
+        limits::forget, now.plus(-MINUTE);
+        tickets::store::forget, leftover;
+        pmm::store::forget, now;
+        oauth::store::forget, now;
+        identities::store::forget, now;
+        factors::store::forget, now;
+        forget_keys, leftover;
+        outbox::forget, delivered;
+        webhook::forget, delivered;
+        changes::forget, leftover;
+        operator::store::forget, logged;
+        audit::forget, logged;
+    };
+    forgotten += oauth::keys::keep(portal).await?;
     if forgotten > 0 {
         tracing::debug!(forgotten, "forgot what is over");
     }
@@ -62,6 +80,12 @@ pub async fn once(portal: &Portal) -> Result<(), Failure> {
     {
         metrics::gauge!("org_portal_outbox_waiting").set(waiting as f64);
         metrics::gauge!("org_portal_outbox_dead").set(dead as f64);
+        metrics::gauge!("org_portal_housekeeping_seconds").set((now.0 / SECOND) as f64);
     }
     Ok(())
+}
+
+/// Forgets the keys of forms that were sent before a moment: at most a batch.
+async fn forget_keys(db: &mut impl Connected, before: Timestamp) -> Result<u64, sqlx::Error> {
+    sql!(execute db, "DELETE FROM idempotency_keys WHERE key_hash IN (SELECT key_hash FROM idempotency_keys WHERE created_at < $1 LIMIT 1000)", before)
 }

@@ -302,13 +302,13 @@ pub async fn retry(db: &mut impl Connected, _: &Operator, id: Uuid, now: Timesta
     Ok(rows == 1)
 }
 
-/// Forgets rows that were done, or given up, before a moment.
+/// Forgets rows that were done, or given up, before a moment: at most a batch of each.
 ///
 /// # Errors
 /// The database's.
 pub async fn forget(db: &mut impl Connected, before: Timestamp) -> Result<u64, sqlx::Error> {
-    let done = sql!(execute db, "DELETE FROM outbox WHERE done_at IS NOT NULL AND done_at < $1", before)?;
-    let dead = sql!(execute db, "DELETE FROM outbox WHERE dead_at IS NOT NULL AND dead_at < $1", before)?;
+    let done = sql!(execute db, "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE done_at IS NOT NULL AND done_at < $1 LIMIT 1000)", before)?;
+    let dead = sql!(execute db, "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE dead_at IS NOT NULL AND dead_at < $1 LIMIT 1000)", before)?;
     Ok(done + dead)
 }
 

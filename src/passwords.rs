@@ -16,6 +16,7 @@ use base64::Engine as _;
 use subtle::ConstantTimeEq as _;
 use tokio::sync::oneshot;
 use unicode_normalization::UnicodeNormalization as _;
+use zeroize::Zeroizing;
 
 use crate::{db::Failure, form::Refusal};
 
@@ -28,9 +29,10 @@ const QUEUE: usize = 256;
 /// How long an idle thread keeps its memory.
 const KEEP: Duration = Duration::from_secs(5);
 
+/// A password is overwritten in memory once it was looked at.
 enum Job {
-    Hash(String, oneshot::Sender<Result<String, String>>),
-    Verify(String, Option<String>, oneshot::Sender<Result<bool, String>>),
+    Hash(Zeroizing<String>, oneshot::Sender<Result<String, String>>),
+    Verify(Zeroizing<String>, Option<String>, oneshot::Sender<Result<bool, String>>),
 }
 
 /// The pool.
@@ -90,8 +92,11 @@ impl Hasher {
 
 /// The password in Unicode's composed form: keyboards differ in how they make an é, and it is the same password
 /// (NIST SP 800-63B-4 §3.1.1.2). Nothing else about it is changed, and it is never cut.
-fn composed(password: &str) -> String {
-    password.nfc().collect()
+fn composed(password: &str) -> Zeroizing<String> {
+    // Room for all of it at once: what grows leaves copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(password.len() * 3));
+    text.extend(password.nfc());
+    text
 }
 
 fn work(jobs: &Mutex<Receiver<Job>>) {
@@ -155,8 +160,36 @@ fn verify(argon2: &Argon2<'_>, memory: &mut Vec<Block>, password: &[u8], hash: &
     argon2.hash_password_into_with_memory(password, salt, &mut output, memory).is_ok() && output.ct_eq(expected.as_ref()).into()
 }
 
-/// What is wrong with a new password, or nothing: its length in characters, and whether it is common or guessable,
-/// with the words that an attacker would try first. No rules about kinds of characters (NIST SP 800-63B-4 §3.1.1.2).
+/// Of each password of [`MIN`] characters and more that is in known leaks, the first bytes of the SHA-256, in order
+/// (`scripts/breached.py` makes the file).
+static BREACHED: &[u8] = include_bytes!("breached.bin");
+/// How many bytes of each there are: of a million good passwords, not one is taken for one of these.
+const BREACHED_BYTES: usize = 5;
+
+/// Whether a password is known from a leak, or the same in lower case, or that without its white space: who tries what has
+/// leaked tries these as well.
+fn is_breached(password: &str) -> bool {
+    let composed = composed(password);
+    let lower = Zeroizing::new(composed.to_lowercase());
+    let mut close = Zeroizing::new(String::with_capacity(lower.len()));
+    close.extend(lower.chars().filter(|c| !c.is_whitespace()));
+    [composed, lower, close].iter().any(|text| {
+        let hash = crate::secrets::hash(text);
+        let (mut from, mut to) = (0, BREACHED.len() / BREACHED_BYTES);
+        while from < to {
+            let middle = usize::midpoint(from, to);
+            match BREACHED[middle * BREACHED_BYTES..][..BREACHED_BYTES].cmp(&hash[..BREACHED_BYTES]) {
+                std::cmp::Ordering::Equal => return true,
+                std::cmp::Ordering::Less => from = middle + 1,
+                std::cmp::Ordering::Greater => to = middle,
+            }
+        }
+        false
+    })
+}
+
+/// What is wrong with a new password, or nothing: its length in characters, and whether it is common, guessable or known
+/// from a leak, with the words that an attacker would try first. No rules about kinds of characters (NIST SP 800-63B-4 §3.1.1.2).
 ///
 /// # Errors
 /// The sentence to show beside the field.
@@ -172,12 +205,13 @@ pub fn judge(password: &str, words: &[&str]) -> Result<(), &'static str> {
         return Err("Use at most 200 characters");
     }
     let folded = password.to_lowercase();
-    let without_words = words
+    let left = words
         .iter()
-        .flat_map(|word| word.split(|c: char| !c.is_alphanumeric()))
-        .filter(|word| word.chars().count() >= 4)
-        .fold(folded, |rest, word| rest.replace(&word.to_lowercase(), ""));
-    if without_words.chars().count() < MIN / 2 {
+        .flat_map(|word| std::iter::once(*word).chain(word.split(|c: char| !c.is_alphanumeric())))
+        .filter(|word| word.chars().count() >= 3)
+        .fold(folded.clone(), |rest, word| rest.replace(&word.to_lowercase(), ""));
+    // Years and punctuation beside one's own name add little.
+    if left != folded && left.chars().filter(|c| c.is_alphabetic()).count() < MIN / 2 {
         return Err("This password is made of your own name, your address or the portal's name, which are tried first. Choose other words");
     }
     let inputs: Vec<&str> = words.to_vec();
@@ -185,6 +219,9 @@ pub fn judge(password: &str, words: &[&str]) -> Result<(), &'static str> {
         return Err(
             "This password is easy to guess: it is common, repeats itself or follows a pattern. Choose words that do not belong together",
         );
+    }
+    if is_breached(password) {
+        return Err("This password is known from a leak of another site, and such passwords are tried first. Choose another one");
     }
     Ok(())
 }
@@ -208,7 +245,7 @@ mod tests {
     #[test]
     fn long_unguessable_passwords_are_accepted() {
         for password in
-            ["correct horse battery staple", "mallow drizzle 7 umbrella", "пароль из четырёх слов тут", "😀 smile tower window bread"]
+            ["correct horse battery staple 9", "mallow drizzle 7 umbrella", "пароль из четырёх слов тут", "😀 smile tower window bread"]
         {
             assert_eq!(judge(password, &["ada@example.com", "Ada"]), Ok(()), "{password}");
         }
@@ -221,8 +258,37 @@ mod tests {
         assert!(judge("aaaaaaaaaaaaaaaaaaaa", &[]).is_err_and(|e| e.contains("guess")));
         assert!(judge("passwordpassword", &[]).is_err_and(|e| e.contains("guess")));
         assert!(judge("123456789012345678", &[]).is_err_and(|e| e.contains("guess")));
+        assert!(judge("Org Portal Org Portal", &["Org Portal"]).is_err_and(|e| e.contains("the portal's name")));
         assert!(judge("adalovelaceexample1", &["ada.lovelace@example.com", "Ada", "Lovelace"]).is_err());
+        for own in ["ivy snow 1990 2026", "ivyivysnowsnow2026", "Snowflake2026snow"] {
+            assert!(judge(own, &["ivy.snow@example.com", "Ivy", "Snow"]).is_err_and(|e| e.contains("your own name")), "{own}");
+        }
         assert!(judge(&"x9 ".repeat(80), &[]).is_err());
+    }
+
+    /// These are long, and nothing about them but the leak that they are in says that they are tried.
+    #[test]
+    fn passwords_that_are_in_known_leaks_are_refused_with_the_reason() {
+        for password in [
+            "starwarsguigui.plante",
+            "WEIFENBACH_schneschuhe",
+            "8793562413eridan",
+            "CYboPytaXOSu344",
+            "slayerGonzo1970",
+            "JakDatBoyYaCantFuckWit",
+        ] {
+            let zxcvbn = zxcvbn::zxcvbn(password, &[]).score();
+            assert!(zxcvbn >= zxcvbn::Score::Three, "{password} is refused without the leaks: {zxcvbn:?}");
+            assert!(judge(password, &[]).is_err_and(|e| e.contains("leak")), "{password}");
+        }
+        assert!(judge("Correct horse battery staple", &[]).is_err_and(|e| e.contains("leak")));
+        assert!(is_breached("STARWARSGUIGUI.PLANTE") && !is_breached("starwarsguigui.plantee"));
+        assert_eq!(BREACHED.len() % BREACHED_BYTES, 0);
+        let all: Vec<&[u8]> = BREACHED.chunks_exact(BREACHED_BYTES).collect();
+        assert!(all.len() > 300_000 && all.is_sorted(), "{}", all.len());
+        for known in [all.first(), all.last(), all.get(all.len() / 2)].into_iter().flatten() {
+            assert!(all.binary_search(known).is_ok());
+        }
     }
 
     #[tokio::test]

@@ -20,7 +20,7 @@ use crate::{
     form::Refusal,
     limits,
     live::{changes, hub::Hub},
-    outbox,
+    openid, outbox,
     passwords::Hasher,
     seal::Seal,
     secrets::{self, Random},
@@ -44,6 +44,8 @@ pub struct Inner {
     pub random: Random,
     /// What secrets in the database are sealed with.
     pub seal: Seal,
+    /// The operator's OpenID provider, where one is configured.
+    pub provider: Option<openid::Provider>,
     /// The pool that hashes passwords.
     pub hasher: Hasher,
     /// Ring when there is something in the outbox.
@@ -95,12 +97,17 @@ impl Portal {
             tracing::error!(%error, "what is sealed cannot be opened");
             Seal::default()
         });
+        let provider = openid::Provider::of(&config).unwrap_or_else(|error| {
+            tracing::error!(%error, "the OpenID provider cannot be asked");
+            None
+        });
         Self(Arc::new(Inner {
             db,
             config,
             clock,
             random: Random,
             seal,
+            provider,
             hasher,
             bells: outbox::Bells::default(),
             limits: limits::Local::default(),

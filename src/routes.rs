@@ -1,4 +1,4 @@
-//! THE table: every page, every server function and every call of `/v1`, who may call it, and what handles it. The router is made from it,
+//! THE table: every page, every server function, every call of `/v1` and every address of the identity system, who may call it, and what handles it. The router is made from it,
 //! and the access-matrix test walks it.
 
 use std::{sync::Arc, time::Duration};
@@ -28,14 +28,15 @@ use crate::{
     audit::Action,
     customers,
     db::Failure,
-    dev_mail,
+    dev_mail, factors,
     form::{Refusal, door},
-    getting_started, guard, invitations, live, members, oauth, operator, organizations,
+    getting_started, guard, identities, invitations, live, members, oauth, operator, organizations,
     permissions::Permission,
     pmm,
     portal::Portal,
-    sessions, shell, tickets,
+    scim, sessions, shell, tickets,
     visit::{Answer, Call, Called, Handler, Page, Visit, sign_in_required},
+    words::DAY,
 };
 
 /// Who may call something.
@@ -143,6 +144,9 @@ use Permission::{ChangeRole, ConnectPmmServer, InviteMembers, ManageMembers, Rai
 pub const PAGES: &[PageRoute] = &[
     page!("/", Anyone, getting_started::web::start),
     page!("/sign-in", Anyone, sessions::web::sign_in),
+    page!("/sign-in/provider", Anyone, identities::web::begin),
+    page!("/sign-in/provider/callback", Anyone, identities::web::callback),
+    page!("/sign-in/code", Anyone, factors::web::second_step),
     page!("/sign-up", Anyone, accounts::web::sign_up),
     page!("/check-your-mail", Anyone, accounts::web::check_your_mail),
     page!("/verify-email", Anyone, accounts::web::verify_email),
@@ -150,6 +154,7 @@ pub const PAGES: &[PageRoute] = &[
     page!("/reset-password", Anyone, accounts::web::reset_password),
     page!("/invitation", Anyone, invitations::web::invitation),
     page!("/confirm-email", Anyone, accounts::web::confirm_email),
+    page!("/undo", Anyone, accounts::web::undo),
     page!("/.well-known/change-password", Anyone, accounts::web::change_password_address),
     page!("/oauth2/authorize", Anyone, oauth::web::authorize),
     page!("/login/signout", Anyone, oauth::web::sign_out),
@@ -158,6 +163,11 @@ pub const PAGES: &[PageRoute] = &[
     page!("/account", SignedIn, accounts::web::account),
     page!("/account/email", SignedIn, accounts::web::change_email),
     page!("/account/delete", SignedIn, accounts::web::delete),
+    page!("/account/factors", SignedIn, factors::web::factors),
+    page!("/account/factors/app", SignedIn, factors::web::app),
+    page!("/account/factors/passkey", SignedIn, factors::web::passkey),
+    page!("/account/factors/remove", SignedIn, factors::web::remove),
+    page!("/account/factors/recovery-codes", SignedIn, factors::web::recovery_codes),
     page!("/organization/add", SignedIn, organizations::web::add),
     page!("/organization", Member(ViewMembers), organizations::web::details),
     page!("/organization/rename", Member(ManageMembers), organizations::web::rename),
@@ -199,6 +209,7 @@ pub const PAGES: &[PageRoute] = &[
     page!("/operator/accounts", Operator, operator::web::accounts),
     page!("/operator/accounts/{account}", Operator, operator::web::account),
     page!("/operator/accounts/{account}/lock", Operator, operator::web::lock),
+    page!("/operator/accounts/{account}/factors", Operator, operator::web::factors),
     page!("/operator/audit", Operator, operator::web::audit),
     page!("/operator/audit.csv", Operator, operator::web::export),
     page!("/operator/imports", Operator, operator::web::imports),
@@ -222,11 +233,21 @@ pub const FUNCTIONS: &[FunctionRoute] = &[
     function("change_name", SignedIn, "/account"),
     function("change_email", SignedIn, "/account/email"),
     function("confirm_email", SignedIn, "/confirm-email"),
+    function("undo_change", Anyone, "/undo"),
     function("delete_account", SignedIn, "/account/delete"),
     function("sign_in", Anyone, "/sign-in"),
+    function("finish_sign_in", Anyone, "/sign-in/code"),
     function("sign_out", Anyone, "/sign-in"),
+    function("add_app", SignedIn, "/account/factors/app"),
+    function("begin_passkey", SignedIn, "/account/factors/passkey"),
+    function("add_passkey", SignedIn, "/account/factors/passkey"),
+    function("ask_passkey", Anyone, "/sign-in"),
+    function("use_passkey", Anyone, "/sign-in"),
+    function("remove_factor", SignedIn, "/account/factors/remove"),
+    function("renew_recovery_codes", SignedIn, "/account/factors/recovery-codes"),
     function("end_session", SignedIn, "/account"),
     function("end_other_sessions", SignedIn, "/account"),
+    function("unlink_identity", SignedIn, "/account"),
     function("allow_server", SignedIn, "/oauth2/authorize"),
     function("forget_server", SignedIn, "/account"),
     function("choose_theme", Anyone, "/"),
@@ -264,6 +285,7 @@ pub const FUNCTIONS: &[FunctionRoute] = &[
     function("note_ticket", Operator, "/operator/tickets"),
     function("lock_account", Operator, "/operator/accounts"),
     function("unlock_account", Operator, "/operator/accounts"),
+    function("remove_factors", Operator, "/operator/accounts"),
     function("suspend_organization", Operator, "/operator/organizations"),
     function("resume_organization", Operator, "/operator/organizations"),
     function("retry_mail", Operator, "/operator/outbox"),
@@ -340,6 +362,42 @@ pub fn is_endpoint(path: &str) -> bool {
     ENDPOINTS.iter().any(|endpoint| endpoint.path == path)
 }
 
+/// An address of the operator's identity system. Its token alone opens it.
+#[derive(Clone)]
+pub struct ScimRoute {
+    /// Its method.
+    pub method: Method,
+    /// Its path; what stands in braces at its end is a place.
+    pub path: &'static str,
+    /// What answers.
+    pub handler: scim::Handler,
+}
+
+macro_rules! scim {
+    ($method:ident $path:literal, $handler:ident) => {
+        ScimRoute { method: Method::$method, path: $path, handler: |call| Box::pin(scim::door::$handler(call)) }
+    };
+}
+
+/// Every one of them. Where the operator has given the identity system no token, there is nothing at any of them.
+pub const SCIM: &[ScimRoute] = &[
+    scim!(GET "/scim/v2/Users", users),
+    scim!(POST "/scim/v2/Users", create),
+    scim!(POST "/scim/v2/Users/.search", search),
+    scim!(GET "/scim/v2/Users/{id}", user),
+    scim!(PUT "/scim/v2/Users/{id}", replace),
+    scim!(PATCH "/scim/v2/Users/{id}", modify),
+    scim!(DELETE "/scim/v2/Users/{id}", delete),
+    scim!(POST "/scim/v2/.search", search),
+    scim!(GET "/scim/v2/ServiceProviderConfig", service_provider_config),
+    scim!(GET "/scim/v2/ResourceTypes", resource_types),
+    scim!(GET "/scim/v2/ResourceTypes/{name}", resource_type),
+    scim!(GET "/scim/v2/Schemas", schemas),
+    scim!(GET "/scim/v2/Schemas/{id}", schema),
+    scim!(POST "/scim/v2/Bulk", not_implemented),
+    scim!(GET "/scim/v2/Me", not_implemented),
+];
+
 /// The largest body that one takes, in bytes, and how long it may take to arrive.
 const ENDPOINT_BODY: usize = 64 * 1024;
 const ENDPOINT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -362,6 +420,32 @@ pub fn takes_files(path: &str) -> bool {
 /// The stream of what changes, and who may open it.
 pub const LIVE: (&str, Access) = (live::PATH, SignedIn);
 
+/// What is open to whoever has to set up a second factor first: that, and leaving. The last three are for everyone.
+const WITHOUT_FACTOR: &[&str] = &[
+    factors::SET_UP,
+    "/do/add_app",
+    factors::PASSKEY,
+    "/do/begin_passkey",
+    "/do/add_passkey",
+    "/do/ask_passkey",
+    "/do/use_passkey",
+    "/do/sign_out",
+    "/login/signout",
+    "/sign-in",
+    "/do/sign_in",
+    factors::SECOND_STEP,
+    "/do/finish_sign_in",
+    "/do/choose_theme",
+    "/docs/api",
+    "/dev/mail",
+];
+
+/// Whether a path is open to whoever has to set up a second factor first.
+#[must_use]
+pub fn is_open_without_factor(path: &str) -> bool {
+    WITHOUT_FACTOR.contains(&path) || path.starts_with("/dev/mail/")
+}
+
 /// Other addresses that answer: for machines, and the browser's files.
 pub const OTHERS: &[&str] = &[
     "/healthz",
@@ -370,6 +454,7 @@ pub const OTHERS: &[&str] = &[
     "/logo",
     "/speculation-rules.json",
     "/robots.txt",
+    "/.well-known/security.txt",
     "/favicon.ico",
     "/assets/{*path}",
     "/pkg/{*path}",
@@ -433,6 +518,7 @@ impl Routes {
             .route("/logo", get(logo))
             .route("/speculation-rules.json", get(speculation_rules))
             .route("/robots.txt", get(|| async { ROBOTS }))
+            .route("/.well-known/security.txt", get(security_txt))
             .route("/favicon.ico", get(|| async { axum::response::Redirect::permanent(&crate::assets::address("favicon.svg")) }))
             .route("/assets/{*path}", get(crate::assets::serve))
             .route("/pkg/{*path}", get(crate::assets::serve))
@@ -517,15 +603,29 @@ impl Routes {
 
 /// What search engines stay away from: links with a secret, and what is no page. Pages behind a session lead them to the
 /// page to sign in, the one that people look for (`docs/decisions/0020-what-search-engines-may-show.md`).
-const ROBOTS: &str = "User-agent: *\nDisallow: /do/\nDisallow: /dev/\nDisallow: /live\nDisallow: /invitation\nDisallow: /verify-email\nDisallow: /reset-password\nDisallow: /confirm-email\nDisallow: /oauth2/\nDisallow: /login/signout\nDisallow: /sign-in?\nDisallow: /sign-up?\n";
+const ROBOTS: &str = "User-agent: *\nDisallow: /do/\nDisallow: /dev/\nDisallow: /live\nDisallow: /invitation\nDisallow: /verify-email\nDisallow: /reset-password\nDisallow: /confirm-email\nDisallow: /oauth2/\nDisallow: /login/signout\nDisallow: /sign-in?\nDisallow: /sign-in/\nDisallow: /sign-up?\n";
 
 /// Which pages a browser may load ahead while the pointer rests on their link. Opening a page changes nothing; left out
 /// is what is no page, what is saved as a file, and what holds the secret of a link.
-const SPECULATION_RULES: &str = r#"{"prefetch":[{"source":"document","eagerness":"moderate","where":{"and":[{"href_matches":"/*"},{"not":{"href_matches":["/do/*","/dev/*","/assets/*","/oauth2/*","/login/*","/*.*","/*\\?*token=*","/*\\?*invitation=*"]}},{"not":{"selector_matches":"[download],[target],[data-list],[data-dialog],[data-close]"}}]}}]}"#;
+const SPECULATION_RULES: &str = r#"{"prefetch":[{"source":"document","eagerness":"moderate","where":{"and":[{"href_matches":"/*"},{"not":{"href_matches":["/do/*","/dev/*","/assets/*","/oauth2/*","/login/*","/sign-in/*","/*.*","/*\\?*token=*","/*\\?*invitation=*"]}},{"not":{"selector_matches":"[download],[target],[data-list],[data-dialog],[data-close]"}}]}}]}"#;
 
 async fn speculation_rules() -> Response {
     let headers = [(header::CONTENT_TYPE, "application/speculationrules+json"), (header::CACHE_CONTROL, "public, max-age=86400")];
     (headers, SPECULATION_RULES).into_response()
+}
+
+/// Whom to tell of a vulnerability (RFC 9116), where the operator has said so. It is good for half a year from the day
+/// on which it is read.
+async fn security_txt(State(routes): State<Routes>) -> Response {
+    let Some(contact) = routes.portal.config.security_contact() else {
+        return (StatusCode::NOT_FOUND, "No contact is configured.\n").into_response();
+    };
+    let expires = routes.portal.clock.now().plus(180 * DAY).iso_date();
+    let text = format!(
+        "Contact: {contact}\nExpires: {expires}T00:00:00Z\nPreferred-Languages: en\nCanonical: {}/.well-known/security.txt\n",
+        routes.portal.config.base()
+    );
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=86400")], text).into_response()
 }
 
 /// The operator's logo.
@@ -540,7 +640,7 @@ async fn logo(State(routes): State<Routes>) -> Response {
 /// What changes, for who is signed in.
 async fn stream(State(routes): State<Routes>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
-    live::stream::answer(&routes.portal, &parts, |portal, headers| Box::pin(sessions::actions::recognize(portal, headers))).await
+    live::stream::answer(&routes.portal, &parts, |portal, actor| Box::pin(sessions::actions::still(portal, actor))).await
 }
 
 /// Whether this process can serve: the database answers.

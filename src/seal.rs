@@ -16,6 +16,7 @@ use chacha20poly1305::{
     aead::{Aead as _, Payload},
 };
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 
 use crate::{config::Config, db::Db, secrets::Random};
 
@@ -33,6 +34,10 @@ pub enum Purpose<'a> {
     SigningKey(&'a str),
     /// A machine's access token.
     MachineToken,
+    /// What an authenticator app shares with the portal, with the id of its account.
+    Authenticator(&'a str),
+    /// The same while it is being set up.
+    SetUp(&'a str),
 }
 
 impl Purpose<'_> {
@@ -40,6 +45,8 @@ impl Purpose<'_> {
         let (name, id) = match self {
             Self::SigningKey(kid) => ("signing key", kid),
             Self::MachineToken => ("machine token", ""),
+            Self::Authenticator(account) => ("authenticator", account),
+            Self::SetUp(account) => ("set up", account),
         };
         format!("org-portal\0{VERSION}\0{name}\0{id}").into_bytes()
     }
@@ -95,7 +102,7 @@ impl Seal {
 
     fn read(path: &Path) -> Result<Self, String> {
         let said = |what: String| format!("the key file {}: {what}", path.display());
-        let text = std::fs::read_to_string(path).map_err(|e| said(e.to_string()))?;
+        let text = Zeroizing::new(std::fs::read_to_string(path).map_err(|e| said(e.to_string()))?);
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         let keys: Option<Vec<Key>> = lines.map(key).collect();
         match keys {
@@ -124,27 +131,28 @@ impl Seal {
         Some(whole)
     }
 
-    /// Opens what was sealed for the same purpose by one of the keys.
+    /// Opens what was sealed for the same purpose by one of the keys. It is overwritten in memory in the end.
     #[must_use]
-    pub fn open_sealed(&self, purpose: Purpose<'_>, sealed: &[u8]) -> Option<Vec<u8>> {
+    pub fn open_sealed(&self, purpose: Purpose<'_>, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (&version, rest) = sealed.split_first()?;
         let (id, rest) = rest.split_at_checked(KEY_ID)?;
         let (nonce, sealed) = rest.split_at_checked(NONCE)?;
         let nonce: [u8; NONCE] = nonce.try_into().ok()?;
         let key = self.0.iter().find(|key| version == VERSION && key.id == id)?;
-        key.cipher.decrypt(&XNonce::from(nonce), Payload { msg: sealed, aad: &purpose.bound() }).ok()
+        key.cipher.decrypt(&XNonce::from(nonce), Payload { msg: sealed, aad: &purpose.bound() }).ok().map(Zeroizing::new)
     }
 }
 
 fn key(line: &str) -> Option<Key> {
-    let bytes: [u8; 32] = URL_SAFE_NO_PAD.decode(line.strip_prefix(LINE)?).ok()?.try_into().ok()?;
+    let decoded = Zeroizing::new(URL_SAFE_NO_PAD.decode(line.strip_prefix(LINE)?).ok()?);
+    let bytes = Zeroizing::new(<[u8; 32]>::try_from(decoded.as_slice()).ok()?);
     let mut hash = Sha256::new();
     hash.update(b"org-portal key id\0");
-    hash.update(bytes);
+    hash.update(*bytes);
     let hash = hash.finalize();
     let mut id = [0; KEY_ID];
     id.copy_from_slice(hash.get(..KEY_ID)?);
-    Some(Key { id, cipher: XChaCha20Poly1305::new(&bytes.into()) })
+    Some(Key { id, cipher: XChaCha20Poly1305::new(&(*bytes).into()) })
 }
 
 /// Makes a key file, whole or not at all. One that another process has made meanwhile stays.
@@ -156,7 +164,8 @@ pub fn make(path: &Path, random: Random) -> Result<(), String> {
     let written = || -> std::io::Result<()> {
         let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
         writeln!(file, "# What Org Portal seals with. Keep a copy apart from the database's (docs/operating.md).")?;
-        writeln!(file, "{LINE}{}", URL_SAFE_NO_PAD.encode(random.bytes::<32>()))?;
+        let key = Zeroizing::new(URL_SAFE_NO_PAD.encode(Zeroizing::new(random.bytes::<32>())));
+        writeln!(file, "{LINE}{}", *key)?;
         file.sync_all()?;
         // A link to the whole file under its name: it fails where there is one already, and then that one is right.
         match std::fs::hard_link(&unfinished, path) {
@@ -198,8 +207,10 @@ mod tests {
         make(&path, Random).expect("made");
         let seal = Seal::read(&path).expect("read");
         let sealed = seal.seal(Purpose::SigningKey("a"), b"secret", Random).expect("sealed");
-        assert_eq!(seal.open_sealed(Purpose::SigningKey("a"), &sealed).as_deref(), Some(&b"secret"[..]));
-        for other in [Purpose::SigningKey("b"), Purpose::SigningKey(""), Purpose::MachineToken] {
+        assert_eq!(seal.open_sealed(Purpose::SigningKey("a"), &sealed).as_ref().map(|plain| plain.as_slice()), Some(&b"secret"[..]));
+        for other in
+            [Purpose::SigningKey("b"), Purpose::SigningKey(""), Purpose::MachineToken, Purpose::Authenticator("a"), Purpose::SetUp("a")]
+        {
             assert_eq!(seal.open_sealed(other, &sealed), None);
         }
         for at in 0..sealed.len() {
@@ -219,7 +230,7 @@ mod tests {
         let (_new_folder, new) = file(&["# two", "", &line(2), &line(1)]);
         let (old, new) = (Seal::read(&old).expect("read"), Seal::read(&new).expect("read"));
         let before = old.seal(Purpose::MachineToken, b"x", Random).expect("sealed");
-        assert_eq!(new.open_sealed(Purpose::MachineToken, &before).as_deref(), Some(&b"x"[..]));
+        assert_eq!(new.open_sealed(Purpose::MachineToken, &before).as_ref().map(|plain| plain.as_slice()), Some(&b"x"[..]));
         let after = new.seal(Purpose::MachineToken, b"x", Random).expect("sealed");
         assert_eq!(old.open_sealed(Purpose::MachineToken, &after), None);
     }

@@ -22,17 +22,20 @@ use tracing::Instrument as _;
 use crate::{
     actor::{ActorKind, Caller, Origin},
     api,
-    config::Config,
+    config::{Config, Required},
     connections::Capped,
+    db::Failure,
     desk::mirror::Messenger,
-    form::{Drawn, Refusal},
-    live,
+    factors,
+    form::{Conflict, Drawn, Refusal},
+    guard, live,
     mail::Transport,
     outbox,
     outgoing::Patience,
     pmm,
     portal::Portal,
     routes::Routes,
+    scim,
     sessions::actions as sessions,
     tls::Tls,
     webhook::Webhook,
@@ -141,8 +144,8 @@ fn app(portal: &Portal) -> Result<Router, String> {
     let origin = portal.config.public_url.origin().ascii_serialization();
     let csrf = CsrfLayer::new().add_trusted_origin(&origin).map_err(|e| format!("{origin}: {e:?}"))?;
     let layers = tower::ServiceBuilder::new()
-        .layer(middleware::from_fn_with_state(routes.clone(), observe))
         .layer(middleware::from_fn_with_state(portal.clone(), headers))
+        .layer(middleware::from_fn_with_state(routes.clone(), observe))
         .layer(CompressionLayer::new().quality(tower_http::CompressionLevel::Fastest))
         .layer(middleware::from_fn_with_state(portal.clone(), divert))
         .layer(csrf)
@@ -150,14 +153,16 @@ fn app(portal: &Portal) -> Result<Router, String> {
     Ok(routes.router().layer(layers))
 }
 
-/// Calls of `/v1` go their own way: cookies mean nothing there, and where a request comes from tells nothing.
+/// Calls of `/v1`, and those of the identity system, go their own way: cookies mean nothing there, and where a request comes
+/// from tells nothing.
 async fn divert(State(portal): State<Portal>, mut request: Request, next: Next) -> Response {
-    if !api::is_api(request.uri().path()) {
+    let (is_api, is_scim) = (api::is_api(request.uri().path()), scim::serves(&portal, request.uri().path()));
+    if !is_api && !is_scim {
         return next.run(request).await;
     }
     let body = std::mem::take(request.body_mut());
     *request.body_mut() = Body::new(DeadlineBody::new(BODY_TIMEOUT, body));
-    api::handle(&portal, request).await
+    if is_api { api::handle(&portal, request).await } else { scim::handle(&portal, request).await }
 }
 
 /// Gives every request an id and a line in the log, counts it, keeps it from running forever, and turns a panic into
@@ -189,6 +194,9 @@ async fn observe(State(routes): State<Routes>, mut request: Request, next: Next)
         }
         Ok(Ok(response)) => response,
         Ok(Err(_)) if api::is_api(&path) => api::Problem::timed_out().response(),
+        Ok(Err(_)) if scim::serves(&portal, &path) => {
+            scim::door::refused(&scim::Problem::new(504, "The portal took too long to answer. It may or may not have been done."), &[])
+        }
         Ok(Err(_)) => (StatusCode::REQUEST_TIMEOUT, "The request took too long.\n").into_response(),
         Err(panic) => {
             let what = panic
@@ -199,6 +207,8 @@ async fn observe(State(routes): State<Routes>, mut request: Request, next: Next)
             let refusal = portal.refuse(crate::db::Failure::Fault(format!("panic: {what}")));
             if api::is_api(&path) {
                 api::Problem::from(refusal).response()
+            } else if scim::serves(&portal, &path) {
+                scim::door::refused(&refusal.into(), &[])
             } else {
                 routes.error_for(again, refusal).instrument(span.clone()).await
             }
@@ -272,19 +282,30 @@ async fn session(State(routes): State<Routes>, mut request: Request, next: Next)
     let by_itself = path == live::PATH || request.headers().contains_key(live::BY_ITSELF);
     // A page is drawn from its head alone: a body with GET is not read.
     let body = std::mem::take(request.body_mut());
-    if request.method() != Method::GET && request.method() != Method::HEAD {
-        let timeout = if crate::routes::takes_files(request.uri().path()) { FILES_TIMEOUT } else { BODY_TIMEOUT };
-        *request.body_mut() = Body::new(DeadlineBody::new(timeout, body));
-    }
     let known = if by_itself {
         sessions::recognize(&routes.portal, request.headers()).await
     } else {
         sessions::authenticate(&routes.portal, request.headers()).await
     };
-    match known {
-        Ok(actor) => {
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        // Strangers bring no files.
+        let files = matches!(known, Ok(Some(_))) && crate::routes::takes_files(request.uri().path());
+        *request.body_mut() = Body::new(DeadlineBody::new(if files { FILES_TIMEOUT } else { BODY_TIMEOUT }, body));
+    }
+    let looked = async {
+        let Some(actor) = known? else { return Ok((None, false)) };
+        let required = routes.portal.config.second_factor;
+        // The database is asked for nothing where nothing is required.
+        let owes = required != Required::Nobody && guard::owes_factor(&mut routes.portal.read().await?, required, &actor).await?;
+        Ok::<_, Failure>((Some(actor), owes))
+    };
+    match looked.await {
+        Ok((actor, owes)) => {
             if let Some(caller) = request.extensions_mut().get_mut::<Caller>() {
                 caller.actor = actor;
+            }
+            if owes && !crate::routes::is_open_without_factor(request.uri().path()) {
+                return set_up_first(&routes, request, by_itself).await;
             }
             next.run(request).await
         }
@@ -296,16 +317,40 @@ async fn session(State(routes): State<Routes>, mut request: Request, next: Next)
 }
 
 async fn unavailable(routes: &Routes, request: Request, refusal: Refusal) -> Response {
-    let wants_value = request.uri().path().starts_with("/do/")
-        && request.headers().get(header::ACCEPT).is_some_and(|accept| !accept.to_str().unwrap_or_default().contains("text/html"));
-    if wants_value {
-        let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-        let text = serde_json::to_string(&refusal).unwrap_or_default();
-        let mut response = (status, [(header::CONTENT_TYPE, "application/json"), (header::RETRY_AFTER, "2")], text).into_response();
-        response.headers_mut().insert(leptos::server_fn::error::SERVER_FN_ERROR_HEADER, HeaderValue::from_static("1"));
-        return response;
+    if !wants_value(&request) {
+        return routes.error(request, refusal).await;
     }
-    routes.error(request, refusal).await
+    let mut response = value(&refusal);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+    response
+}
+
+/// Whether an island calls, which takes a refusal as a value.
+fn wants_value(request: &Request) -> bool {
+    request.uri().path().starts_with("/do/")
+        && request.headers().get(header::ACCEPT).is_some_and(|accept| !accept.to_str().unwrap_or_default().contains("text/html"))
+}
+
+/// A refusal as an island takes it.
+fn value(refusal: &Refusal) -> Response {
+    let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    let text = serde_json::to_string(refusal).unwrap_or_default();
+    let mut response = (status, [(header::CONTENT_TYPE, "application/json")], text).into_response();
+    response.headers_mut().insert(leptos::server_fn::error::SERVER_FN_ERROR_HEADER, HeaderValue::from_static("1"));
+    response
+}
+
+/// The answer to whoever has to set up a second factor first: a person is led there, and back afterwards.
+async fn set_up_first(routes: &Routes, request: Request, by_itself: bool) -> Response {
+    let refusal = Refusal::Conflict(Conflict::NoSecondFactor);
+    if wants_value(&request) {
+        return value(&refusal);
+    }
+    if by_itself || !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return routes.error(request, refusal).await;
+    }
+    let wanted = request.uri().path_and_query().map(ToString::to_string).filter(|wanted| wanted != "/").unwrap_or_default();
+    axum::response::Redirect::to(&factors::set_up_address(&wanted)).into_response()
 }
 
 /// The client's address: the connection's, or, where that is a configured proxy's, the last one in `X-Forwarded-For`
@@ -313,13 +358,13 @@ async fn unavailable(routes: &Routes, request: Request, refusal: Refusal) -> Res
 fn client_address(config: &Config, request: &Request) -> String {
     let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() else { return String::new() };
     let mut address = peer.ip().to_canonical();
-    if config.trusted_proxies.contains(&address) {
+    if config.trusts(address) {
         let named =
             request.headers().get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(",");
         for part in named.rsplit(',') {
             let Ok(ip) = part.trim().parse::<IpAddr>() else { break };
             address = ip.to_canonical();
-            if !config.trusted_proxies.contains(&address) {
+            if !config.trusts(address) {
                 break;
             }
         }

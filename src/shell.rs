@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderName, HeaderValue, Request, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Redirect, Response},
 };
-use leptos::{nonce::use_nonce, prelude::*};
+use leptos::{html, nonce::use_nonce, prelude::*};
 
 use crate::{
     assets,
@@ -90,7 +90,7 @@ pub async fn refused(visit: Visit, parts: Parts, refusal: Refusal) -> Response {
         }
         .into_any()
     };
-    let page = Page { title: title.to_owned(), frame, status, islands: false, leads_out_to: None, view: Box::new(view) };
+    let page = Page { title: title.to_owned(), frame, status, islands: false, script: None, leads_out_to: None, view: Box::new(view) };
     let mut response = draw(visit, parts, page, true).await;
     if refusal == Refusal::Unavailable {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(2));
@@ -131,7 +131,7 @@ async fn draw(visit: Visit, parts: Parts, page: Page, failed: bool) -> Response 
     let secrets_cookie = said.then(|| crate::form::door::notice_cookie(&visit.portal, None));
     let signed_in = visit.caller.actor.is_some();
     let refused_form = visit.state.is_some();
-    let (status, islands) = (page.status, page.islands || around.live.is_some());
+    let (status, islands, script) = (page.status, page.islands || around.live.is_some(), page.script.is_some());
     // A literal address of IPv6 is nothing that a policy can name (CSP 3, §2.3.1): then its scheme is.
     let plain = |origin: &&str| origin.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:/[]".contains(&byte));
     let leads_out_to = page.leads_out_to.as_deref().filter(plain).map(|origin| match origin.split_once("//[") {
@@ -142,7 +142,9 @@ async fn draw(visit: Visit, parts: Parts, page: Page, failed: bool) -> Response 
     let nonce_slot = std::sync::Arc::new(std::sync::Mutex::new(None));
     let slot = std::sync::Arc::clone(&nonce_slot);
     let app = move || {
-        if islands && let Ok(mut slot) = slot.lock() {
+        if (islands || script)
+            && let Ok(mut slot) = slot.lock()
+        {
             *slot = use_nonce().map(|nonce| nonce.to_string());
         }
         document(around, page, refused_form)
@@ -162,8 +164,11 @@ async fn draw(visit: Visit, parts: Parts, page: Page, failed: bool) -> Response 
     };
     *response.status_mut() = status;
     let nonce = nonce_slot.lock().ok().and_then(|slot| slot.clone());
-    let script = nonce
-        .map_or_else(|| "script-src 'none'".to_owned(), |nonce| format!("script-src 'nonce-{nonce}' 'strict-dynamic' 'wasm-unsafe-eval'"));
+    let script = match nonce {
+        Some(nonce) if islands => format!("script-src 'nonce-{nonce}' 'strict-dynamic' 'wasm-unsafe-eval'"),
+        Some(nonce) => format!("script-src 'nonce-{nonce}'"),
+        None => "script-src 'none'".to_owned(),
+    };
     let policy = format!(
         "default-src 'none'; {script}; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'{leads_out_to}; base-uri 'none'; frame-ancestors 'none'"
     );
@@ -200,6 +205,7 @@ fn document(around: Around, page: Page, refused_form: bool) -> impl IntoView {
         chosen => Some(chosen.name()),
     };
     let islands = page.islands || around.live.is_some();
+    let script = page.script.map(|name| html::script().r#type("module").src(assets::address(name)).nonce(use_nonce()));
     view! {
         <!DOCTYPE html>
         <html lang="en" dir="ltr" data-theme=theme>
@@ -214,6 +220,7 @@ fn document(around: Around, page: Page, refused_form: bool) -> impl IntoView {
                 <link rel="stylesheet" href=assets::address("org-portal.css")/>
                 {around.accent.then(|| view! { <link rel="stylesheet" href="/brand.css"/> })}
                 {islands.then(start)}
+                {script}
             </head>
             {body(around, page)}
         </html>

@@ -8,7 +8,7 @@ use leptos::prelude::AnyView;
 use crate::{
     actor::{Actor, Caller},
     db::Failure,
-    form::{FormState, Notice, Refusal, Unauthenticated},
+    form::{FormState, Notice, Refusal, Unauthenticated, door},
     guard::{Membership, Seat},
     live::{self, changes},
     portal::Portal,
@@ -95,19 +95,20 @@ impl Visit {
     /// A visit of which nothing is asked from the database, as the page that says that it is away needs it.
     #[must_use]
     pub fn plain(portal: Portal, parts: &Parts, caller: Caller, membership: Option<Membership>) -> Self {
+        let kept = |name: &str| cookie(&parts.headers, &door::cookie_name(&portal, name));
         Self {
+            theme: kept("theme").map_or(Theme::System, Theme::parse),
+            // What is said once is said on a page that is looked at: not on one that is loaded ahead, nor to one that asks for
+            // itself again.
+            notice: kept("notice")
+                .and_then(|said| said.split_once('.'))
+                .and_then(|(code, n)| Some((Notice::parse(code)?, n.parse().ok()?)))
+                .filter(|_| !ahead(&parts.headers) && !parts.headers.contains_key(live::BY_ITSELF)),
             portal,
             caller,
             membership,
             suspended: None,
             mark: None,
-            theme: cookie(&parts.headers, "theme").map_or(Theme::System, Theme::parse),
-            // What is said once is said on a page that is looked at: not on one that is loaded ahead, nor to one that asks for
-            // itself again.
-            notice: cookie(&parts.headers, "notice")
-                .and_then(|said| said.split_once('.'))
-                .and_then(|(code, n)| Some((Notice::parse(code)?, n.parse().ok()?)))
-                .filter(|_| !ahead(&parts.headers) && !parts.headers.contains_key(live::BY_ITSELF)),
             state: parts.extensions.get::<FormState>().cloned(),
             headers: parts.headers.clone(),
             path: parts.uri.path().to_owned(),
@@ -208,6 +209,8 @@ pub struct Page {
     pub status: StatusCode,
     /// Whether it holds islands, and so loads the browser's side.
     pub islands: bool,
+    /// A script of its own, one of the browser's files.
+    pub script: Option<&'static str>,
     /// The origin outside of the portal to which its forms may lead in the end.
     pub leads_out_to: Option<String>,
     /// The content.
@@ -217,7 +220,15 @@ pub struct Page {
 impl Page {
     /// A page in the portal's frame.
     pub fn new(title: impl Into<String>, view: impl FnOnce() -> AnyView + Send + 'static) -> Self {
-        Self { title: title.into(), frame: Frame::Portal, status: StatusCode::OK, islands: false, leads_out_to: None, view: Box::new(view) }
+        Self {
+            title: title.into(),
+            frame: Frame::Portal,
+            status: StatusCode::OK,
+            islands: false,
+            script: None,
+            leads_out_to: None,
+            view: Box::new(view),
+        }
     }
 
     /// A page with a narrow column.
@@ -240,6 +251,12 @@ impl Page {
     #[must_use]
     pub fn with_forms_that_lead_out_to(self, leads_out_to: Option<String>) -> Self {
         Self { leads_out_to, ..self }
+    }
+
+    /// The same with a script of its own, where there is one.
+    #[must_use]
+    pub fn with_script(self, script: Option<&'static str>) -> Self {
+        Self { script, ..self }
     }
 
     /// The same with islands.

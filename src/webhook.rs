@@ -177,7 +177,7 @@ impl Courier for Webhook {
 /// # Errors
 /// The database's.
 pub async fn forget(db: &mut impl Connected, before: Timestamp) -> Result<u64, sqlx::Error> {
-    sql!(execute db, "DELETE FROM webhook_deliveries WHERE at < $1", before)
+    sql!(execute db, "DELETE FROM webhook_deliveries WHERE (event_id, attempt) IN (SELECT event_id, attempt FROM webhook_deliveries WHERE at < $1 LIMIT 1000)", before)
 }
 
 #[cfg(test)]

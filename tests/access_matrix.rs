@@ -1,4 +1,4 @@
-//! The access matrix: every page, every server function and every call of `/v1` × everybody who may come, from the one table
+//! The access matrix: every page, every server function, every call of `/v1` and every address of the identity system × everybody who may come, from the one table
 //! (`routes.rs`). A path without an entry fails, and so does an entry whose path is not walked.
 #![cfg(feature = "ssr")]
 #![allow(
@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 
 use org_portal::{
     permissions::Role,
-    routes::{API, Access, ApiRoute, ENDPOINTS, FUNCTIONS, FunctionRoute, LIVE, OTHERS, PAGES},
+    routes::{API, Access, ApiRoute, ENDPOINTS, FUNCTIONS, FunctionRoute, LIVE, OTHERS, PAGES, SCIM},
     words::OrganizationId,
 };
 use support::{Browser, Engine, Options, TestPortal};
@@ -150,15 +150,25 @@ fn arguments(endpoint: &str, place: &Place) -> Vec<(&'static str, String)> {
         "reset_password" => vec![("form[token]", "x".into()), ("form[password]", String::new())],
         "change_password" => vec![("form[current_password]", String::new()), ("form[new_password]", String::new())],
         "change_email" => vec![("form[email]", String::new()), ("form[password]", String::new())],
+        "undo_change" => vec![("form[token]", "x".into())],
         "confirm_email" => vec![("form[token]", "x".into())],
         "delete_account" => vec![("form[email]", String::new()), ("form[password]", String::new())],
         // The name that it has, which changes nothing; and one that it has not.
         "rename_organization" => vec![("form[name]", "Acme".into())],
         "delete_organization" => vec![("form[name]", "Another".into())],
         "change_name" => vec![("form[first_name]", String::new())],
+        "finish_sign_in" => vec![("form[code]", String::new())],
+        "add_app" => vec![("form[name]", String::new()), ("form[code]", String::new())],
+        "begin_passkey" => vec![],
+        "add_passkey" => vec![("form[name]", String::new())],
+        "ask_passkey" => vec![],
+        "use_passkey" => vec![("form[handle]", "x".into())],
+        "remove_factor" => vec![("form[factor]", nobody)],
+        "renew_recovery_codes" => vec![],
         "sign_in" => vec![("form[email]", String::new()), ("form[password]", String::new())],
         "allow_server" => vec![("form[request]", "x".into()), ("form[answer]", "allow".into())],
         "forget_server" => vec![("server", nobody)],
+        "unlink_identity" => vec![("identity", nobody)],
         "end_session" => vec![("session", place.session.clone())],
         "choose_theme" => vec![("theme", "dark".into())],
         "add_organization" => vec![("form[name]", String::new())],
@@ -184,6 +194,7 @@ fn arguments(endpoint: &str, place: &Place) -> Vec<(&'static str, String)> {
         // These change something for who may; they come last and have rules of their own below.
         "lock_account" => vec![("form[account]", nobody), ("form[reason]", "Spam".into())],
         "suspend_organization" => vec![("form[organization]", nobody), ("form[reason]", "Unpaid".into())],
+        "remove_factors" => vec![("form[account]", nobody), ("form[reason]", "Lost".into())],
         "unlock_account" | "resume_organization" | "retry_mail" => vec![("form[id]", nobody)],
         "remind_administrator" | "join_organization" => vec![],
         "sign_out" | "end_other_sessions" | "leave_organization" => vec![],
@@ -242,8 +253,10 @@ async fn walk(engine: Engine) {
                 Access::Anyone => {
                     // And so is a request of no server.
                     seen || (answer.status == 400 && page.path == "/oauth2/authorize")
+                        // Where no provider is configured there is no such page.
+                        || (answer.status == 404 && page.path.starts_with("/sign-in/provider"))
                         || (answer.status == 410
-                            && ["/verify-email", "/reset-password", "/confirm-email", "/invitation"].contains(&page.path))
+                            && ["/verify-email", "/reset-password", "/confirm-email", "/invitation", "/undo"].contains(&page.path))
                 }
                 Access::Loopback => seen,
                 Access::SignedIn => {
@@ -460,6 +473,58 @@ async fn walk_api(engine: Engine) {
     portal.close().await;
 }
 
+/// Every address of the identity system × everybody: with the session of their browser, as a cookie and as a token, with a token
+/// that they made, and with the identity system's own.
+async fn walk_scim(engine: Engine) {
+    let token = "the-identity-systems-token-0123456789";
+    let portal = TestPortal::start(engine, Options::default().with("scim_token", token)).await;
+    let (actors, place) = actors(&portal).await;
+    let made = portal.token(&actors[1].browser, "full", "30 minutes").await;
+    let (mut cells, mut wrong) = (0, Vec::new());
+    let tables = ["limits", "audit_events", "sessions"];
+    let before = portal.snapshot(&tables).await;
+    let send = async |browser: &Browser, route: &org_portal::routes::ScimRoute, token: Option<&str>| {
+        let path = route.path.replace("{id}", &place.account).replace("{name}", "User");
+        let bearer = token.map(|token| format!("Bearer {token}"));
+        let mut headers = vec![("content-type", "application/scim+json")];
+        headers.extend(bearer.as_deref().map(|bearer| ("authorization", bearer)));
+        browser.send(route.method.clone(), &path, &headers, Some(b"{}".to_vec())).await
+    };
+    for route in SCIM {
+        for actor in &actors {
+            let session = actor.browser.cookie("session");
+            for shown in [None, session.as_deref(), Some(made.as_str())] {
+                cells += 1;
+                let answer = send(&actor.browser, route, shown).await;
+                if answer.status != 401 || answer.header("www-authenticate") != "Bearer realm=\"scim\"" {
+                    wrong.push(format!("{} {} for {}: {}", route.method, route.path, actor.name, answer.status));
+                }
+            }
+        }
+    }
+    assert_eq!(portal.snapshot(&tables).await, before);
+    for route in SCIM.iter().filter(|route| route.method != "DELETE").chain(SCIM.iter().filter(|route| route.method == "DELETE")) {
+        cells += 1;
+        let answer = send(&portal.browser(), route, Some(token)).await;
+        if ![200, 204, 400, 404, 501].contains(&answer.status) {
+            wrong.push(format!("{} {} for the identity system: {}", route.method, route.path, answer.status));
+        }
+    }
+    println!("access matrix of /scim on {engine:?}: {cells} cells, {} addresses, {} actors", SCIM.len(), actors.len());
+    assert!(wrong.is_empty(), "{} of {cells} cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    portal.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_identity_system_alone_gets_what_the_table_says_on_sqlite() {
+    walk_scim(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_identity_system_alone_gets_what_the_table_says_on_postgres() {
+    walk_scim(Engine::Postgres).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_gets_what_the_table_says_on_sqlite() {
     walk(Engine::Sqlite).await;
@@ -497,7 +562,8 @@ fn no_page_stands_twice_and_every_functions_page_is_one() {
         assert!(paths.contains(function.page), "{} names {}", function.endpoint, function.page);
     }
     let endpoints = ENDPOINTS.iter().map(|endpoint| &endpoint.path);
-    assert!(OTHERS.iter().chain([&LIVE.0]).chain(endpoints).all(|other| !paths.contains(other)));
+    let scim = SCIM.iter().map(|route| &route.path);
+    assert!(OTHERS.iter().chain([&LIVE.0]).chain(endpoints).chain(scim).all(|other| !paths.contains(other)));
 }
 
 /// No address answers beside the table: neither the library's own one for server functions nor a file of the server's.
@@ -521,6 +587,9 @@ async fn nothing_answers_beside_the_table() {
         "/.env",
         "/Cargo.toml",
         "/v1",
+        "/scim",
+        "/scim/v2",
+        "/scim/v2/Users",
         "/api",
         "/assets/../Cargo.toml",
         "/assets/%2e%2e/Cargo.toml",

@@ -8,19 +8,22 @@ use std::{
 };
 
 /// The rooms. Every other module is the house.
-const ROOMS: [&str; 14] = [
+const ROOMS: [&str; 17] = [
     "accounts",
     "activity",
     "api",
     "customers",
     "desk",
+    "factors",
     "getting_started",
+    "identities",
     "invitations",
     "members",
     "oauth",
     "operator",
     "organizations",
     "pmm",
+    "scim",
     "sessions",
     "tickets",
 ];
@@ -29,7 +32,7 @@ const ROOMS: [&str; 14] = [
 const COMPOSITION_ROOTS: &[(&str, &str)] = &[
     ("lib.rs", "the list of modules"),
     ("routes.rs", "the one table of pages and functions"),
-    ("server.rs", "its session layer asks the sessions' room who comes"),
+    ("server.rs", "its session layer asks the sessions' room who comes, and leads to the factors' room who has to go there first"),
     ("maintenance.rs", "calls what each room forgets from time to time"),
 ];
 
@@ -38,6 +41,7 @@ const SENDERS: &[&str] = &[
     "audit.rs",
     "db/migrations.rs",
     "db/mod.rs",
+    "db/tables.rs",
     "dev_mail.rs",
     "guard.rs",
     "limits.rs",
@@ -416,12 +420,18 @@ const MORE_FILES: &[(&str, &str)] = &[
     ("api/problem.rs", "refusals as programs read them"),
     ("desk/client.rs", "what the instance is asked, and how"),
     ("desk/mirror.rs", "what comes of cases, and what brings tickets there"),
+    ("factors/passkeys.rs", "passkeys, as the library for WebAuthn has them"),
+    ("factors/totp.rs", "one-time codes as the standard says, and what apps read of them"),
     ("pmm/contact.rs", "what is noted in memory, and the worker that writes it"),
     ("pmm/tokens.rs", "the use cases of tokens, beside those of servers"),
     ("oauth/endpoints.rs", "what programs call, in OAuth's own words"),
     ("oauth/keys.rs", "the keys by which the portal signs, and their rotation"),
     ("oauth/request.rs", "the authorization request, read as the standards say"),
     ("oauth/tokens.rs", "bearer tokens, for whoever asks with one"),
+    ("scim/discovery.rs", "what the interface says of itself, as the standard asks"),
+    ("scim/door.rs", "what every request passes: the token, how often, what was sent"),
+    ("scim/filter.rs", "the standard's language of filters and paths"),
+    ("scim/patch.rs", "the standard's language of changes"),
     ("desk/sync.rs", "a use case that is many units, and the worker that does it"),
 ];
 
@@ -440,4 +450,48 @@ fn rooms_hold_the_files_that_a_room_has() {
             );
         }
     }
+}
+
+/// Every function of the tests and of the program, by name, and every browser test, by its title.
+fn tests_that_there_are() -> BTreeSet<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    list(&root.join("src"), &mut files);
+    list(&root.join("tests"), &mut files);
+    let mut there: BTreeSet<String> = BTreeSet::new();
+    for file in files {
+        let text = fs::read_to_string(file).unwrap();
+        there.extend(text.split("fn ").skip(1).map(|rest| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()));
+    }
+    for entry in fs::read_dir(root.join("end2end")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.to_str().unwrap().ends_with(".spec.ts") {
+            let text = fs::read_to_string(path).unwrap();
+            there.extend(text.split("test('").skip(1).filter_map(|rest| rest.split('\'').next().map(str::to_owned)));
+        }
+    }
+    there
+}
+
+/// For each threat the model names what shows that something stands against it.
+#[test]
+fn the_threat_model_names_tests_that_there_are() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/security.md")).unwrap();
+    let there = tests_that_there_are();
+    let (mut threats, mut wrong) = (0, Vec::new());
+    for line in text.split("## Being somebody else").nth(1).unwrap().lines() {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        if cells.len() != 5 || cells[1] == "Threat" || cells[1].starts_with("---") {
+            continue;
+        }
+        threats += 1;
+        let named: Vec<&str> = cells[3].split('`').skip(1).step_by(2).collect();
+        wrong.extend(
+            named.iter().filter(|name| !there.contains(**name) && **name != "make test").map(|name| format!("there is no test {name}")),
+        );
+        if named.is_empty() {
+            wrong.push(format!("nothing shows what stands against: {}", cells[1]));
+        }
+    }
+    assert!(threats > 35 && wrong.is_empty(), "{threats} threats: {wrong:#?}");
 }

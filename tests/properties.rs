@@ -12,6 +12,10 @@ use org_portal::{
     list::{Count, ListQuery},
     members::actions,
     permissions::Role,
+    scim::{
+        filter::{Filter, Key},
+        patch,
+    },
     words::{AccountId, Email, FirstName, OrganizationName, fold},
 };
 use proptest::{
@@ -20,6 +24,43 @@ use proptest::{
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 use support::*;
+
+/// Texts of the words that filters and paths are made of.
+fn filter_like() -> impl Strategy<Value = String> {
+    let word = prop_oneof![
+        Just("userName"),
+        Just("emails"),
+        Just("emails.value"),
+        Just("[type"),
+        Just("value"),
+        Just("]"),
+        Just("active"),
+        Just("externalId"),
+        Just("eq"),
+        Just("ne"),
+        Just("co"),
+        Just("sw"),
+        Just("gt"),
+        Just("le"),
+        Just("pr"),
+        Just("and"),
+        Just("or"),
+        Just("not"),
+        Just("("),
+        Just(")"),
+        Just("\"work\""),
+        Just("\"a\""),
+        Just("true"),
+        Just("null"),
+        Just("1.5"),
+        Just("\""),
+        Just("\\"),
+        Just("."),
+        Just("urn:x:y"),
+        Just("é"),
+    ];
+    proptest::collection::vec(word, 0..14).prop_map(|words| words.join(" ").replace(" [", "[").replace("] .", "]."))
+}
 
 proptest! {
     #[test]
@@ -38,6 +79,31 @@ proptest! {
             prop_assert!(text.starts_with('/') && !text.starts_with("//") && !text.contains(['\\', '\n', '\r']));
             prop_assert!(text.parse::<http::Uri>().is_ok());
         }
+    }
+
+    #[test]
+    fn no_filter_path_or_change_of_an_identity_systems_panics(text in filter_like(), other in any::<String>(), value in "[a-z0-9 @.]{0,12}") {
+        let resource = serde_json::json!({ "userName": value, "active": true, "emails": [{ "value": value, "type": "work" }] });
+        for text in [&text, &other] {
+            if let Ok(filter) = Filter::parse(text) {
+                let (holds, keys) = (filter.matches(&resource), filter.keys());
+                prop_assert_eq!(Filter::Not(Box::new(filter.clone())).matches(&resource), !holds);
+                // What is looked up by a key is all that there is.
+                if let (true, Some(keys)) = (holds, keys) {
+                    prop_assert!(keys.contains(&Key::Email(value.to_lowercase())), "{}: {:?}", text, keys);
+                }
+            }
+            let operations = serde_json::json!({ "Operations": [{ "op": "Add", "path": text, "value": value }, { "op": "remove", "path": text }] });
+            if let Ok(operations) = patch::read(&operations) {
+                let mut changed = resource.clone();
+                let _ = patch::apply(&mut changed, &operations);
+                prop_assert!(changed.is_object());
+            }
+        }
+        // Whoever is meant by an address alone is found by it.
+        let quoted = serde_json::to_string(&value).unwrap();
+        let filter = format!("userName eq {quoted}");
+        prop_assert!(Filter::parse(&filter).unwrap().matches(&resource));
     }
 
     #[test]

@@ -25,9 +25,10 @@ type Owner = (&'static str, &'static [&'static str], &'static [(&'static str, &'
 const OWNERS: &[Owner] = &[
     (
         "accounts::store",
-        &["accounts", "credentials", "sign_ups", "password_resets", "email_changes"],
+        &["accounts", "credentials", "sign_ups", "password_resets", "email_changes", "undo_links"],
         &[("accounts_search", "the view over the engine's index of trigrams")],
     ),
+    ("identities::store", &["identities", "provider_sign_ins", "identity_offers"], &[]),
     ("operator::store", &["operators", "imports"], &[]),
     (
         "sessions::store",
@@ -37,6 +38,7 @@ const OWNERS: &[Owner] = &[
             ("operators", "whether that one runs the portal, asked in the same statement"),
         ],
     ),
+    ("factors::store", &["authenticators", "recovery_codes", "half_sign_ins", "passkeys", "passkey_challenges"], &[]),
     (
         "organizations::store",
         &["organizations", "former_organizations"],
@@ -54,6 +56,8 @@ const OWNERS: &[Owner] = &[
             ("operators", "whether an account runs the portal, in the transaction that acts on it"),
             ("sessions", "when an operator gave the password last, in the same transaction"),
             ("credentials", "whether that password is still the one that was printed"),
+            ("authenticators", "whether an account has the second factor that the operator asks for"),
+            ("passkeys", "the same"),
         ],
     ),
     (

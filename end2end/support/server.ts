@@ -10,8 +10,8 @@ import { promisify } from 'node:util';
 import { Mails } from './mails';
 
 const BINARY = process.env.ORG_PORTAL_BIN ?? resolve(import.meta.dirname, '../../target/org-portal');
-/** What the server said last, for who looks at a failed test. */
-const LINES = 200;
+/** So many lines of what the server said last are kept: for who looks at a failed test, and for tests of what it was asked. */
+const LINES = 50_000;
 
 export type Portal = {
   /** Its address, without a slash at the end. */
@@ -35,13 +35,13 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Starts a portal. `settings` go before what holds here otherwise. */
-export async function startPortal(settings: Record<string, string> = {}): Promise<Portal> {
+/** Starts a portal. `settings` go before what holds here otherwise; `host` is what people type. */
+export async function startPortal(settings: Record<string, string> = {}, host = '127.0.0.1'): Promise<Portal> {
   if (!existsSync(BINARY)) throw new Error(`${BINARY} is not there: run scripts/build.sh first`);
   const folder = mkdtempSync(join(tmpdir(), 'org-portal-e2e-'));
   const mails = await Mails.start();
   const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
+  const url = `http://${host}:${port}`;
   const database = join(folder, 'org-portal.db');
   const options = {
     cwd: folder,
@@ -58,6 +58,7 @@ export async function startPortal(settings: Record<string, string> = {}): Promis
       // All browsers of a test run come from one address.
       ORG_PORTAL_SIGN_IN_RATE: '1000/1',
       ORG_PORTAL_SIGN_IN_ADDRESS_RATE: '100000/1',
+      ORG_PORTAL_SECOND_FACTOR_RATE: '1000/1',
       ORG_PORTAL_MAIL_RATE: '1000/1',
       ORG_PORTAL_MAIL_ADDRESS_RATE: '100000/1',
       ORG_PORTAL_INVITATION_RATE: '100000/1',

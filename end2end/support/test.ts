@@ -146,7 +146,7 @@ export const test = base.extend<Fixtures, { portal: Portal }>({
       await page.goto('/sign-in');
       await page.getByLabel('E-mail').fill(person.email);
       await page.getByLabel('Password').fill(person.password);
-      await page.getByRole('button', { name: 'Sign in' }).click();
+      await page.getByRole('button', { name: 'Sign in', exact: true }).click();
       await expect(page).not.toHaveURL(/sign-in/);
     }),
 

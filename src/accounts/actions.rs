@@ -4,14 +4,17 @@ use serde_json::json;
 
 use super::{
     ActivateForm, ChangeEmailForm, ChangePasswordForm, ConfirmEmailForm, DeleteAccountForm, ForgotPasswordForm, NameForm,
-    ResetPasswordForm, SignUp, SignUpForm, VerifyEmailForm,
+    ResetPasswordForm, SignUp, SignUpForm, Undo, UndoForm, VerifyEmailForm,
     store::{self, EmailChange, Waiting},
 };
 use crate::{
-    actor::{Caller, full_name},
+    actor::{ActorKind, Caller, Credential, full_name},
     audit::{Action, Object},
-    db::Failure,
+    db::{Connected, Failure},
+    factors::actions as factors,
     form::{FieldErrors, Gone, Refusal},
+    guard,
+    identities::actions as identities,
     limits,
     mail::{Mail, Message},
     members::{Leaving, actions as members},
@@ -23,7 +26,7 @@ use crate::{
     secrets,
     sessions::actions as sessions,
     tickets::store as tickets,
-    words::{AccountId, DAY, Email, HOUR},
+    words::{AccountId, DAY, Email, FactorId, FirstName, HOUR, LastName, Timestamp},
 };
 
 /// The name of the cookie that the browser which signed up holds.
@@ -45,9 +48,17 @@ async fn count_mail(portal: &Portal, caller: &Caller, email: &Email) -> Result<(
 }
 
 /// Whether a password is that of whoever calls: the sentence for the field where it is not. Attempts are counted, and a
-/// wrong one is noted.
+/// wrong one is noted. For an account without a password a sign-in of the last ten minutes does.
 async fn check_password(portal: &Portal, caller: &Caller, action: Action, password: &str) -> Result<Result<(), &'static str>, Refusal> {
     let account = caller.actor()?.account;
+    if !has_password(portal, account).await.map_err(|failure| portal.refuse(failure))? {
+        let proven = match caller.actor()?.credential {
+            Credential::Session { authenticated_at, .. } => guard::is_proven(authenticated_at, portal.clock.now()),
+            Credential::Token(_) | Credential::Grant { .. } => false,
+        };
+        let sign_in = "Your account has no password. Sign in once more, and do this within ten minutes";
+        return Ok(if proven { Ok(()) } else { Err(sign_in) });
+    }
     let checked = async {
         limits::count(portal, "password", &account.to_string(), portal.config.sign_in_rate).await?;
         let hash = store::password(&mut portal.read().await?, account).await?;
@@ -58,6 +69,14 @@ async fn check_password(portal: &Portal, caller: &Caller, action: Action, passwo
     }
     portal.note(caller, action, "wrong_password", Vec::new()).await;
     Ok(Err(if password.is_empty() { "Enter your password" } else { "This is not your password" }))
+}
+
+/// Whether an account has a password.
+///
+/// # Errors
+/// The database's.
+pub async fn has_password(portal: &Portal, account: AccountId) -> Result<bool, Failure> {
+    Ok(store::password(&mut portal.read().await?, account).await?.is_some())
 }
 
 /// Signs up. Without an invitation, a mail goes to the address: a link to verify it, or word that it has an account;
@@ -74,6 +93,7 @@ pub async fn sign_up(portal: &Portal, caller: &Caller, form: SignUpForm) -> Resu
     errors.take("password", passwords::judge(&form.password, &words));
     let (Some(sign_up), true) = (parsed, errors.0.is_empty()) else { return Err(errors.into()) };
     debug_assert!(email.is_some());
+    identities::refuse_password(portal, &sign_up.email)?;
     if let Some(outcome) = portal.earlier(caller, if form.invitation.is_empty() { Action::SignUp } else { Action::VerifyEmail }).await? {
         return Ok(outcome);
     }
@@ -98,6 +118,7 @@ pub async fn sign_up(portal: &Portal, caller: &Caller, form: SignUpForm) -> Resu
 /// 422 for fields, 429.
 pub async fn sign_up_without_password(portal: &Portal, caller: &Caller, form: SignUpForm) -> Result<(), Refusal> {
     let sign_up = form.parse()?;
+    identities::refuse_password(portal, &sign_up.email)?;
     count_mail(portal, caller, &sign_up.email).await?;
     sign_up_by_mail(portal, caller, sign_up, String::new()).await
 }
@@ -155,7 +176,7 @@ async fn sign_up_by_invitation(
                 if invited.key() != sign_up.email.key() {
                     return Err(FieldErrors::one("email", "Use the address that the invitation was sent to").into());
                 }
-                create(unit, sign_up, password)
+                create(unit, sign_up, Some(password))
                     .await?
                     .ok_or_else(|| FieldErrors::one("email", "This address has an account already. Sign in with it").into())
             })
@@ -163,15 +184,22 @@ async fn sign_up_by_invitation(
         .await
 }
 
-/// Makes an account with a password, in the unit; none where the address has one.
-async fn create(unit: &mut Unit, sign_up: &SignUp, password: &str) -> Result<Option<AccountId>, Failure> {
+/// Makes an account whose address is verified, with a password or, where somebody else shows who they are, without one, in
+/// the unit; none where the address has one.
+///
+/// # Errors
+/// The database's.
+pub async fn create(unit: &mut Unit, sign_up: &SignUp, password: Option<&str>) -> Result<Option<AccountId>, Failure> {
     let (id, credential, now) = (AccountId(unit.new_id()), unit.new_id(), unit.now);
     if !store::insert(unit, id, &sign_up.email, &sign_up.first_name, &sign_up.last_name, now).await? {
         return Ok(None);
     }
-    store::set_password(unit, credential, id, password, now).await?;
+    if let Some(password) = password {
+        store::set_password(unit, credential, id, password, now).await?;
+    }
     let name = full_name(sign_up.first_name.as_str(), sign_up.last_name.as_str());
-    unit.audit(vec![Object::new("account", id, name)], json!(null), json!({ "email": sign_up.email.as_str() })).await?;
+    let after = json!({ "email": sign_up.email.as_str() });
+    unit.audit_as(Action::VerifyEmail, vec![Object::new("account", id, name)], json!(null), after).await?;
     Ok(Some(id))
 }
 
@@ -233,7 +261,7 @@ async fn use_link(
                 let sign_up =
                     SignUp { email: waiting.email.clone(), first_name: waiting.first_name.clone(), last_name: waiting.last_name.clone() };
                 // Another sign-up with the same address may have been verified since.
-                let account = create(unit, &sign_up, &waiting.password).await?.ok_or(Refusal::Gone(Gone::Link))?;
+                let account = create(unit, &sign_up, Some(&waiting.password)).await?.ok_or(Refusal::Gone(Gone::Link))?;
                 Ok((account, *same_browser))
             })
         })
@@ -277,6 +305,7 @@ pub async fn activate(portal: &Portal, caller: &Caller, form: ActivateForm) -> R
 /// 422 for the address, 429.
 pub async fn forgot_password(portal: &Portal, caller: &Caller, form: ForgotPasswordForm) -> Result<(), Refusal> {
     let email = Email::parse(&form.email).map_err(|message| Refusal::field("email", message))?;
+    identities::refuse_password(portal, &email)?;
     count_mail(portal, caller, &email).await?;
     portal
         .write(caller, Action::RequestPasswordReset, email, |unit, email| {
@@ -325,9 +354,7 @@ pub async fn reset_password(portal: &Portal, caller: &Caller, form: ResetPasswor
                 store::set_password(unit, credential, account.id, password, now).await?;
                 // Whoever lost the password may also have lost the new address to somebody.
                 store::void_email_changes(unit, account.id, now).await?;
-                sessions::end_all(unit, account.id).await?;
-                tokens::end_all(unit, account.id).await?;
-                oauth::end_all(unit, account.id).await?;
+                lock_out(unit, account.id).await?;
                 let by = sessions::asked_by(unit);
                 let message = Message::PasswordChanged { first_name: account.first_name.clone(), at: now, reset: true, by };
                 unit.mail(&Mail { to: account.email.clone(), message }).await?;
@@ -390,10 +417,7 @@ pub async fn change_name(portal: &Portal, caller: &Caller, form: NameForm) -> Re
     portal
         .write(caller, Action::ChangeName, (actor, names), |unit, (actor, (first_name, last_name))| {
             Box::pin(async move {
-                store::rename(unit, actor.account, first_name, last_name).await?;
-                let name = full_name(first_name.as_str(), last_name.as_str());
-                members::keep_name_in_step(unit, actor.account, &name).await?;
-                tickets::rename(unit, actor.account, &name).await?;
+                let name = set_name(unit, actor.account, first_name, last_name).await?;
                 unit.audit(
                     vec![Object::new("account", actor.account, name.clone())],
                     json!({ "name": actor.name() }),
@@ -404,6 +428,19 @@ pub async fn change_name(portal: &Portal, caller: &Caller, form: NameForm) -> Re
             })
         })
         .await
+}
+
+/// Gives an account another name, here and where it is shown, in the unit. Gives it in one.
+///
+/// # Errors
+/// The database's.
+pub async fn set_name(unit: &mut Unit, account: AccountId, first_name: &FirstName, last_name: &LastName) -> Result<String, Failure> {
+    let now = unit.now;
+    store::rename(unit, account, first_name, last_name, now).await?;
+    let name = full_name(first_name.as_str(), last_name.as_str());
+    members::keep_name_in_step(unit, account, &name).await?;
+    tickets::rename(unit, account, &name).await?;
+    Ok(name)
 }
 
 /// Asks for another address: a link goes to it, and word of it to the address of now. Where the new one has an account,
@@ -479,14 +516,8 @@ pub async fn confirm_email_change(portal: &Portal, caller: &Caller, form: Confir
                     return Err(gone.into());
                 }
                 let before = store::email(unit, actor.account).await?.ok_or(gone)?;
-                store::readdress(unit, actor.account, &change.email).await?;
-                members::keep_email_in_step(unit, actor.account, &change.email).await?;
-                tickets::readdress(unit, actor.account, change.email.as_str(), &change.email.key()).await?;
-                store::void_resets(unit, actor.account, now).await?;
+                set_address(unit, actor.account, &actor.first_name, &before, &change.email).await?;
                 sessions::end_others(unit, actor.account, actor.session()?).await?;
-                let by = sessions::asked_by(unit);
-                let message = Message::EmailChanged { first_name: actor.first_name.clone(), email: change.email.clone(), at: now, by };
-                unit.mail(&Mail { to: before.clone(), message }).await?;
                 unit.audit(
                     vec![Object::new("account", actor.account, actor.name())],
                     json!({ "email": before.as_str() }),
@@ -497,6 +528,192 @@ pub async fn confirm_email_change(portal: &Portal, caller: &Caller, form: Confir
             })
         })
         .await
+}
+
+/// Gives an account another address, here and wherever it is shown.
+async fn readdress(unit: &mut Unit, account: AccountId, email: &Email) -> Result<(), Failure> {
+    let now = unit.now;
+    store::readdress(unit, account, email, now).await?;
+    members::keep_email_in_step(unit, account, email).await?;
+    Ok(tickets::readdress(unit, account, email.as_str(), &email.key()).await?)
+}
+
+/// Ends every session and every token of an account, also those of PMM servers.
+///
+/// # Errors
+/// The database's.
+pub async fn lock_out(unit: &mut Unit, account: AccountId) -> Result<(), Failure> {
+    sessions::end_all(unit, account).await?;
+    tokens::end_all(unit, account).await?;
+    oauth::end_all(unit, account).await?;
+    Ok(())
+}
+
+/// For how long a change of one's credentials can be undone.
+pub const UNDO_LASTS: i64 = 7 * DAY;
+
+/// Keeps a link by which a change is undone, in the unit that makes the change. Gives its secret, for the mail that tells of it.
+///
+/// # Errors
+/// The database's.
+pub async fn offer_undo(unit: &mut Unit, account: AccountId, undo: Undo) -> Result<String, Failure> {
+    let (token, now) = (unit.portal.random.secret(), unit.now);
+    let (email, factor_id) = match undo {
+        Undo::Email(email) => (Some(email), None),
+        Undo::Factor(factor) => (None, Some(factor)),
+    };
+    let link = store::UndoLink { account_id: account, email, factor_id, created_at: now };
+    store::insert_undo(unit, &token.hash(), &link, now.plus(UNDO_LASTS)).await?;
+    Ok(token.expose().to_owned())
+}
+
+/// What a link undoes: the change that its mail told of, and what was changed after it by the same means.
+#[derive(Clone, Debug)]
+pub struct Undoing {
+    /// Whose.
+    pub account: AccountId,
+    /// From which moment on.
+    pub since: Timestamp,
+    /// The address that comes back: the one before the first of these changes.
+    pub email: Option<Email>,
+    /// The second factors that go, with their names.
+    pub factors: Vec<(FactorId, String)>,
+    /// The identities at the provider that are unlinked, by their addresses there.
+    pub identities: Vec<String>,
+}
+
+/// What a link undoes, if it still works and there is something to undo.
+///
+/// # Errors
+/// The database's.
+pub async fn undoable(db: &mut impl Connected, token: &str, now: Timestamp) -> Result<Option<Undoing>, Failure> {
+    let Some(link) = store::undo(db, &secrets::hash(token), now).await? else { return Ok(None) };
+    let (account, since) = (link.account_id, link.created_at);
+    let (mut email, mut found) = (None, Vec::new());
+    for link in store::undos_since(db, account, since).await? {
+        match (link.email, link.factor_id) {
+            (Some(before), _) => email = email.or(Some(before)),
+            (None, Some(factor)) => match factors::name_of(db, account, factor).await {
+                Ok(name) => found.push((factor, name)),
+                // Its owner has removed it meanwhile.
+                Err(Failure::Refusal(Refusal::NotFound)) => {}
+                Err(failure) => return Err(failure),
+            },
+            (None, None) => {}
+        }
+    }
+    if let Some(before) = &email
+        && store::by_email(db, before).await?.is_some_and(|other| other.id != account)
+    {
+        // It is another account's by now.
+        email = None;
+    }
+    if email.is_none() && found.is_empty() {
+        return Ok(None);
+    }
+    let identities = identities::linked_since(db, account, since).await?;
+    Ok(Some(Undoing { account, since, email, factors: found, identities }))
+}
+
+/// Undoes a change of an account's credentials that was not its owner's, and what was changed after it: the address comes back,
+/// and second factors, recovery codes and identities of after it go. Whoever made the change has a session and a password, so
+/// every session and every token ends, and the password is worth nothing any more.
+/// Gives the secret of a link to choose another one.
+///
+/// # Errors
+/// 410 for a link that no longer works, or where there is nothing to undo.
+pub async fn undo_change(portal: &Portal, caller: &Caller, form: UndoForm) -> Result<String, Refusal> {
+    // The secret must not be kept with the form's key. A link that is used a second time is refused.
+    let caller = Caller { drawn: crate::form::Drawn::default(), ..caller.clone() };
+    let reset = portal.random.secret();
+    portal
+        .write(&caller, Action::UndoChange, (form.token, reset.hash()), |unit, (token, reset_hash)| {
+            Box::pin(async move {
+                let (now, gone) = (unit.now, Refusal::Gone(Gone::Link));
+                let account = store::undo(unit, &secrets::hash(token), now).await?.ok_or(gone.clone())?.account_id;
+                unit.lock_account(account).await?;
+                let undoing = undoable(unit, token, now).await?.ok_or(gone.clone())?;
+                if !store::use_undo(unit, &secrets::hash(token), now).await? {
+                    return Err(gone.into());
+                }
+                let row = store::get(unit, account).await?.ok_or(gone)?;
+                let mut after = serde_json::Map::new();
+                if let Some(email) = &undoing.email {
+                    readdress(unit, account, email).await?;
+                    after.insert("email".to_owned(), json!(email.as_str()));
+                }
+                let mut names = Vec::new();
+                for (factor, name) in undoing.factors {
+                    factors::take_back(unit, account, factor).await?;
+                    names.push(name);
+                }
+                if !names.is_empty() {
+                    after.insert("factors".to_owned(), json!(names));
+                }
+                factors::take_back_recovery(unit, account, undoing.since).await?;
+                identities::unlink_since(unit, account, undoing.since).await?;
+                if !undoing.identities.is_empty() {
+                    after.insert("identities".to_owned(), json!(undoing.identities));
+                }
+                // By the links of what is undone nobody undoes the undoing.
+                store::void_undos(unit, account, undoing.since, now).await?;
+                store::void_email_changes(unit, account, now).await?;
+                store::void_resets(unit, account, now).await?;
+                store::delete_password(unit, account).await?;
+                lock_out(unit, account).await?;
+                let id = unit.new_id();
+                store::insert_reset(unit, id, reset_hash, Some(account), now, now.plus(HOUR)).await?;
+                let objects = vec![Object::new("account", account, full_name(&row.first_name, &row.last_name))];
+                unit.audit(objects, json!({ "email": row.email.as_str() }), after.into()).await?;
+                Ok(())
+            })
+        })
+        .await?;
+    Ok(reset.expose().to_owned())
+}
+
+/// Gives an account another address, here and where it is shown, in the unit: links to reset the password end, and the address
+/// that it had is told. Whose sessions end is the caller's affair.
+///
+/// # Errors
+/// The database's.
+pub async fn set_address(unit: &mut Unit, account: AccountId, first_name: &str, before: &Email, email: &Email) -> Result<(), Failure> {
+    let now = unit.now;
+    readdress(unit, account, email).await?;
+    store::void_resets(unit, account, now).await?;
+    let by = sessions::asked_by(unit);
+    // What the operator's identity system says is not for whoever has the old mailbox to undo.
+    let undo = match unit.caller.kind {
+        ActorKind::IdentitySystem => {
+            // Nor is what was changed here before it said so.
+            store::void_undos_of_address(unit, account, now).await?;
+            String::new()
+        }
+        _ => offer_undo(unit, account, Undo::Email(before.clone())).await?,
+    };
+    let message = Message::EmailChanged { first_name: first_name.to_owned(), email: email.clone(), at: now, by, undo };
+    unit.mail(&Mail { to: before.clone(), message }).await
+}
+
+/// Ends an account whose membership has ended in the unit. A last mail says so, and names the organization that ended with it,
+/// where one did.
+///
+/// # Errors
+/// 404 where it is gone.
+pub async fn end(unit: &mut Unit, account: AccountId, organization: Option<String>) -> Result<(), Failure> {
+    // As it is now: it may have been changed since this request was let in.
+    let row = store::get(unit, account).await?.ok_or(Refusal::NotFound)?;
+    // What was asked stays with the organization; who gets the address later does not see it.
+    tickets::readdress(unit, account, "", "").await?;
+    store::delete(unit, account).await?;
+    let (at, by) = (unit.now, sessions::asked_by(unit));
+    let by_others = unit.caller.kind == ActorKind::IdentitySystem;
+    let message = Message::AccountDeleted { first_name: row.first_name.clone(), at, by, organization, by_others };
+    unit.mail(&Mail { to: row.email.clone(), message }).await?;
+    let name = full_name(&row.first_name, &row.last_name);
+    let before = json!({ "email": row.email.as_str(), "name": name });
+    unit.audit_as(Action::DeleteAccount, vec![Object::new("account", account, name)], before, json!(null)).await?;
+    Ok(())
 }
 
 /// Deletes one's account, with its membership; the organization too, where nobody else is in it. A last mail says so.
@@ -529,21 +746,7 @@ pub async fn delete(portal: &Portal, caller: &Caller, form: DeleteAccountForm) -
             Box::pin(async move {
                 unit.lock_account(actor.account).await?;
                 let organization = members::end_with_account(unit, actor.account, typed, "organization_name").await?;
-                // As it is now: it may have been changed since this request was let in.
-                let email = store::email(unit, actor.account).await?.ok_or(Refusal::NotFound)?;
-                // What was asked stays with the organization; who gets the address later does not see it.
-                tickets::readdress(unit, actor.account, "", "").await?;
-                store::delete(unit, actor.account).await?;
-                let (at, by) = (unit.now, sessions::asked_by(unit));
-                let message = Message::AccountDeleted { first_name: actor.first_name.clone(), at, by, organization };
-                unit.mail(&Mail { to: email.clone(), message }).await?;
-                unit.audit(
-                    vec![Object::new("account", actor.account, actor.name())],
-                    json!({ "email": email.as_str(), "name": actor.name() }),
-                    json!(null),
-                )
-                .await?;
-                Ok(())
+                end(unit, actor.account, organization).await
             })
         })
         .await?;

@@ -5,7 +5,7 @@ use leptos::{prelude::*, server_fn::codec::Json};
 
 use super::{
     ChangeEmailForm, ChangePasswordForm, ConfirmEmailForm, DeleteAccountForm, ForgotPasswordForm, NameForm, ResetPasswordForm, SignUpForm,
-    SignedUp, VerifyEmailForm,
+    SignedUp, UndoForm, VerifyEmailForm,
 };
 use crate::form::{Drawn, Refusal};
 #[cfg(feature = "ssr")]
@@ -28,8 +28,8 @@ pub async fn sign_up(form: SignUpForm, drawn: Drawn) -> Result<SignedUp, Refusal
             Ok(SignedUp::MailSent)
         }
         Some(account) => {
-            sessions::open_in_browser(&portal, &caller, account, crate::actor::Method::MailLink).await?;
-            land(format!("/invitation?token={}", form.invitation), None);
+            let next = sessions::finish(&portal, &caller, account, crate::actor::Method::MailLink).await?;
+            land(next.place(&format!("/invitation?token={}", form.invitation)), None);
             Ok(SignedUp::SignedIn)
         }
     }
@@ -41,8 +41,8 @@ pub async fn verify_email(form: VerifyEmailForm, drawn: Drawn) -> Result<(), Ref
     let (portal, caller) = caller(drawn)?;
     let (account, same_browser) = actions::verify_email(&portal, &caller, form).await?;
     if same_browser {
-        sessions::open_in_browser(&portal, &caller, account, crate::actor::Method::MailLink).await?;
-        land("/getting-started", None);
+        let next = sessions::finish(&portal, &caller, account, crate::actor::Method::MailLink).await?;
+        land(next.place("/getting-started"), None);
     } else {
         land("/sign-in", Some(Notice::Verified));
     }
@@ -102,6 +102,15 @@ pub async fn confirm_email(form: ConfirmEmailForm, drawn: Drawn) -> Result<(), R
     let (portal, caller) = caller(drawn)?;
     actions::confirm_email_change(&portal, &caller, form).await?;
     land("/account", Some(Notice::EmailChanged));
+    Ok(())
+}
+
+/// Undoes a change of one's credentials, by the link of the mail that told of it, and leads on to a new password.
+#[server(prefix = "/do", endpoint = "undo_change", input = Json)]
+pub async fn undo_change(form: UndoForm, drawn: Drawn) -> Result<(), Refusal> {
+    let (portal, caller) = caller(drawn)?;
+    let token = actions::undo_change(&portal, &caller, form).await?;
+    land(format!("/reset-password?token={token}"), Some(Notice::Undone));
     Ok(())
 }
 

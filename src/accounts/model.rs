@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     form::FieldErrors,
-    words::{Email, FirstName, LastName},
+    words::{Email, FactorId, FirstName, LastName},
 };
 
 /// Sign-up, as it arrives.
@@ -134,6 +134,23 @@ pub struct ChangeEmailForm {
 pub struct ConfirmEmailForm {
     /// The link's secret.
     pub token: String,
+}
+
+/// Undo a change of one's credentials, as it arrives.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct UndoForm {
+    /// The link's secret.
+    #[serde(default)]
+    pub token: String,
+}
+
+/// What is undone by a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undo {
+    /// The address comes back that the account had.
+    Email(Email),
+    /// The second factor goes that was added.
+    Factor(FactorId),
 }
 
 /// Delete account, as it arrives.

@@ -3,7 +3,9 @@
 use leptos::prelude::*;
 
 use crate::{
+    factors::{actions::Factors, pages::section},
     form::{Conflict, Drawn, Refusal},
+    identities::{self, Linked, Way},
     invitations::InvitationView,
     members::{Leaving, pages::only_admin},
     oauth::{self, KnownServer},
@@ -25,7 +27,7 @@ fn username(email: &Email) -> AnyView {
 /// Sign-up, by the link of an invitation (its secret and what it offers) or without one. `stale` says that it began
 /// with a link that no longer works.
 #[must_use]
-pub fn sign_up(drawn: Drawn, checked: Checked, invitation: Option<(String, InvitationView)>, stale: bool) -> AnyView {
+pub fn sign_up(drawn: Drawn, checked: Checked, invitation: Option<(String, InvitationView)>, stale: bool, way: Option<Way>) -> AnyView {
     let invited = invitation.is_some();
     let sign_in =
         invitation.as_ref().map_or_else(|| "/sign-in".to_owned(), |(token, _)| sign_in_address(&format!("/invitation?token={token}")));
@@ -49,6 +51,7 @@ pub fn sign_up(drawn: Drawn, checked: Checked, invitation: Option<(String, Invit
                 <TextField name="password" label="Password" kind="password" autocomplete="new-password" error=checked.error("password") hint=PASSWORD_HINT/>
                 <button class="button primary wide">"Create account"</button>
             </form>
+            {way.map(identities::pages::way)}
         </div>
         <p class="aside">"Have an account? " <a href=sign_in>"Sign in"</a></p>
     }
@@ -104,7 +107,7 @@ fn back_to_sign_in() -> AnyView {
 
 /// Forgotten password.
 #[must_use]
-pub fn forgot_password(drawn: Drawn, checked: Checked) -> AnyView {
+pub fn forgot_password(drawn: Drawn, checked: Checked, way: Option<Way>) -> AnyView {
     view! {
         <div class="card">
             <div class="card-head"><h1>"Forgot your password?"</h1><p>"Enter your e-mail and we send you a link to choose a new one."</p></div>
@@ -114,6 +117,7 @@ pub fn forgot_password(drawn: Drawn, checked: Checked) -> AnyView {
                 <TextField name="email" label="E-mail" kind="email" autocomplete="username" value=checked.value("email", "") error=checked.error("email")/>
                 <button class="button primary wide">"Send link"</button>
             </form>
+            {way.map(identities::pages::way)}
         </div>
         {back_to_sign_in()}
     }
@@ -273,6 +277,43 @@ pub fn confirm_email_elsewhere(email: Email) -> AnyView {
     .into_any()
 }
 
+/// What the link of a mail that tells of a change undoes: the sentence, and the button's words.
+#[must_use]
+pub fn undo(drawn: Drawn, checked: Checked, token: String, (what, button): (String, &'static str)) -> AnyView {
+    view! {
+        <div class="card">
+            <div class="card-head">
+                <h1>"Was it not you?"</h1>
+                <p>{what} " Every session ends, the password is worth nothing any more, and you choose another one."</p>
+            </div>
+            <ErrorSummary refusal=checked.refusal()/>
+            <form class="form-body" method="post" action="/do/undo_change" novalidate>
+                <Hidden drawn=drawn/>
+                <input type="hidden" name="form[token]" value=token/>
+                <button class="button danger wide">{button}</button>
+            </form>
+        </div>
+        <p class="aside">"It was you? Close this page; nothing happens."</p>
+    }
+    .into_any()
+}
+
+/// Such a link that undoes nothing any more.
+#[must_use]
+pub fn undo_gone(support: Option<String>) -> AnyView {
+    view! {
+        <div class="card">
+            <div class="card-head">
+                <h1>"This link no longer works"</h1>
+                <p>"It was used or is older than seven days, what it undoes was undone otherwise or cannot be undone any more, or it is not complete."</p>
+            </div>
+            {support.map(|support| view! { <p>"Something is wrong with your account? Write to " <a href=format!("mailto:{support}")>{support.clone()}</a> "."</p> })}
+            <a class="button primary wide" href="/forgot-password">"Choose a new password"</a>
+        </div>
+    }
+    .into_any()
+}
+
 /// The link to a new address no longer works.
 #[must_use]
 pub fn confirm_email_gone(signed_in: bool) -> AnyView {
@@ -291,7 +332,7 @@ pub fn confirm_email_gone(signed_in: bool) -> AnyView {
 
 /// Another address.
 #[must_use]
-pub fn change_email(form: Form, email: &Email) -> AnyView {
+pub fn change_email(form: Form, email: &Email, has_password: bool) -> AnyView {
     let Form { drawn, checked } = form;
     view! {
         <header class="page-head"><div><p class="kicker"><a href="/account">"Account"</a></p><h1>"Change e-mail address"</h1></div></header>
@@ -301,7 +342,7 @@ pub fn change_email(form: Form, email: &Email) -> AnyView {
             <p>"Your address is " <strong><bdi>{email.to_string()}</bdi></strong> ". It stays so until you open the link that we send to the new one, and confirm."</p>
             {username(email)}
             <TextField name="email" label="New e-mail" kind="email" autocomplete="email" value=checked.value("email", "") error=checked.error("email")/>
-            <TextField name="password" label="Password" kind="password" autocomplete="current-password" error=checked.error("password") link=("/forgot-password", "Forgot your password?")/>
+            {own_password(&checked, has_password)}
             <div class="actions start"><button class="button primary">"Send link"</button><a class="button quiet" href="/account">"Cancel"</a></div>
         </form>
     }
@@ -310,7 +351,7 @@ pub fn change_email(form: Form, email: &Email) -> AnyView {
 
 /// Delete account, as a page that says what will be lost. `leaving` is one's organization and what becomes of it.
 #[must_use]
-pub fn delete(form: Form, email: &Email, leaving: Option<(String, Leaving)>) -> AnyView {
+pub fn delete(form: Form, email: &Email, leaving: Option<(String, Leaving)>, has_password: bool) -> AnyView {
     let Form { drawn, checked } = form;
     let head = view! { <header class="page-head"><div><p class="kicker"><a href="/account">"Account"</a></p><h1>"Delete account"</h1></div></header> };
     let (lost, typed) = match leaving {
@@ -346,11 +387,24 @@ pub fn delete(form: Form, email: &Email, leaving: Option<(String, Leaving)>) -> 
             {typed}
             <TextField name="email" label="Your e-mail, to confirm" kind="email" value=checked.value("email", "") error=checked.error("email") autofocus=typed_first/>
             {username(email)}
-            <TextField name="password" label="Password" kind="password" autocomplete="current-password" error=checked.error("password") link=("/forgot-password", "Forgot your password?")/>
+            {own_password(&checked, has_password)}
             <div class="actions"><a class="button" href="/account">"Cancel"</a><button class="button danger">"Delete account"</button></div>
         </form>
     }
     .into_any()
+}
+
+/// The password of the account, where it has one; else what is asked for in its place, where that is lacking.
+fn own_password(checked: &Checked, has_password: bool) -> AnyView {
+    if has_password {
+        view! { <TextField name="password" label="Password" kind="password" autocomplete="current-password" error=checked.error("password") link=("/forgot-password", "Forgot your password?")/> }.into_any()
+    } else {
+        view! {
+            <input type="hidden" name="form[password]" value=""/>
+            <p class="quiet-text" id="password" tabindex="-1">"Your account has no password: this can be done within ten minutes after you signed in."</p>
+        }
+        .into_any()
+    }
 }
 
 /// A form: what it carries, and how it was refused if it was.
@@ -375,6 +429,13 @@ pub struct Account {
     pub name: Form,
     /// The form of the password.
     pub password: Form,
+    /// Whether there is one.
+    pub has_password: bool,
+    /// What of the operator's OpenID provider is linked, and how the form that unlinks it was refused; nothing where there
+    /// is neither a provider nor an identity.
+    pub linked: Option<(Linked, Checked)>,
+    /// The second factors.
+    pub factors: Factors,
     /// The sessions, each with what its form carries.
     pub sessions: Vec<(SessionView, Drawn)>,
     /// The form that ends all others; its refusal is also that of the form that ends one.
@@ -388,7 +449,13 @@ pub struct Account {
 /// One's account: name, password, sessions.
 #[must_use]
 pub fn account(account: Account) -> AnyView {
-    let Account { email, waiting, first_name, last_name, name, password, sessions, others, servers, forget } = account;
+    let Account { email, waiting, first_name, last_name, name, password, has_password, linked, factors, sessions, others, servers, forget } =
+        account;
+    let told = if has_password {
+        "Changing it ends all your other sessions."
+    } else {
+        "Your account has none yet. With one you can sign in by your e-mail, too."
+    };
     view! {
         <header class="page-head"><div><h1>"Account"</h1></div></header>
         <section class="settings" aria-labelledby="name-title">
@@ -400,8 +467,18 @@ pub fn account(account: Account) -> AnyView {
             {address(&email, waiting)}
         </section>
         <section class="settings" id="change-password" aria-labelledby="password-title">
-            <div class="settings-head"><h2 id="password-title">"Password"</h2><p>"Changing it ends all your other sessions."</p></div>
-            {password_form(password.drawn, password.checked, &email)}
+            <div class="settings-head"><h2 id="password-title">"Password"</h2><p>{told}</p></div>
+            {password_form(password.drawn, password.checked, &email, has_password)}
+        </section>
+        {linked.map(|(linked, checked)| view! {
+            <section class="settings" aria-labelledby="identities-title" data-region="identities">
+                <div class="settings-head"><h2 id="identities-title">"Sign-in services"</h2><p>"What you can sign in with beside a password."</p></div>
+                {identities::pages::linked(linked, checked)}
+            </section>
+        })}
+        <section class="settings" aria-labelledby="factors-title" data-region="factors">
+            <div class="settings-head"><h2 id="factors-title">"Second factor"</h2><p>"A code from an app, asked for after your password."</p></div>
+            {section(&factors)}
         </section>
         <section class="settings" aria-labelledby="sessions-title">
             <div class="settings-head"><h2 id="sessions-title">"Sessions"</h2><p>"Where you are signed in. End what you do not recognize, then change your password."</p></div>
@@ -458,15 +535,20 @@ fn name_form(form: Form, first_name: &str, last_name: &str) -> AnyView {
 
 /// Another password.
 #[must_use]
-pub fn password_form(drawn: Drawn, checked: Checked, email: &Email) -> AnyView {
+pub fn password_form(drawn: Drawn, checked: Checked, email: &Email, has_password: bool) -> AnyView {
+    let current = if has_password {
+        view! { <TextField name="current_password" label="Current password" kind="password" autocomplete="current-password" error=checked.error("current_password") link=("/forgot-password", "Forgot your password?")/> }.into_any()
+    } else {
+        view! { <input type="hidden" id="current_password" name="form[current_password]" value=""/> }.into_any()
+    };
     view! {
         <form class="card" method="post" action="/do/change_password" novalidate>
             <Hidden drawn=drawn/>
             <ErrorSummary refusal=checked.refusal()/>
             {username(email)}
-            <TextField name="current_password" label="Current password" kind="password" autocomplete="current-password" error=checked.error("current_password") link=("/forgot-password", "Forgot your password?")/>
+            {current}
             <TextField name="new_password" label="New password" kind="password" autocomplete="new-password" error=checked.error("new_password") hint=PASSWORD_HINT/>
-            <div class="actions start"><button class="button primary">"Change password"</button></div>
+            <div class="actions start"><button class="button primary">{if has_password { "Change password" } else { "Set password" }}</button></div>
         </form>
     }
     .into_any()

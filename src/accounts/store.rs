@@ -7,10 +7,10 @@ use uuid::Uuid;
 use crate::{
     actor::full_name,
     db::Connected,
-    guard::{Operator, Vacant},
+    guard::{Operator, Provisioning, Vacant},
     list::sql::{Bound, Column, Filter, Indexed, Key, Keyed, ListSpec, ListSql, WHOLE},
     sql,
-    words::{AccountId, Email, FirstName, LastName, Timestamp, fold},
+    words::{AccountId, Email, FactorId, FirstName, LastName, Timestamp, fold},
 };
 
 /// An account.
@@ -177,21 +177,163 @@ pub async fn listed(db: &mut impl Connected, id: AccountId) -> Result<Option<Lis
     )
 }
 
-/// Locks an account until a moment, or says that of one that is locked anew.
+/// Locks an account until a moment, or says that of one that is locked anew. One that the identity system has deactivated stays
+/// so beyond that moment.
 ///
 /// # Errors
 /// The database's.
-pub async fn lock(db: &mut impl Connected, _: &Operator, id: AccountId, until: Timestamp, reason: &str) -> Result<(), sqlx::Error> {
-    sql!(execute db, "UPDATE accounts SET locked_until = $2, lock_reason = $3 WHERE id = $1", id, until, reason)?;
+pub async fn lock(
+    db: &mut impl Connected,
+    _: &Operator,
+    id: AccountId,
+    until: Timestamp,
+    reason: &str,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE accounts SET locked_until = CASE WHEN deactivated_at IS NULL THEN CAST($2 AS BIGINT) ELSE CAST($3 AS BIGINT) END,
+        operator_locked_until = CASE WHEN deactivated_at IS NULL THEN NULL ELSE CAST($2 AS BIGINT) END, lock_reason = $4, changed_at = $5 WHERE id = $1",
+        id, until, Timestamp::NEVER, reason, now)?;
     Ok(())
 }
 
-/// Unlocks an account.
+/// Unlocks an account, also one that the identity system has deactivated.
 ///
 /// # Errors
 /// The database's.
-pub async fn unlock(db: &mut impl Connected, _: &Operator, id: AccountId) -> Result<(), sqlx::Error> {
-    sql!(execute db, "UPDATE accounts SET locked_until = NULL, lock_reason = NULL WHERE id = $1", id)?;
+pub async fn unlock(db: &mut impl Connected, _: &Operator, id: AccountId, now: Timestamp) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE accounts SET locked_until = NULL, lock_reason = NULL, deactivated_at = NULL, operator_locked_until = NULL, changed_at = $2 WHERE id = $1", id, now)?;
+    Ok(())
+}
+
+/// Locks an account because the identity system deactivated it. Where an operator has locked it, that lock's reason stays, and
+/// its end is kept for when the account is reactivated.
+///
+/// # Errors
+/// The database's.
+pub async fn deactivate(db: &mut impl Connected, _: &Provisioning, id: AccountId, reason: &str, now: Timestamp) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE accounts SET operator_locked_until = CASE WHEN locked_until > $2 THEN locked_until ELSE NULL END,
+        lock_reason = CASE WHEN locked_until > $2 THEN lock_reason ELSE $4 END, locked_until = $3, deactivated_at = $2, changed_at = $2 WHERE id = $1",
+        id, now, Timestamp::NEVER, reason)?;
+    Ok(())
+}
+
+/// Takes that back: the account is as locked as an operator has it.
+///
+/// # Errors
+/// The database's.
+pub async fn reactivate(db: &mut impl Connected, _: &Provisioning, id: AccountId, now: Timestamp) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE accounts SET locked_until = CASE WHEN operator_locked_until > $2 THEN operator_locked_until ELSE NULL END,
+        lock_reason = CASE WHEN operator_locked_until > $2 THEN lock_reason ELSE NULL END, deactivated_at = NULL, operator_locked_until = NULL, changed_at = $2 WHERE id = $1",
+        id, now)?;
+    Ok(())
+}
+
+/// An account as the operator's identity system sees it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, sqlx::FromRow)]
+pub struct Provisioned {
+    /// Its id.
+    pub id: AccountId,
+    /// Its address.
+    pub email: Email,
+    /// The first name.
+    pub first_name: String,
+    /// The last name; may be empty.
+    pub last_name: String,
+    /// What the identity system calls it, where it has said so.
+    pub external_id: Option<String>,
+    /// Since when.
+    pub created_at: Timestamp,
+    /// When something of this was changed last.
+    pub changed_at: Timestamp,
+    /// Until when it is locked, or was, by whomever.
+    pub locked_until: Option<Timestamp>,
+    /// Since when the identity system has deactivated it, where it has.
+    pub deactivated_at: Option<Timestamp>,
+}
+
+impl Provisioned {
+    /// Whether its owner may sign in.
+    #[must_use]
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        self.locked_until.is_none_or(|until| until <= now)
+    }
+}
+
+macro_rules! provisioned {
+    ($method:ident, $db:expr, $tail:literal $(, $arg:expr)*) => {
+        sql!($method as Provisioned, $db, concat!(
+            "SELECT id, email, first_name, last_name, external_id, created_at, COALESCE(changed_at, created_at) AS changed_at, locked_until, deactivated_at FROM accounts",
+            $tail
+        ) $(, $arg)*)
+    };
+}
+
+/// An account, as the identity system sees it.
+///
+/// # Errors
+/// The database's.
+pub async fn provisioned(db: &mut impl Connected, id: AccountId) -> Result<Option<Provisioned>, sqlx::Error> {
+    provisioned!(optional, db, " WHERE id = $1", id)
+}
+
+/// The same of an address, as it is compared.
+///
+/// # Errors
+/// The database's.
+pub async fn provisioned_by_email(db: &mut impl Connected, key: &str) -> Result<Option<Provisioned>, sqlx::Error> {
+    provisioned!(optional, db, " WHERE email_key = $1", key)
+}
+
+/// The same of what the identity system calls it.
+///
+/// # Errors
+/// The database's.
+pub async fn provisioned_by_external_id(db: &mut impl Connected, external_id: &str) -> Result<Option<Provisioned>, sqlx::Error> {
+    provisioned!(optional, db, " WHERE external_id = $1", external_id)
+}
+
+/// So many of all accounts, the oldest first, after so many.
+///
+/// # Errors
+/// The database's.
+pub async fn provisioned_page(db: &mut impl Connected, limit: i64, offset: i64) -> Result<Vec<Provisioned>, sqlx::Error> {
+    provisioned!(all, db, " ORDER BY created_at, id LIMIT $1 OFFSET $2", limit, offset)
+}
+
+/// So many of all accounts, the oldest first, after one of them.
+///
+/// # Errors
+/// The database's.
+pub async fn provisioned_after(
+    db: &mut impl Connected,
+    created_at: Timestamp,
+    id: AccountId,
+    limit: i64,
+) -> Result<Vec<Provisioned>, sqlx::Error> {
+    provisioned!(all, db, " WHERE (created_at, id) > ($1, $2) ORDER BY created_at, id LIMIT $3", created_at, id, limit)
+}
+
+/// How many accounts there are.
+///
+/// # Errors
+/// The database's.
+pub async fn count(db: &mut impl Connected) -> Result<i64, sqlx::Error> {
+    let (count,): (i64,) = sql!(one as (i64,), db, "SELECT count(*) FROM accounts")?;
+    Ok(count)
+}
+
+/// Keeps what the identity system calls an account, or forgets it.
+///
+/// # Errors
+/// The database's; a unique violation where it calls another one so.
+pub async fn set_external_id(
+    db: &mut impl Connected,
+    _: &Provisioning,
+    id: AccountId,
+    external_id: Option<&str>,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE accounts SET external_id = $2, changed_at = $3 WHERE id = $1", id, external_id, now)?;
     Ok(())
 }
 
@@ -239,8 +381,14 @@ pub async fn insert_many(db: &mut impl Connected, _: &Vacant, rows: &[New]) -> R
 ///
 /// # Errors
 /// The database's.
-pub async fn rename(db: &mut impl Connected, id: AccountId, first_name: &FirstName, last_name: &LastName) -> Result<(), sqlx::Error> {
-    sql!(execute db, "UPDATE accounts SET first_name = $2, last_name = $3, name_key = $4 WHERE id = $1", id, first_name.as_str(), last_name.as_str(), name_key(first_name, last_name))?;
+pub async fn rename(
+    db: &mut impl Connected,
+    id: AccountId,
+    first_name: &FirstName,
+    last_name: &LastName,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE accounts SET first_name = $2, last_name = $3, name_key = $4, changed_at = $5 WHERE id = $1", id, first_name.as_str(), last_name.as_str(), name_key(first_name, last_name), now)?;
     Ok(())
 }
 
@@ -455,8 +603,8 @@ pub async fn void_email_changes(db: &mut impl Connected, account: AccountId, now
 ///
 /// # Errors
 /// The database's; a unique violation where another account has it.
-pub async fn readdress(db: &mut impl Connected, id: AccountId, email: &Email) -> Result<(), sqlx::Error> {
-    sql!(execute db, "UPDATE accounts SET email = $2, email_key = $3 WHERE id = $1", id, email.as_str(), email.key())?;
+pub async fn readdress(db: &mut impl Connected, id: AccountId, email: &Email, now: Timestamp) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE accounts SET email = $2, email_key = $3, changed_at = $4 WHERE id = $1", id, email.as_str(), email.key(), now)?;
     Ok(())
 }
 
@@ -469,13 +617,104 @@ pub async fn delete(db: &mut impl Connected, id: AccountId) -> Result<(), sqlx::
     Ok(())
 }
 
-/// Forgets sign-ups, resets and new addresses whose time is over.
+/// A link that undoes a change of an account's credentials.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct UndoLink {
+    /// Whose.
+    pub account_id: AccountId,
+    /// The address that comes back, where it is one.
+    pub email: Option<Email>,
+    /// The second factor that goes, where it is one.
+    pub factor_id: Option<FactorId>,
+    /// When the change was made.
+    pub created_at: Timestamp,
+}
+
+/// Keeps such a link.
+///
+/// # Errors
+/// The database's.
+pub async fn insert_undo(db: &mut impl Connected, token_hash: &[u8], link: &UndoLink, expires_at: Timestamp) -> Result<(), sqlx::Error> {
+    sql!(execute db, "INSERT INTO undo_links (token_hash, account_id, email, factor_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)",
+        token_hash, link.account_id, link.email.as_ref().map(Email::as_str), link.factor_id, link.created_at, expires_at)?;
+    Ok(())
+}
+
+/// Such a link that still works.
+///
+/// # Errors
+/// The database's.
+pub async fn undo(db: &mut impl Connected, token_hash: &[u8], now: Timestamp) -> Result<Option<UndoLink>, sqlx::Error> {
+    sql!(
+        optional as UndoLink,
+        db,
+        "SELECT account_id, email, factor_id, created_at FROM undo_links WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2",
+        token_hash,
+        now
+    )
+}
+
+/// What was changed in an account since a moment and can be undone, the first first.
+///
+/// # Errors
+/// The database's.
+pub async fn undos_since(db: &mut impl Connected, account: AccountId, since: Timestamp) -> Result<Vec<UndoLink>, sqlx::Error> {
+    sql!(
+        all as UndoLink,
+        db,
+        "SELECT account_id, email, factor_id, created_at FROM undo_links WHERE account_id = $1 AND created_at >= $2 AND used_at IS NULL ORDER BY created_at, token_hash",
+        account,
+        since
+    )
+}
+
+/// Ends the links that bring an account's address back.
+///
+/// # Errors
+/// The database's.
+pub async fn void_undos_of_address(db: &mut impl Connected, account: AccountId, now: Timestamp) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE undo_links SET used_at = $2 WHERE account_id = $1 AND email IS NOT NULL AND used_at IS NULL", account, now)?;
+    Ok(())
+}
+
+/// Ends the links that undo what was changed in an account since a moment.
+///
+/// # Errors
+/// The database's.
+pub async fn void_undos(db: &mut impl Connected, account: AccountId, since: Timestamp, now: Timestamp) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE undo_links SET used_at = $3 WHERE account_id = $1 AND created_at >= $2 AND used_at IS NULL", account, since, now)?;
+    Ok(())
+}
+
+/// Uses it, once.
+///
+/// # Errors
+/// The database's.
+pub async fn use_undo(db: &mut impl Connected, token_hash: &[u8], now: Timestamp) -> Result<bool, sqlx::Error> {
+    Ok(
+        sql!(execute db, "UPDATE undo_links SET used_at = $2 WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2", token_hash, now)?
+            == 1,
+    )
+}
+
+/// Takes an account's password: nobody signs in with one until another is chosen.
+///
+/// # Errors
+/// The database's.
+pub async fn delete_password(db: &mut impl Connected, account: AccountId) -> Result<(), sqlx::Error> {
+    sql!(execute db, "DELETE FROM credentials WHERE account_id = $1 AND kind = 'password'", account)?;
+    Ok(())
+}
+
+/// Forgets sign-ups, resets, new addresses and links that undo whose time is over.
 ///
 /// # Errors
 /// The database's.
 pub async fn forget(db: &mut impl Connected, before: Timestamp) -> Result<u64, sqlx::Error> {
-    let sign_ups = sql!(execute db, "DELETE FROM sign_ups WHERE expires_at < $1", before)?;
-    let resets = sql!(execute db, "DELETE FROM password_resets WHERE expires_at < $1", before)?;
-    let changes = sql!(execute db, "DELETE FROM email_changes WHERE expires_at < $1", before)?;
-    Ok(sign_ups + resets + changes)
+    let sign_ups = sql!(execute db, "DELETE FROM sign_ups WHERE id IN (SELECT id FROM sign_ups WHERE expires_at < $1 LIMIT 1000)", before)?;
+    let resets = sql!(execute db, "DELETE FROM password_resets WHERE id IN (SELECT id FROM password_resets WHERE expires_at < $1 LIMIT 1000)", before)?;
+    let changes =
+        sql!(execute db, "DELETE FROM email_changes WHERE id IN (SELECT id FROM email_changes WHERE expires_at < $1 LIMIT 1000)", before)?;
+    let undos = sql!(execute db, "DELETE FROM undo_links WHERE token_hash IN (SELECT token_hash FROM undo_links WHERE expires_at < $1 LIMIT 1000)", before)?;
+    Ok(sign_ups + resets + changes + undos)
 }

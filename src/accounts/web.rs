@@ -3,14 +3,16 @@
 use axum::http::StatusCode;
 
 use super::{
-    actions::SIGN_UP_COOKIE,
+    actions::{self, SIGN_UP_COOKIE},
     pages::{self, Form},
     store::{self, Waiting},
 };
 use crate::{
     db::Failure,
     dev_mail,
+    factors::actions as factors,
     form::door::cookie_name,
+    identities::actions as identities,
     invitations::actions as invitations,
     members::actions as members,
     oauth::actions as oauth,
@@ -43,8 +45,11 @@ pub async fn sign_up(visit: &Visit) -> Result<Answer, Failure> {
     let view = if token.is_empty() { None } else { invitations::by_link(&visit.portal, &token).await? };
     // Where the form was refused, its refusal says why.
     let stale = !token.is_empty() && view.is_none() && checked.0.is_none();
+    let to = view.as_ref().map(|_| format!("/invitation?token={token}"));
+    let hint = view.as_ref().map_or_else(|| checked.value("email", ""), |view| view.email.to_string());
+    let way = identities::way(&visit.portal, to.as_deref(), &hint, false);
     let invitation = view.map(|view| (token, view));
-    Ok(Page::card("Create an account", move || pages::sign_up(drawn, checked, invitation, stale)).into())
+    Ok(Page::card("Create an account", move || pages::sign_up(drawn, checked, invitation, stale, way)).into())
 }
 
 /// `GET /check-your-mail`: the same page whatever the address was.
@@ -62,7 +67,9 @@ pub async fn check_your_mail(visit: &Visit) -> Result<Answer, Failure> {
 /// None of its own.
 pub async fn forgot_password(visit: &Visit) -> Result<Answer, Failure> {
     let Form { drawn, checked } = form(visit, "forgot_password");
-    Ok(Page::card("Forgot your password?", move || pages::forgot_password(drawn, checked)).into())
+    // Only where the address turned out to sign in there is it what people are after.
+    let way = identities::way(&visit.portal, None, &checked.value("email", ""), false).filter(|_| checked.error("email").is_some());
+    Ok(Page::card("Forgot your password?", move || pages::forgot_password(drawn, checked, way)).into())
 }
 
 /// `GET /reset-password`, the link of a mail. Nothing happens by opening it.
@@ -104,6 +111,29 @@ fn signed_up_here(visit: &Visit, waiting: &Waiting) -> bool {
     visit::cookie(&visit.headers, &name).is_some_and(|secret| secrets::hash(secret) == waiting.browser_hash)
 }
 
+/// `GET /undo?token=…`, from the mail that tells of a change.
+///
+/// # Errors
+/// The database's.
+pub async fn undo(visit: &Visit) -> Result<Answer, Failure> {
+    let Form { drawn, checked } = form(visit, "undo_change");
+    let token = link_secret(visit, &checked, "token");
+    let mut db = visit.portal.read().await?;
+    let Some(undoing) = actions::undoable(&mut db, &token, visit.portal.clock.now()).await? else {
+        let support = visit.portal.config.support_email.as_ref().map(ToString::to_string);
+        return Ok(Page::card("This link no longer works", move || pages::undo_gone(support)).with_status(StatusCode::GONE).into());
+    };
+    let mut what = Vec::new();
+    if let Some(email) = &undoing.email {
+        let now = store::email(&mut db, undoing.account).await?.map(|email| email.to_string()).unwrap_or_default();
+        what.push(format!("The address of your account goes back from {now} to {email}."));
+    }
+    what.extend(undoing.factors.iter().map(|(_, name)| format!("The second factor {name} is removed from your account.")));
+    what.extend(undoing.identities.iter().map(|email| format!("The sign-in as {email} by the sign-in service is unlinked.")));
+    let what = (what.join(" "), if undoing.email.is_some() { "Change it back" } else { "Remove it" });
+    Ok(Page::card("Was it not you?", move || pages::undo(drawn, checked, token, what)).into())
+}
+
 /// `GET /confirm-email`, the link of a mail. Nothing happens by opening it.
 ///
 /// # Errors
@@ -135,8 +165,10 @@ pub async fn confirm_email(visit: &Visit) -> Result<Answer, Failure> {
 /// # Errors
 /// 401 where nobody is signed in.
 pub async fn change_email(visit: &Visit) -> Result<Answer, Failure> {
-    let (email, form) = (visit.actor()?.email.clone(), form(visit, "change_email"));
-    Ok(Page::narrow("Change e-mail address", move || pages::change_email(form, &email)).into())
+    let actor = visit.actor()?;
+    let has_password = actions::has_password(&visit.portal, actor.account).await?;
+    let (email, form) = (actor.email.clone(), form(visit, "change_email"));
+    Ok(Page::narrow("Change e-mail address", move || pages::change_email(form, &email, has_password)).into())
 }
 
 /// `GET /account/delete`
@@ -146,8 +178,9 @@ pub async fn change_email(visit: &Visit) -> Result<Answer, Failure> {
 pub async fn delete(visit: &Visit) -> Result<Answer, Failure> {
     let actor = visit.actor()?;
     let leaving = members::leaving(&mut visit.portal.read().await?, actor.account).await?;
+    let has_password = actions::has_password(&visit.portal, actor.account).await?;
     let (email, form) = (actor.email.clone(), form(visit, "delete_account"));
-    Ok(Page::narrow("Delete account", move || pages::delete(form, &email, leaving)).into())
+    Ok(Page::narrow("Delete account", move || pages::delete(form, &email, leaving, has_password)).into())
 }
 
 /// `GET /account`
@@ -158,7 +191,11 @@ pub async fn account(visit: &Visit) -> Result<Answer, Failure> {
     let actor = visit.actor()?;
     let waiting = store::email_change_of(&mut visit.portal.read().await?, actor.account, visit.portal.clock.now()).await?;
     let sessions = sessions::list(&visit.portal, actor, &visit.caller.origin.address).await?;
+    let factors = factors::of(&visit.portal, actor.account).await?;
     let servers = oauth::known(&visit.portal, actor).await?;
+    let has_password = actions::has_password(&visit.portal, actor.account).await?;
+    let linked = identities::linked(&visit.portal, actor, || visit.drawn()).await?;
+    let linked = (linked.way.is_some() || !linked.identities.is_empty()).then(|| (linked, Checked(visit.state_of("unlink_identity"))));
     let ended = visit.state_of("end_session").or_else(|| visit.state_of("end_other_sessions"));
     let account = pages::Account {
         email: actor.email.clone(),
@@ -167,6 +204,9 @@ pub async fn account(visit: &Visit) -> Result<Answer, Failure> {
         last_name: actor.last_name.clone(),
         name: form(visit, "change_name"),
         password: form(visit, "change_password"),
+        has_password,
+        linked,
+        factors,
         sessions: sessions.into_iter().map(|session| (session, visit.drawn())).collect(),
         others: Form { drawn: visit.drawn(), checked: Checked(ended) },
         servers: servers.into_iter().map(|server| (server, visit.drawn())).collect(),

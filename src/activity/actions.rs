@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{EventView, Noted, Piece, Reader};
 use crate::{
-    audit::{self, ALL, Action, Asked, LIST, OPERATOR, Row, SUCCESS},
+    audit::{self, ALL, Action, Asked, IDENTITY_SYSTEM, LIST, OPERATOR, Row, SUCCESS},
     db::{Connected, Failure},
     guard::Membership,
     list::{ListQuery, Listed, csv},
@@ -156,6 +156,7 @@ fn view(row: &Row, reader: Reader) -> EventView {
         otherwise: match row.actor_kind.as_str() {
             OPERATOR => "The operator",
             "anonymous" => "Somebody",
+            _ if row.actor_name == IDENTITY_SYSTEM => IDENTITY_SYSTEM,
             _ => "The portal",
         },
         pieces: pieces(row, reader),
@@ -208,11 +209,29 @@ fn pieces(row: &Row, reader: Reader) -> Vec<Piece> {
         }
         pieces
     };
+    // What somebody else than its owner changed of an account.
+    let changed_of = |what: &str, key: &str| {
+        let mut pieces = vec![verb(&format!("changed the {what} of"), &format!("change the {what} of")), account()];
+        if let Some((from, to)) = from_to(key) {
+            pieces.extend([words("from"), Piece::Name(from), words("to"), Piece::Name(to)]);
+        }
+        pieces
+    };
+    let by_itself = row.actor_name != IDENTITY_SYSTEM;
     let Some(action) = Action::parse(&row.action) else { return vec![words(&row.action)] };
     match action {
         Action::SignUp => vec![verb("asked for an account for", "get an account for"), named("sign_up", "an address")],
         Action::VerifyEmail => vec![verb("verified the address of", "verify the address of"), account()],
         Action::SignIn => vec![verb("signed in to the account of", "sign in to the account of"), account()],
+        Action::SignInFailed if state(&after, "step") == "code" => {
+            vec![words("tried to sign in as"), address(), words("with the right password and a wrong code")]
+        }
+        Action::SignInFailed if state(&after, "step") == "passkey" => {
+            vec![words("tried to sign in as"), address(), words("with a passkey that was refused")]
+        }
+        Action::SignInFailed if state(&after, "step") == "program" => {
+            vec![words("tried to sign in as"), address(), words("with a program, which cannot show the second factor")]
+        }
         Action::SignInFailed => vec![words("tried to sign in as"), address()],
         Action::SignOut => vec![verb("signed out", "sign out")],
         Action::EndSession => vec![verb("ended one of their sessions", "end a session")],
@@ -222,10 +241,28 @@ fn pieces(row: &Row, reader: Reader) -> Vec<Piece> {
         }
         Action::ResetPassword => vec![verb("reset the password of", "reset a password"), account()],
         Action::ChangePassword => vec![verb("changed their password", "change their password")],
+        Action::ChangeName if !by_itself => changed_of("name", "name"),
         Action::ChangeName => renamed("changed their name", "change their name", "name"),
         Action::RequestEmailChange => vec![verb("asked to have the address", "change their address to"), address()],
+        Action::UndoChange => vec![words("undid a change of the credentials of"), account()],
+        Action::ChangeEmail if !by_itself => changed_of("address", "email"),
         Action::ChangeEmail => renamed("changed their address", "change their address", "email"),
+        Action::AddAuthenticator => vec![verb("set up the authenticator app", "set up an authenticator app"), named("factor", "")],
+        Action::RemoveFactor => vec![verb("removed the second factor", "remove a second factor"), named("factor", "")],
+        Action::AddPasskey => vec![verb("added the passkey", "add a passkey"), named("factor", "")],
+        Action::MakeRecoveryCodes => vec![verb("made new recovery codes", "make new recovery codes")],
+        Action::RemoveFactors => because(vec![verb("removed the second factors of", "remove the second factors of"), account()]),
+        Action::UseRecoveryCode => vec![words("used a recovery code of"), account()],
+        Action::DeleteAccount if !by_itself => vec![verb("deleted the account of", "delete the account of"), account()],
+        Action::CreateAccount => vec![verb("made an account for", "make an account"), named("account", "")],
+        Action::ProvisionAccount => vec![verb("noted what it calls the account of", "change the account of"), account()],
         Action::DeleteAccount => vec![verb("deleted their account", "delete their account")],
+        Action::LinkIdentity => {
+            vec![verb("linked the account of", "link the account of"), account(), words("to"), named("identity", "a sign-in service")]
+        }
+        Action::UnlinkIdentity => {
+            vec![verb("unlinked the account of", "unlink the account of"), account(), words("from"), named("identity", "a sign-in service")]
+        }
         Action::Prove => vec![verb("gave their password once more", "give their password once more")],
         Action::RecreateOrganization => vec![verb("recreated the organization", "recreate the organization"), named("organization", "")],
         Action::LinkCustomer => vec![words("joined the organization with its customer record")],
@@ -345,7 +382,18 @@ fn reason(code: &str) -> String {
         "suspended" | "organization_suspended" => "The organization was suspended",
         "account_locked" => "The account was locked",
         "wrong_password" => "The password was wrong",
+        "provider_away" => "The sign-in service did not answer",
+        "provider_wrong" | "provider_not_anew" => "What the sign-in service answered could not be relied on",
+        "provider_denied" => "The sign-in service did not sign them in",
+        "unverified_address" => "The sign-in service did not say that the address is verified",
+        "only_way_in" => "It was the only way into the account",
         "already_so" => "It was so already",
+        "address_taken" => "Another account has the address",
+        "external_id_taken" => "Another account is called so by the identity system",
+        "last_operator" => "No operator could have signed in any more",
+        "operators_address" => "An operator changes their address themselves",
+        "only_member" => "An organization would have ended with it",
+        "changed_meanwhile" => "It was changed meanwhile",
         other => return format!("Refused ({other})"),
     }
     .to_owned()

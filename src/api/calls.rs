@@ -51,7 +51,10 @@ pub async fn sign_up(call: &Call, sent: SignUpRequest) -> Result<Nothing, Fail> 
 /// Signs in.
 pub async fn sign_in(call: &Call, sent: SignInRequest) -> Result<OpenedSession, Fail> {
     let form = SignInForm { email: sent.email, password: sent.password, ..SignInForm::default() };
-    let opened = sessions::sign_in_program(&call.portal, &call.caller, form).await?;
+    let Some(opened) = sessions::sign_in_program(&call.portal, &call.caller, form).await? else {
+        let message = "This account has a second factor, which a program cannot show. Make a token in the portal and use that.";
+        return Err(Problem::new(Code::Unauthenticated, message).into());
+    };
     Ok(OpenedSession {
         session_id: opened.id.to_string(),
         expire_time: opened.ends_at.rfc3339(),

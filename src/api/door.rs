@@ -21,7 +21,7 @@ use crate::{
     actor::{Actor, Caller, Credential},
     audit::Action,
     db::Failure,
-    form::{Drawn, Refusal},
+    form::{Conflict, Drawn, Refusal},
     guard::{self, Membership},
     oauth,
     permissions::Permission,
@@ -138,6 +138,12 @@ async fn answer(portal: &Portal, request: Request) -> Result<Vec<u8>, Problem> {
         caller.actor = Some(authenticate(portal, &parts.headers, &caller, route).await?);
     }
     admit(portal, &caller, route.needs)?;
+    if let Some(actor) = caller.actor.as_ref().filter(|_| route.needs != Needs::Session) {
+        let owes = async { guard::owes_factor(&mut portal.read().await?, portal.config.second_factor, actor).await };
+        if owes.await.map_err(|failure| portal.refuse(failure))? {
+            return Err(Problem::new(Code::PermissionDenied, Refusal::Conflict(Conflict::NoSecondFactor).message()));
+        }
+    }
     if let Some((_, id)) = parameters.iter().find(|(name, _)| *name == "org_id") {
         let organization: OrganizationId = id.parse().map_err(|_| Problem::from(Refusal::NotFound))?;
         caller.drawn.organization = Some(organization);

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     db::Failure,
-    form::{Conflict, FieldErrors, Refusal, Unauthenticated},
+    form::{Conflict, FieldErrors, Obstacle, Refusal, Unauthenticated},
 };
 
 /// The codes of gRPC that are used, by their numbers.
@@ -242,7 +242,8 @@ impl From<Refusal> for Problem {
                 | Conflict::AlreadyInvited(_)
                 | Conflict::AlreadyMember
                 | Conflict::OfCustomer
-                | Conflict::ServerElsewhere => Code::AlreadyExists,
+                | Conflict::ServerElsewhere
+                | Conflict::Account(Obstacle::AddressTaken | Obstacle::ExternalIdTaken) => Code::AlreadyExists,
                 Conflict::OwnRole | Conflict::ServerOfColleague => Code::PermissionDenied,
                 Conflict::LastAdmin
                 | Conflict::OtherOrganization
@@ -254,7 +255,10 @@ impl From<Refusal> for Problem {
                 | Conflict::OrganizationSuspended
                 | Conflict::NoOrganization
                 | Conflict::NoKeyFile
+                | Conflict::NoSecondFactor
                 | Conflict::TooManyTokens
+                | Conflict::OnlyWayIn
+                | Conflict::Account(_)
                 | Conflict::AlreadySo => Code::FailedPrecondition,
             },
             Refusal::Partly(partly) if partly.done == 0 && !partly.waiting.is_empty() => Code::ResourceExhausted,

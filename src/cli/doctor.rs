@@ -3,8 +3,10 @@ use crate::{
     config::Config,
     db::{Db, Pending},
     desk::{client::Client, model, store as desk, sync},
+    factors::actions as factors,
     mail::Transport,
     oauth::keys,
+    openid::Provider,
     outbox,
     outgoing::Patience,
     seal::{self, Seal},
@@ -26,6 +28,9 @@ pub async fn run(config: &Config) -> Result<(), String> {
     };
     for problem in config.problems() {
         say(false, &problem, "Set the options named, or listen on loopback while trying things out.");
+    }
+    for (what, then) in config.in_the_clear() {
+        say(false, what, then);
     }
     for (right, what) in tls::examine(config, Clock::system().now()).await {
         say(
@@ -60,7 +65,7 @@ pub async fn run(config: &Config) -> Result<(), String> {
         }
         Ok(_) => say(
             false,
-            "There is no key file, so no PMM server can be connected and nobody can sign in to one.",
+            "There is no key file, so no PMM server can be connected, nobody can sign in to one, and nobody can set up a second factor.",
             "Make one and name it by ORG_PORTAL_KEY_FILE, the same for all replicas (docs/operating.md).",
         ),
     }
@@ -91,15 +96,27 @@ pub async fn run(config: &Config) -> Result<(), String> {
                 );
             }
             if let Ok(seal) = Seal::open(config)
-                && seal.is_on()
                 && let Ok(mut reader) = db.read().await
                 && let Ok(foreign) = keys::count_foreign(&mut reader, &seal).await
             {
-                say(
-                    foreign == 0,
-                    &format!("Keys by which the portal signs that this key file does not open: {foreign}."),
-                    "Each replica needs the same key file, and a new one keeps the old one's line (docs/operating.md). Those keys go by themselves.",
-                );
+                // Where there is no file yet, and what was sealed with one that is lost.
+                let told = |foreign: usize| seal.is_on() || foreign > 0;
+                if told(foreign) {
+                    say(
+                        foreign == 0,
+                        &format!("Keys by which the portal signs that this key file does not open: {foreign}."),
+                        "Each replica needs the same key file, and a new one keeps the old one's line (docs/operating.md). Those keys go by themselves.",
+                    );
+                }
+                if let Ok(foreign) = factors::count_foreign(&mut reader, &seal).await
+                    && told(foreign)
+                {
+                    say(
+                        foreign == 0,
+                        &format!("Authenticator apps whose secret this key file does not open: {foreign}."),
+                        "Put the key file back, or the line of the old one into this one. Until then their owners sign in with a recovery code.",
+                    );
+                }
             }
             if config.servicenow_url.is_some()
                 && let Ok(mut reader) = db.read().await
@@ -140,6 +157,18 @@ pub async fn run(config: &Config) -> Result<(), String> {
                 }
             }
         }
+    }
+    match Provider::of(config) {
+        Ok(None) => {}
+        Ok(Some(provider)) => match provider.examine(Clock::system().now()).await {
+            Ok(()) => say(true, "The OpenID provider answers.", ""),
+            Err(error) => say(
+                false,
+                &format!("The OpenID provider does not answer as it should: {error}"),
+                "Check ORG_PORTAL_OIDC_ISSUER: it is exactly what stands as issuer in its /.well-known/openid-configuration.",
+            ),
+        },
+        Err(error) => say(false, &format!("The OpenID provider cannot be asked: {error}"), "Set ORG_PORTAL_OIDC_ISSUER."),
     }
     match Transport::open(config) {
         Ok(Transport::Kept) => say(true, "Mails are kept at /dev/mail: no mail server is configured, and everything is on loopback.", ""),

@@ -1,10 +1,13 @@
-//! The commands: `serve`, `migrate`, `import`, `customer`, `operator`, `keys`, `doctor`, `generate`, `config`,
-//! `openapi`.
+//! The commands: `serve`, `migrate`, `backup`, `restore`, `verify`, `health`, `import`, `account`, `customer`, `operator`,
+//! `keys`, `doctor`, `generate`, `config`, `openapi`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to people on a terminal")]
 
+mod account;
+mod backup;
 mod customer;
 mod doctor;
 pub mod generate;
+mod health;
 pub mod import;
 mod keys;
 mod operator;
@@ -19,9 +22,23 @@ use crate::{
     db::Db,
 };
 
+/// Where the reader of what is printed has gone (`org-portal config reference | head`), a program ends without a word, as if
+/// by SIGPIPE; Rust's `println!` panics.
+fn end_where_nobody_reads() {
+    let as_ever = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let said = panic.payload_as_str().unwrap_or_default();
+        if said.starts_with("failed printing to std") && said.contains("Broken pipe") {
+            std::process::exit(128 + 13);
+        }
+        as_ever(panic);
+    }));
+}
+
 /// Parses the command line and runs the command; gives the exit code.
 #[must_use]
 pub fn run() -> u8 {
+    end_where_nobody_reads();
     let matches = command().get_matches();
     let Some((name, options)) = matches.subcommand() else { return 2 };
     if name == "config" {
@@ -43,7 +60,7 @@ pub fn run() -> u8 {
             return 2;
         }
     };
-    log(&config);
+    log(&config, matches!(name, "backup" | "restore" | "verify"));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -55,8 +72,13 @@ pub fn run() -> u8 {
         match name {
             "serve" => serve::run(config).await,
             "migrate" => migrate(&config).await,
+            "backup" => backup::backup(&config, options).await,
+            "restore" => backup::restore(&config, options).await,
+            "verify" => backup::verify(&config, options).await,
+            "health" => health::run(&config).await,
             "generate" => generate::run(&config, options).await,
             "import" => import::run(&config, under, options).await,
+            "account" => account::run(&config, options).await,
             "customer" => customer::run(&config, under, options).await,
             "keys" => keys::run(&config, options).await,
             "operator" => operator::run(&config, under, options).await,
@@ -92,8 +114,13 @@ fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand(with_options(Command::new("serve").about("Serve the portal, migrating its database first")))
         .subcommand(with_options(Command::new("migrate").about("Bring the database's schema up to this version, and stop")))
+        .subcommands(backup::commands(with_options))
         .subcommand(with_options(Command::new("doctor").about("Say what is wrong with a deployment and what to do")))
+        .subcommand(with_options(
+            Command::new("health").about("Say by the exit code whether the portal on this machine answers, for containers' health checks"),
+        ))
         .subcommand(import::command(with_options))
+        .subcommand(account::command(with_options))
         .subcommand(customer::command(with_options))
         .subcommand(operator::command(with_options))
         .subcommand(keys::command(with_options))
@@ -120,6 +147,20 @@ fn read(matches: &ArgMatches) -> Result<Config, Vec<String>> {
     for option in OPTIONS {
         if let Some(value) = matches.get_one::<String>(option.key).cloned().or_else(|| environment(option.env)) {
             given.insert(option.key.to_owned(), value);
+            if let Some((key, env)) = option.file() {
+                // It goes before a file that the configuration's file names. Of two in the environment neither goes before.
+                given.remove(&key);
+                if !matches.contains_id(option.key)
+                    && let Some(path) = environment(&env)
+                {
+                    given.insert(key, path);
+                }
+            }
+        } else if let Some((key, env)) = option.file()
+            && let Some(path) = environment(&env)
+        {
+            given.remove(option.key);
+            given.insert(key, path);
         }
     }
     Config::read(&given)
@@ -143,9 +184,11 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, String>, String> {
         .collect()
 }
 
-fn log(config: &Config) {
+/// Where statements take as long as the database is large, none of them is called slow.
+fn log(config: &Config, large: bool) {
     use tracing_subscriber::{EnvFilter, fmt};
-    let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let directives = format!("{}{}", config.log, if large { ",sqlx::query=error" } else { "" });
+    let filter = EnvFilter::try_new(directives).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -1,6 +1,6 @@
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{clock::Clock, config::Config, mail::Transport, portal::Portal, seal::Seal, secrets::Random, server};
+use crate::{clock::Clock, config::Config, mail::Transport, measures, portal::Portal, seal::Seal, secrets::Random, server};
 
 /// Serves the portal until it is told to stop.
 pub async fn run(config: Config) -> Result<(), String> {
@@ -14,6 +14,7 @@ pub async fn run(config: Config) -> Result<(), String> {
             .with_http_listener(listen)
             .install()
             .map_err(|e| format!("metrics on {listen}: {e}"))?;
+        measures::describe();
     }
     let db = super::open(&config).await?;
     db.migrate().await.map_err(|e| format!("the database could not be migrated: {e}"))?;

@@ -11,9 +11,9 @@ use super::{
 };
 use crate::{
     accounts::store as accounts,
-    actor::{Actor, Caller, Credential, Method, Scopes},
+    actor::{Actor, Caller, Credential, Scopes},
     audit::{Action, Object},
-    db::{Connected, Failure},
+    db::{self, Connected, Failure},
     form::{Conflict, Refusal},
     guard::{self, Membership, Recreation, System},
     list::{ListQuery, Listed},
@@ -74,7 +74,7 @@ pub async fn belonging(db: &mut impl Connected, actor: &Actor, now: Timestamp) -
 
 /// What a sign-in brings to whoever belongs to a customer: the organization recreated, for its administrator; membership,
 /// for the others. Whatever keeps it from happening keeps nobody from signing in: the next sign-in tries again.
-pub async fn welcome(portal: &Portal, caller: &Caller, account: AccountId, session: SessionId, method: Method) {
+pub async fn welcome(portal: &Portal, caller: &Caller, account: AccountId, session: SessionId, methods: String) {
     let found = async {
         let mut db = portal.read().await?;
         let Some(row) = accounts::get(&mut db, account).await? else { return Ok(None) };
@@ -92,7 +92,7 @@ pub async fn welcome(portal: &Portal, caller: &Caller, account: AccountId, sessi
             email: row.email,
             first_name: row.first_name,
             last_name: row.last_name,
-            credential: Credential::Session { id: session, authenticated_at: portal.clock.now(), methods: method.name().to_owned() },
+            credential: Credential::Session { id: session, authenticated_at: portal.clock.now(), methods },
             scopes: Scopes::All,
             operator: false,
         }))
@@ -329,6 +329,7 @@ pub async fn import(portal: &Portal, records: Vec<Record>) -> Result<Vec<Outcome
 /// # Errors
 /// 403 for whoever comes from elsewhere; the database's.
 pub async fn put(unit: &mut Unit, records: &[Record]) -> Result<Vec<Outcome>, Failure> {
+    db::by_index(unit).await?;
     let (random, now) = (unit.portal.random, unit.now);
     let (mut outcomes, mut rest) = (Vec::with_capacity(records.len()), records);
     while !rest.is_empty() {

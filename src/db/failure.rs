@@ -1,6 +1,6 @@
 use sqlx::error::ErrorKind;
 
-use crate::form::{Conflict, Gone, Refusal, Unauthenticated};
+use crate::form::{Conflict, Gone, Obstacle, Refusal, Unauthenticated};
 
 /// How a use case ends where it does not end well, until [`Portal::write`](crate::portal::Portal::write) or the page
 /// turns it into what the user sees.
@@ -94,6 +94,8 @@ fn refusal(error: &dyn sqlx::error::DatabaseError) -> Option<Refusal> {
             } else if name == "accounts_email_key" || message.contains("accounts.email_key") {
                 // Two accounts were to get one address by their links: the second link is worth nothing.
                 Some(Refusal::Gone(Gone::Link))
+            } else if name == "accounts_external_key" || message.contains("accounts.external_id") {
+                Some(Obstacle::ExternalIdTaken.into())
             } else if name == "pmm_servers_server_key" || message.contains("pmm_servers.server_id") {
                 // Of one organization they wait for each other; whoever comes second here is another one.
                 Some(Conflict::ServerElsewhere.into())

@@ -6,13 +6,14 @@
 
 mod failure;
 mod migrations;
+pub mod tables;
 
-use std::{os::unix::fs::OpenOptionsExt as _, str::FromStr, time::Duration};
+use std::{os::unix::fs::OpenOptionsExt as _, path::Path, str::FromStr, time::Duration};
 
 pub use failure::Failure;
-pub use migrations::{MIGRATORS, Pending};
+pub use migrations::{MIGRATORS, Pending, known, migrate_in, seen};
 use sqlx::{
-    PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    Connection as _, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -128,6 +129,22 @@ impl Tx {
     }
 }
 
+/// Has PostgreSQL find rows by an index in what is left of a transaction that writes much. It keeps the plan of a statement that
+/// it made while a table was all but empty, and would read the whole table for each batch that fills it. SQLite needs no word:
+/// its plans do not look at how much is there.
+///
+/// # Errors
+/// The database's.
+pub async fn by_index(db: &mut impl Connected) -> Result<(), sqlx::Error> {
+    match db.conn() {
+        Conn::Sqlite(_) => {}
+        Conn::Postgres(c) => {
+            sqlx::query("SET LOCAL enable_seqscan = off").execute(c).await?;
+        }
+    }
+    Ok(())
+}
+
 /// How long one waits for a connection before the answer is 503.
 const ACQUIRE: Duration = Duration::from_secs(3);
 
@@ -158,7 +175,7 @@ impl Db {
     }
 
     async fn open_with(url: &str, create: bool) -> Result<Self, sqlx::Error> {
-        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        if is_postgres(url) {
             // A session left in a transaction must not hold its locks for long, and no statement may run away.
             let options = PgConnectOptions::from_str(url)?.application_name("org-portal").options([
                 ("statement_timeout", "30s"),
@@ -196,6 +213,15 @@ impl Db {
             .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None)
+            // SQLite itself ends a transaction that meets a full disk. The library does not hear of it and takes the
+            // connection to be in that transaction for good, so another one takes its place.
+            .before_acquire(|connection, _| {
+                Box::pin(async move {
+                    // The rollback of who had it before is waited for.
+                    connection.ping().await?;
+                    Ok(!connection.is_in_transaction())
+                })
+            })
             .connect_with(writing)
             .await?;
         let read = SqlitePoolOptions::new()
@@ -234,6 +260,55 @@ impl Db {
         })
     }
 
+    /// A transaction that reads, and sees everything as of one moment for as long as it lasts, whoever writes meanwhile.
+    ///
+    /// # Errors
+    /// Where no connection is to be had in time.
+    pub async fn snapshot(&self) -> Result<Tx, sqlx::Error> {
+        Ok(match self {
+            Self::Sqlite { read, .. } => {
+                let mut tx = read.begin().await?;
+                tables::settle(&mut tx).await?;
+                Tx::Sqlite(tx)
+            }
+            Self::Postgres(pool) => {
+                let mut tx = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+                tables::patient(&mut tx).await?;
+                Tx::Postgres(tx)
+            }
+        })
+    }
+
+    /// Opens a writing transaction that may take as long as it needs: for filling a database that nobody uses yet.
+    ///
+    /// # Errors
+    /// Where no connection is to be had in time.
+    pub async fn begin_long(&self) -> Result<Tx, sqlx::Error> {
+        let mut tx = self.begin().await?;
+        if let Tx::Postgres(tx) = &mut tx {
+            tables::patient(tx).await?;
+        }
+        Ok(tx)
+    }
+
+    /// Opens an empty SQLite file to be filled in one transaction. It keeps no journal and checks no foreign keys: if
+    /// anything goes wrong, the file is thrown away.
+    ///
+    /// # Errors
+    /// Where it cannot be opened.
+    pub async fn open_blank(file: &Path) -> Result<Self, sqlx::Error> {
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .foreign_keys(false)
+            .journal_mode(SqliteJournalMode::Off)
+            .synchronous(SqliteSynchronous::Off)
+            .auto_vacuum(SqliteAutoVacuum::Incremental)
+            .pragma("trusted_schema", "OFF");
+        let pool = || SqlitePoolOptions::new().max_connections(1).min_connections(0).idle_timeout(None).max_lifetime(None);
+        let write = pool().connect_with(options.clone()).await?;
+        Ok(Self::Sqlite { read: pool().connect_lazy_with(options.read_only(true)), write })
+    }
+
     /// Lets every connection go.
     pub async fn close(&self) {
         match self {
@@ -244,6 +319,10 @@ impl Db {
             Self::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
 /// How many rows one statement puts in. SQLite looks a parameter's name up among all of the statement's, so that more

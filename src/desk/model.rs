@@ -51,7 +51,8 @@ pub fn moment(text: &str) -> Option<Timestamp> {
     let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
     let in_range = (0..24).contains(&hour) && (0..60).contains(&minute) && (0..61).contains(&second);
     in_range.then_some(())?;
-    Some(Timestamp::of_date(date)?.plus((hour * 3600 + minute * 60 + second) * SECOND))
+    // A leap second is the last one again.
+    Some(Timestamp::of_date(date)?.plus((hour * 3600 + minute * 60 + second.min(59)) * SECOND))
 }
 
 /// Writes a moment as the instance does.
@@ -339,6 +340,7 @@ mod tests {
     #[test]
     fn moments_are_read_and_written_as_the_instance_does() {
         assert_eq!(moment("2026-11-24 09:30:05").map(written).as_deref(), Some("2026-11-24 09:30:05"));
+        assert_eq!(moment("9999-12-31 23:59:60").map(written).as_deref(), Some("9999-12-31 23:59:59"));
         for wrong in ["", "2026-11-24", "2026-11-24T09:30:05", "2026-11-24 24:00:00", "2026-11-24 9:30:05", "2026-02-30 00:00:00", "x y"] {
             assert_eq!(moment(wrong), None, "{wrong}");
         }

@@ -121,7 +121,7 @@ pub fn cookie(portal: &Portal, name: &str, value: &str, max_age_seconds: i64) ->
     format!("{}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_seconds}{secure}", cookie_name(portal, name))
 }
 
-/// The name under which a secret cookie goes: `__Host-…` over TLS, plain on loopback without.
+/// The name under which a cookie goes: `__Host-…` over TLS, plain on loopback without.
 #[must_use]
 pub fn cookie_name(portal: &Portal, name: &str) -> String {
     if portal.config.secure() { format!("__Host-{name}") } else { name.to_owned() }
@@ -130,10 +130,9 @@ pub fn cookie_name(portal: &Portal, name: &str) -> String {
 /// The one-shot cookie that carries a notice to the next page; an empty value takes it away.
 #[must_use]
 pub fn notice_cookie(portal: &Portal, notice: Option<Said>) -> String {
-    let secure = if portal.config.secure() { "; Secure" } else { "" };
     match notice {
-        Some((notice, n)) => format!("notice={}.{n}; Path=/; HttpOnly; SameSite=Lax; Max-Age=60{secure}", notice.code()),
-        None => format!("notice=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0{secure}"),
+        Some((notice, n)) => cookie(portal, "notice", &format!("{}.{n}", notice.code()), 60),
+        None => cookie(portal, "notice", "", 0),
     }
 }
 
@@ -384,7 +383,8 @@ async fn refuse(
 
 /// A form's fields as a function's arguments: `a=1&b[c]=2&b[d][]=3` is `{"a": "1", "b": {"c": "2", "d": ["3"]}}`. Every
 /// value is text; the arguments' types read it. A field of one name twice keeps the first.
-fn arguments(body: &[u8]) -> serde_json::Value {
+#[must_use]
+pub fn arguments(body: &[u8]) -> serde_json::Value {
     use serde_json::{Map, Value};
     let mut all = Map::new();
     for (name, value) in url::form_urlencoded::parse(body) {

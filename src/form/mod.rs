@@ -3,8 +3,12 @@
 
 #[cfg(feature = "ssr")]
 pub mod door;
+#[cfg(feature = "ssr")]
+mod obstacle;
 mod refusal;
 
+#[cfg(feature = "ssr")]
+pub use obstacle::Obstacle;
 pub use refusal::{Conflict, FieldErrors, Gone, Partly, Refusal, Unauthenticated, duration};
 use serde::{Deserialize, Serialize};
 
@@ -125,12 +129,24 @@ pub enum Notice {
     ServerDisconnected,
     /// A PMM server does not know the account any more.
     ServerForgotten,
+    /// An identity was unlinked.
+    IdentityUnlinked,
+    /// An authenticator app or a passkey was set up.
+    FactorAdded,
+    /// One was removed.
+    FactorRemoved,
+    /// All second factors of an account were removed.
+    FactorsRemoved,
+    /// Recovery codes were made before by the same form.
+    RecoveryCodesMade,
+    /// A change of an account's credentials was undone.
+    Undone,
     /// The theme was chosen.
     ThemeChosen,
 }
 
 impl Notice {
-    const ALL: [(Self, &'static str, &'static str); 40] = [
+    const ALL: [(Self, &'static str, &'static str); 46] = [
         (Self::SignedOut, "signed-out", "You are signed out."),
         (Self::Verified, "verified", "Your e-mail address is verified. Sign in to go on."),
         (Self::PasswordReset, "password-reset", "Your password is changed and every session was ended. Sign in with the new one."),
@@ -178,6 +194,16 @@ impl Notice {
         (Self::TokenRevoked, "token-revoked", "The token was revoked. What uses it is refused from now on."),
         (Self::ServerDisconnected, "server-disconnected", "The PMM server is disconnected. Disconnect in PMM too, if you can reach it."),
         (Self::ServerForgotten, "server-forgotten", "What you gave the server has ended. It asks you again when you sign in there."),
+        (Self::IdentityUnlinked, "identity-unlinked", "It is unlinked."),
+        (Self::FactorAdded, "factor-added", "It is set up. You can sign in with it."),
+        (Self::FactorRemoved, "factor-removed", "It was removed."),
+        (Self::FactorsRemoved, "factors-removed", "The second factors are removed. The owner was told."),
+        (
+            Self::RecoveryCodesMade,
+            "recovery-codes-made",
+            "The codes were made already, and are shown once. If you did not keep them, make others.",
+        ),
+        (Self::Undone, "undone", "It is undone, and every session was ended. Choose a new password now: the old one is worth nothing."),
         (Self::ThemeChosen, "theme", "The theme is set."),
     ];
 
@@ -207,7 +233,7 @@ pub fn is_own_path(path: &str) -> bool {
     path.starts_with('/')
         && !path.starts_with("//")
         && path.len() <= 4000
-        && path.chars().all(|c| c.is_ascii_graphic() && c != '\\')
+        && path.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '\\' | '<' | '>' | '"' | '`'))
         && !path.starts_with("/do/")
 }
 
@@ -230,6 +256,8 @@ mod tests {
             "/a b",
             "/do/sign_out",
             "/é",
+            "/<script>",
+            "/a\"b",
         ] {
             assert!(!is_own_path(path), "{path}");
         }

@@ -107,6 +107,8 @@ pub enum Conflict {
     OrganizationSuspended,
     /// The operator has to name a key file first.
     NoKeyFile,
+    /// The operator asks for a second factor, and the account has none.
+    NoSecondFactor,
     /// It is so already: locked, suspended, open, on its way.
     AlreadySo,
     /// The account is in no organization, and this is done in one.
@@ -117,6 +119,12 @@ pub enum Conflict {
     ServerElsewhere,
     /// Somebody else of the organization has connected this PMM server, and whoever asks is no Admin.
     ServerOfColleague,
+    /// Without it nobody could sign in to the account.
+    OnlyWayIn,
+    /// Why the operator's identity system is refused. No browser asks for what it asks for, so browsers do not carry these.
+    #[cfg(feature = "ssr")]
+    #[serde(skip)]
+    Account(super::Obstacle),
 }
 
 /// What came of several at once.
@@ -211,11 +219,15 @@ impl Refusal {
                 Conflict::TicketOver => "ticket_over",
                 Conflict::OrganizationSuspended => "organization_suspended",
                 Conflict::NoKeyFile => "no_key_file",
+                Conflict::NoSecondFactor => "no_second_factor",
                 Conflict::AlreadySo => "already_so",
                 Conflict::NoOrganization => "no_organization",
                 Conflict::TooManyTokens => "too_many_tokens",
                 Conflict::ServerElsewhere => "server_elsewhere",
                 Conflict::ServerOfColleague => "server_of_colleague",
+                Conflict::OnlyWayIn => "only_way_in",
+                #[cfg(feature = "ssr")]
+                Conflict::Account(obstacle) => obstacle.code(),
             },
             Self::Partly(_) => "partly",
             Self::Gone(Gone::Link) => "link_gone",
@@ -259,10 +271,14 @@ impl Refusal {
                     "This organization is suspended, and nothing can be changed in it. Try again when it is open again."
                 }
                 Conflict::NoKeyFile => {
-                    "This portal cannot connect PMM servers or sign people in to them yet: its operator has to name a key file (ORG_PORTAL_KEY_FILE)."
+                    "This portal cannot do this yet: its operator has to name a key file (ORG_PORTAL_KEY_FILE)."
                 }
+                Conflict::NoSecondFactor => "This portal asks you for a second factor. Set one up first, on the page Account.",
                 Conflict::AlreadySo => "This has been done already. Open the page again to see how things stand.",
                 Conflict::NoOrganization => "You belong to no organization yet. Add one or accept an invitation first.",
+                Conflict::OnlyWayIn => "It is the only way into your account.",
+                #[cfg(feature = "ssr")]
+                Conflict::Account(obstacle) => obstacle.message(),
                 Conflict::TooManyTokens => "You have as many tokens as one can have. Revoke one that you no longer need.",
                 Conflict::ServerElsewhere => {
                     "This PMM server is connected to another organization. It has to be disconnected there before it can be connected here."

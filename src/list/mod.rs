@@ -45,8 +45,10 @@ impl ListQuery {
         for (key, value) in pairs {
             match key.as_str() {
                 "q" => {
-                    let words: Vec<&str> = value.split_whitespace().collect();
-                    query.q = words.join(" ").chars().filter(|c| !c.is_control()).take(MAX_SEARCH).collect();
+                    let words: Vec<&str> =
+                        value.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
+                    let cut: String = words.join(" ").chars().take(MAX_SEARCH).collect();
+                    cut.trim_end().clone_into(&mut query.q);
                 }
                 "sort" => query.sort = value.chars().take(40).collect(),
                 "order" if value == "desc" || value == "asc" => query.descending = Some(value == "desc"),
@@ -232,6 +234,11 @@ mod tests {
     fn a_search_is_cut_and_cleaned() {
         let query = ListQuery::parse([("q".to_owned(), format!("\u{0}{}", "é".repeat(10_000)))], &[]);
         assert_eq!(query.q, "é".repeat(MAX_SEARCH));
+        // What is cut is read again as it is, from the address of the page.
+        let words = format!("{} b", "é".repeat(MAX_SEARCH - 1));
+        let query = ListQuery::parse([("q".to_owned(), words)], &[]);
+        assert_eq!(query.q, "é".repeat(MAX_SEARCH - 1));
+        assert_eq!(ListQuery::parse([("q".to_owned(), " a \u{1}\tb\u{0}".to_owned())], &[]).q, "a b");
     }
 
     #[test]

@@ -49,9 +49,12 @@ pub fn of(event: &Event, caller: &Caller, shows_in: Option<OrganizationId>) -> V
         | Action::RequestPasswordReset
         | Action::RequestEmailChange
         | Action::RemindAdministrator
+        | Action::CreateAccount
+        | Action::ProvisionAccount
         | Action::ImportCustomers
         | Action::OpenCustomer
         | Action::Prove
+        | Action::UseRecoveryCode
         | Action::RetryMail
         | Action::SignInToServer
         | Action::SignOutOfServer
@@ -62,6 +65,8 @@ pub fn of(event: &Event, caller: &Caller, shows_in: Option<OrganizationId>) -> V
         }
         // What ends sessions and memberships is found out by looking.
         Action::SignOut
+        | Action::LinkIdentity
+        | Action::UnlinkIdentity
         | Action::AddOperator
         | Action::RemoveOperator
         | Action::LockAccount
@@ -71,6 +76,12 @@ pub fn of(event: &Event, caller: &Caller, shows_in: Option<OrganizationId>) -> V
         | Action::ResetPassword
         | Action::ChangePassword
         | Action::ChangeEmail
+        | Action::UndoChange
+        | Action::AddAuthenticator
+        | Action::AddPasskey
+        | Action::RemoveFactor
+        | Action::MakeRecoveryCodes
+        | Action::RemoveFactors
         | Action::DeleteAccount
         | Action::AddOrganization
         | Action::RecreateOrganization => (String::new(), String::new()),

@@ -14,7 +14,7 @@
 use std::{collections::VecDeque, convert::Infallible, future::Future, pin::Pin, time::Duration};
 
 use axum::{
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
+    http::{HeaderName, HeaderValue, StatusCode, header, request::Parts},
     response::{
         IntoResponse as _, Response,
         sse::{Event, KeepAlive, Sse},
@@ -43,15 +43,15 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How often a stream looks whether its session is still open and its account still a member, with or without a change.
 const CHECK: Duration = Duration::from_secs(30);
 
-/// Finds out who is signed in by a request's headers, without that being a use of the session.
-pub type WhoIs = for<'a> fn(&'a Portal, &'a HeaderMap) -> Pin<Box<dyn Future<Output = Result<Option<Actor>, Failure>> + Send + 'a>>;
+/// Finds out whether the session of whoever opened a stream is open still, without that being a use of it. It is asked by
+/// the session and not by its secret, which may be another one by now.
+pub type WhoIs = for<'a> fn(&'a Portal, &'a Actor) -> Pin<Box<dyn Future<Output = Result<Option<Actor>, Failure>> + Send + 'a>>;
 
 /// What a stream remembers.
 struct Stream {
     portal: Portal,
-    headers: HeaderMap,
+    actor: Actor,
     who_is: WhoIs,
-    account: AccountId,
     subscription: Subscription,
     reader: Reader,
     membership: Option<Membership>,
@@ -71,6 +71,7 @@ pub async fn answer(portal: &Portal, parts: &Parts, who_is: WhoIs) -> Response {
                 stream.next().await.map(|(event, stream)| (Ok::<_, Infallible>(event), stream))
             });
             let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
             response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             // nginx collects answers unless it is told not to.
             response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
@@ -96,10 +97,6 @@ async fn open(portal: &Portal, parts: &Parts, actor: &Actor, who_is: WhoIs) -> R
     let subscription = portal.live.subscribe(portal, actor.account).await?.ok_or(Refusal::TooManyRequests(60))?;
     let mut db = portal.read().await?;
     let membership = member(&mut db, actor.account).await?;
-    let mut headers = HeaderMap::new();
-    for cookie in parts.headers.get_all(header::COOKIE) {
-        headers.append(header::COOKIE, cookie.clone());
-    }
     let reader = reader(actor, membership.as_ref());
     let head = subscription.head;
     let mut subscription = subscription;
@@ -126,9 +123,8 @@ async fn open(portal: &Portal, parts: &Parts, actor: &Actor, who_is: WhoIs) -> R
     waiting.push_back(event("ready", Some(head.mark), json!({ "organization": reader.organization })).retry(again));
     let mut stream = Stream {
         portal: portal.clone(),
-        headers,
+        actor: actor.clone(),
         who_is,
-        account: actor.account,
         subscription,
         reader,
         membership,
@@ -247,7 +243,7 @@ impl Stream {
 
     async fn seen(&self) -> Result<Option<(Actor, Option<Membership>)>, Failure> {
         let _turn = self.portal.live.checks.acquire().await.map_err(|e| Failure::Fault(e.to_string()))?;
-        let Some(actor) = (self.who_is)(&self.portal, &self.headers).await?.filter(|actor| actor.account == self.account) else {
+        let Some(actor) = (self.who_is)(&self.portal, &self.actor).await?.filter(|actor| actor.account == self.actor.account) else {
             return Ok(None);
         };
         let membership = member(&mut self.portal.read().await?, actor.account).await?;

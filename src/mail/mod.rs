@@ -79,6 +79,15 @@ pub enum Message {
         /// With what and from where, in words.
         by: String,
     },
+    /// Somebody signed in with a browser in which the account had not been.
+    NewBrowser {
+        /// The account's.
+        first_name: String,
+        /// When.
+        at: Timestamp,
+        /// With what and from where, in words.
+        by: String,
+    },
     /// The address was changed; to the one that it was.
     EmailChanged {
         /// The account's.
@@ -89,6 +98,23 @@ pub enum Message {
         at: Timestamp,
         /// With what and from where, in words.
         by: String,
+        /// The secret of the link that undoes it; mails of earlier versions have none.
+        #[serde(default)]
+        undo: String,
+    },
+    /// Something about the account's second factors was changed, or a recovery code was used.
+    SecondFactor {
+        /// The account's.
+        first_name: String,
+        /// What.
+        change: FactorChange,
+        /// When.
+        at: Timestamp,
+        /// With what and from where, in words.
+        by: String,
+        /// The secret of the link that undoes it, where something was added.
+        #[serde(default)]
+        undo: String,
     },
     /// The account was deleted.
     AccountDeleted {
@@ -100,6 +126,22 @@ pub enum Message {
         by: String,
         /// The organization that was deleted with it, if one was.
         organization: Option<String>,
+        /// Whether it was not its owner who did it, but whoever runs the portal.
+        #[serde(default)]
+        by_others: bool,
+    },
+    /// A sign-in service was linked to the account, or unlinked from it.
+    Identity {
+        /// The account's.
+        first_name: String,
+        /// What the operator calls the service.
+        provider: String,
+        /// Linked, or unlinked.
+        linked: bool,
+        /// When.
+        at: Timestamp,
+        /// With what and from where, in words.
+        by: String,
     },
     /// One of a customer's people waits for its administrator.
     CustomerWaits {
@@ -137,6 +179,76 @@ pub enum Message {
         /// How long.
         expires_at: Timestamp,
     },
+}
+
+/// What happened to somebody's second factors.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum FactorChange {
+    /// An authenticator app was set up.
+    AppAdded {
+        /// What its owner calls it.
+        name: String,
+        /// Whether it is the first.
+        first: bool,
+    },
+    /// An app or a passkey was removed.
+    Removed {
+        /// What its owner called it.
+        name: String,
+        /// Whether it was the last.
+        last: bool,
+    },
+    /// A passkey was added.
+    PasskeyAdded {
+        /// What its owner calls it.
+        name: String,
+        /// Whether it is the first factor.
+        first: bool,
+    },
+    /// Recovery codes were made in place of those that there were.
+    RecoveryCodesMade,
+    /// The operator removed all of them.
+    AllRemoved,
+    /// A recovery code was used to sign in.
+    RecoveryCodeUsed {
+        /// How many are left.
+        left: i64,
+    },
+}
+
+impl FactorChange {
+    /// The heading, and what it means, in sentences.
+    fn words(&self) -> (&'static str, String) {
+        match self {
+            Self::AppAdded { name, first } => {
+                let then = if *first { " All other sessions of your account were ended." } else { "" };
+                ("An authenticator app was set up", format!("The authenticator app {name} was set up. A code of it is asked for when you sign in.{then}"))
+            }
+            Self::Removed { name, last: false } => ("A second factor was removed", format!("{name} was removed from your account. It signs nobody in any more.")),
+            Self::Removed { name, last: true } => (
+                "Two-step sign-in is off",
+                format!("{name} was removed from your account. It was the last second factor: your password alone signs you in now."),
+            ),
+            Self::PasskeyAdded { name, first } => {
+                let then = if *first { " All other sessions of your account were ended." } else { "" };
+                ("A passkey was added", format!("The passkey {name} was added. Whoever holds it and unlocks it can sign in to your account.{then}"))
+            }
+            Self::RecoveryCodesMade => ("New recovery codes", "New recovery codes were made. Those from before do not work any more.".to_owned()),
+            Self::AllRemoved => (
+                "Two-step sign-in is off",
+                "The support of this portal removed the apps, the passkeys and the recovery codes of your account, and ended its sessions. Your password alone signs you in now. Set an app up again as soon as you can."
+                    .to_owned(),
+            ),
+            Self::RecoveryCodeUsed { left } => (
+                "A recovery code was used",
+                match left {
+                    0 => "A recovery code was used to sign in. None is left: make new ones on the page Account.".to_owned(),
+                    1 => "A recovery code was used to sign in. One is left.".to_owned(),
+                    n => format!("A recovery code was used to sign in. {n} are left."),
+                },
+            ),
+        }
+    }
 }
 
 /// A mail as it is read.
@@ -219,16 +331,34 @@ message!(
     "email_change_asked/body.html"
 );
 message!(
-    EmailChanged { first_name: String, email: String, at: String, by: String },
+    EmailChanged { first_name: String, email: String, at: String, by: String, link: String },
     "email_changed/subject.txt",
     "email_changed/body.txt",
     "email_changed/body.html"
 );
 message!(
-    AccountDeleted { first_name: String, at: String, by: String, organization: Option<String>, link: String },
+    NewBrowser { first_name: String, at: String, by: String, link: String },
+    "new_browser/subject.txt",
+    "new_browser/body.txt",
+    "new_browser/body.html"
+);
+message!(
+    SecondFactor { first_name: String, headline: &'static str, sentences: String, at: String, by: String, link: String, undoes: bool },
+    "second_factor/subject.txt",
+    "second_factor/body.txt",
+    "second_factor/body.html"
+);
+message!(
+    AccountDeleted { first_name: String, at: String, by: String, organization: Option<String>, by_others: bool, link: String },
     "account_deleted/subject.txt",
     "account_deleted/body.txt",
     "account_deleted/body.html"
+);
+message!(
+    Identity { first_name: String, provider: String, linked: bool, at: String, by: String, link: String },
+    "identity/subject.txt",
+    "identity/body.txt",
+    "identity/body.html"
 );
 message!(
     CustomerWaits { organization: String, by: String, link: String },
@@ -281,11 +411,25 @@ impl Message {
                 link: format!("{base}/.well-known/change-password"),
             }
             .render(),
-            Self::EmailChanged { first_name, email, at, by } => {
-                EmailChanged { brand, first_name, email: email.to_string(), at: at.date_time(), by }.render()
+            Self::NewBrowser { first_name, at, by } => {
+                NewBrowser { brand, first_name, at: at.date_time(), by, link: format!("{base}/account") }.render()
             }
-            Self::AccountDeleted { first_name, at, by, organization } => {
-                AccountDeleted { brand, first_name, at: at.date_time(), by, organization, link: format!("{base}/sign-up") }.render()
+            Self::EmailChanged { first_name, email, at, by, undo } => {
+                let link = if undo.is_empty() { String::new() } else { format!("{base}/undo?token={undo}") };
+                EmailChanged { brand, first_name, email: email.to_string(), at: at.date_time(), by, link }.render()
+            }
+            Self::SecondFactor { first_name, change, at, by, undo } => {
+                let (headline, sentences) = change.words();
+                let undoes = !undo.is_empty();
+                let link = if undoes { format!("{base}/undo?token={undo}") } else { format!("{base}/forgot-password") };
+                SecondFactor { brand, first_name, headline, sentences, at: at.date_time(), by, link, undoes }.render()
+            }
+            Self::AccountDeleted { first_name, at, by, organization, by_others } => {
+                AccountDeleted { brand, first_name, at: at.date_time(), by, organization, by_others, link: format!("{base}/sign-up") }
+                    .render()
+            }
+            Self::Identity { first_name, provider, linked, at, by } => {
+                Identity { brand, first_name, provider, linked, at: at.date_time(), by, link: format!("{base}/account") }.render()
             }
             Self::CustomerWaits { organization, by } => CustomerWaits { brand, organization, by, link: format!("{base}/sign-in") }.render(),
             Self::Ticket { number, subject, headline, body, note, organization } => {

@@ -11,7 +11,7 @@ use crate::{
     actor::{Actor, Caller},
     audit::{Action, Object},
     db::{Connected, Failure},
-    form::{Conflict, Drawn, FieldErrors, Partly, Refusal},
+    form::{Conflict, Drawn, FieldErrors, Obstacle, Partly, Refusal},
     guard::{self, Authority, Grant, Membership, System},
     invitations::{InvitationRow, actions as invitations},
     list::{ListQuery, csv},
@@ -466,6 +466,31 @@ pub async fn leaving(db: &mut impl Connected, account: AccountId) -> Result<Opti
 /// # Errors
 /// 409 for the last Admin among others and in a suspended organization, 422 where the organization's name is needed and is another.
 pub async fn end_with_account(unit: &mut Unit, account: AccountId, typed: &str, field: &str) -> Result<Option<String>, Failure> {
+    let Some((row, authority, alone)) = ending(unit, account).await? else { return Ok(None) };
+    if alone {
+        return dissolve(unit, &authority, typed, field).await.map(Some);
+    }
+    end::<ManageMembers>(unit, &authority, Action::LeaveOrganization, row, account, "account_deleted").await?;
+    Ok(None)
+}
+
+/// The same where somebody else than its owner ends the account: no organization ends with it.
+///
+/// # Errors
+/// 409 for the last Admin among others, for the only member, and in a suspended organization.
+pub async fn end_with_account_of_another(unit: &mut Unit, account: AccountId) -> Result<(), Failure> {
+    match ending(unit, account).await? {
+        None => Ok(()),
+        Some((.., true)) => Err(Obstacle::OnlyMember.into()),
+        Some((row, authority, false)) => {
+            end::<ManageMembers>(unit, &authority, Action::RemoveMember, row, account, "account_deleted").await
+        }
+    }
+}
+
+/// The membership of an account that ends, under its organization's lock, with the right to end it, and whether it is the only
+/// one there.
+async fn ending(unit: &mut Unit, account: AccountId) -> Result<Option<(Row, System, bool)>, Failure> {
     let Some(organization) = guard::organization_of(unit, account).await? else { return Ok(None) };
     // Somebody may have removed the member, or deleted the organization, before the lock was taken.
     match unit.lock_open_organization(organization).await {
@@ -473,12 +498,8 @@ pub async fn end_with_account(unit: &mut Unit, account: AccountId, typed: &str, 
         locked => locked?,
     }
     let Some((_, row)) = store::of_account(unit, account).await? else { return Ok(None) };
-    let authority = System::ending_account(organization);
-    if organizations::get(unit, organization).await?.is_some_and(|organization| organization.members_count == 1) {
-        return dissolve(unit, &authority, typed, field).await.map(Some);
-    }
-    end::<ManageMembers>(unit, &authority, Action::LeaveOrganization, row, account, "account_deleted").await?;
-    Ok(None)
+    let alone = organizations::get(unit, organization).await?.is_some_and(|organization| organization.members_count == 1);
+    Ok(Some((row, System::ending_account(organization), alone)))
 }
 
 async fn end<P: Permit>(

@@ -16,7 +16,7 @@ use super::{
     keys::{self, SigningKey},
     request::{self, Asked, Parameters},
     store::{self, Grant, NewGrant, Server},
-    tokens::{self, ACCESS_LASTS, CODE_LASTS, REFRESH_LASTS},
+    tokens::{self, ACCESS_LASTS, CODE_LASTS, REFRESH_LASTS, SIGN_IN_LASTS},
 };
 use crate::{
     actor::{Actor, Caller, Credential},
@@ -460,7 +460,8 @@ async fn turn(unit: &mut Unit, turn: &Turn) -> Result<Turned, Failure> {
         unit.audit_as(Action::ReuseServerToken, server, json!(null), json!(null)).await?;
         return Ok(Turned::Reused);
     }
-    if grant.expires_at <= now {
+    let ends = grant.authenticated_at.plus(SIGN_IN_LASTS);
+    if grant.expires_at <= now || ends <= now {
         return Ok(Turned::Over);
     }
     let membership = guard::membership(unit, grant.account_id, now).await?;
@@ -475,7 +476,7 @@ async fn turn(unit: &mut Unit, turn: &Turn) -> Result<Turned, Failure> {
     let (access, scope) = &turn.access;
     store::insert_token(unit, access, grant.id, ("access", &scope.to_string()), (now, now.plus(ACCESS_LASTS))).await?;
     if let Some(refresh) = &turn.refresh_hash {
-        store::insert_token(unit, refresh, grant.id, ("refresh", &grant.scope), (now, now.plus(REFRESH_LASTS))).await?;
+        store::insert_token(unit, refresh, grant.id, ("refresh", &grant.scope), (now, now.plus(REFRESH_LASTS).min(ends))).await?;
     }
     if turn.by_code {
         store::signed_in(unit, grant.consent_id, now).await?;
@@ -583,16 +584,4 @@ pub async fn revoke(portal: &Portal, caller: &Caller, client: &str, token: &str)
         Err(Refusal::Unauthenticated(_)) => Ok(()),
         ended => ended,
     }
-}
-
-/// What is done from time to time.
-///
-/// # Errors
-/// The database's.
-pub async fn keep_house(portal: &Portal) -> Result<u64, Failure> {
-    let now = portal.clock.now();
-    let mut tx = portal.db.begin().await?;
-    let forgotten = store::forget(&mut tx, now, now.plus(-tokens::REUSE_NOTICED)).await?;
-    tx.commit().await?;
-    Ok(forgotten + keys::keep(portal).await?)
 }

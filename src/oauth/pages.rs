@@ -73,7 +73,7 @@ pub fn consent(drawn: Drawn, checked: Checked, asked: Asked, actor: &Actor, memb
                 <li>"your e-mail address, " <strong><bdi>{email}</bdi></strong></li>
                 <li>{role} <strong><bdi>{membership.organization_name}</bdi></strong></li>
             </ul>
-            <p>"While you are signed in there, it can read for you what you may read here: the organization, its tickets and entitlements. And it can be disconnected by you. You can take this back on the page Account."</p>
+            <p>"While you are signed in there, it can read for you what you may read here: the organization, its tickets and entitlements. And it can be disconnected by you. This lasts for at most a year after you signed in; you can take it back before, on the page Account."</p>
             <form class="form-body" method="post" action="/do/allow_server">
                 <Hidden drawn=drawn/>
                 <input type="hidden" name="form[request]" value=request/>

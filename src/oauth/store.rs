@@ -376,13 +376,15 @@ pub async fn end_grants_of_account(db: &mut impl Connected, account: AccountId) 
     sql!(execute db, "DELETE FROM oauth_grants WHERE consent_id IN (SELECT id FROM server_consents WHERE account_id = $1)", account)
 }
 
-/// Forgets what is over, and refresh tokens that were used before a moment: of these a second use is not noticed any more.
+/// Forgets what is over, and refresh tokens that were used a while ago: of these a second use is not noticed any more. At
+/// most a batch of each.
 ///
 /// # Errors
 /// The database's.
-pub async fn forget(db: &mut impl Connected, now: Timestamp, used_before: Timestamp) -> Result<u64, sqlx::Error> {
-    let grants = sql!(execute db, "DELETE FROM oauth_grants WHERE ends_at < $1", now)?;
-    let ended = sql!(execute db, "DELETE FROM oauth_tokens WHERE expires_at < $1", now)?;
-    let used = sql!(execute db, "DELETE FROM oauth_tokens WHERE used_at < $1", used_before)?;
+pub async fn forget(db: &mut impl Connected, now: Timestamp) -> Result<u64, sqlx::Error> {
+    let used_before = now.plus(-super::tokens::REUSE_NOTICED);
+    let grants = sql!(execute db, "DELETE FROM oauth_grants WHERE id IN (SELECT id FROM oauth_grants WHERE ends_at < $1 LIMIT 1000)", now)?;
+    let ended = sql!(execute db, "DELETE FROM oauth_tokens WHERE token_hash IN (SELECT token_hash FROM oauth_tokens WHERE expires_at < $1 LIMIT 1000)", now)?;
+    let used = sql!(execute db, "DELETE FROM oauth_tokens WHERE token_hash IN (SELECT token_hash FROM oauth_tokens WHERE used_at < $1 LIMIT 1000)", used_before)?;
     Ok(grants + ended + used)
 }

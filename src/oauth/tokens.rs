@@ -35,6 +35,9 @@ pub const CODE_LASTS: i64 = 60 * SECOND;
 pub const ACCESS_LASTS: i64 = HOUR;
 /// For how long a refresh token lasts without use.
 pub const REFRESH_LASTS: i64 = 90 * DAY;
+/// After so long since the person proved who they are, no refresh token of that sign-in does any more, however much they are
+/// used.
+pub const SIGN_IN_LASTS: i64 = 365 * DAY;
 /// For how long a second use of a refresh token is noticed.
 pub const REUSE_NOTICED: i64 = 7 * DAY;
 

@@ -100,6 +100,12 @@ pub async fn sign_out(visit: &Visit) -> Result<Answer, Failure> {
         Some(address) => actions::back_after_sign_out(portal, &address).await?,
         None => None,
     };
+    // Another site ends nobody's session: it would be enough to lead somebody here. A connected server that names its own
+    // address may, which is what this is for.
+    let elsewhere = visit.headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none");
+    if elsewhere && back.is_none() && visit.caller.actor.is_some() {
+        return Ok(Answer::SeeOther("/account".to_owned()));
+    }
     sessions::end_own(portal, &visit.caller).await?;
     let notice = back.is_none().then(|| notice_cookie(portal, Some((Notice::SignedOut, 1))));
     Ok(Answer::Raw(gone(portal, &back.unwrap_or_else(|| "/sign-in".to_owned()), notice)))

@@ -6,14 +6,15 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{ActForm, LockForm, Reason, SuspendForm, store};
+use super::{ActForm, FactorsForm, LockForm, Reason, SuspendForm, store};
 use crate::{
     accounts::store as accounts,
     actor::{Caller, full_name},
     audit::{Action, Object},
     customers::Counts,
     db::{Connected, Failure, Tx},
-    form::{Conflict, FieldErrors, Refusal},
+    factors::actions as factors,
+    form::{Conflict, FieldErrors, Obstacle, Refusal},
     guard,
     mail::Mail,
     oauth::actions as oauth,
@@ -127,6 +128,66 @@ pub async fn remove(portal: &Portal, email: Email) -> Result<(), Refusal> {
         .await
 }
 
+/// Sees to it that the portal keeps an operator who can sign in when an account is locked or ends by somebody else's word than an
+/// operator's: nobody else of them may become so until this unit ends.
+///
+/// # Errors
+/// 409 where there would be none.
+pub async fn keep_one(unit: &mut Unit, but: AccountId) -> Result<(), Failure> {
+    if !store::is_one(unit, but).await? {
+        return Ok(());
+    }
+    store::hold_all(unit).await?;
+    let now = unit.now;
+    for row in store::all(unit).await?.into_iter().filter(|row| row.account_id != but) {
+        if accounts::locked_until(unit, row.account_id).await?.is_none_or(|until| until <= now) {
+            return Ok(());
+        }
+    }
+    Err(Obstacle::LastOperator.into())
+}
+
+/// Keeps an account in step with what the OpenID provider says of it at a sign-in: who is in the operators' group is one from
+/// now on, and who is not any more is none, where it was the provider that had made them one. Whom the command line made an
+/// operator stays one.
+///
+/// # Errors
+/// 503 where the database is away.
+pub async fn keep_in_step(portal: &Portal, account: AccountId, issuer: &str, in_group: bool) -> Result<(), Refusal> {
+    let is = async { Ok::<_, Failure>(store::named_by(&mut portal.read().await?, account).await?) };
+    let is = is.await.map_err(|failure| portal.refuse(failure))?;
+    let due = match (&is, in_group) {
+        (None, true) => Action::AddOperator,
+        (Some(Some(by)), false) if by == issuer => Action::RemoveOperator,
+        _ => return Ok(()),
+    };
+    portal
+        .write(&Caller::system(), due, (account, issuer.to_owned(), in_group), |unit, (account, issuer, in_group)| {
+            Box::pin(async move {
+                let now = unit.now;
+                // After this, no unit of theirs is at work that was let in before.
+                match unit.lock_account(*account).await {
+                    Err(Failure::Refusal(_)) => {}
+                    locked => locked?,
+                }
+                let Some(person) = accounts::get(unit, *account).await? else { return Ok(()) };
+                let changed = if *in_group {
+                    store::insert_named_by(unit, *account, issuer, now).await?
+                } else {
+                    store::delete_named_by(unit, *account, issuer).await?
+                };
+                if changed {
+                    let state = json!({ "email": person.email.as_str(), "named_by": issuer });
+                    let (before, after) = if *in_group { (json!(null), state) } else { (state, json!(null)) };
+                    unit.audit(vec![Object::new("account", account, full_name(&person.first_name, &person.last_name))], before, after)
+                        .await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+}
+
 /// Locks an account: its sessions end, and whatever it had under way is done before or not at all. It stays a member. One
 /// that is locked gets the new reason and end.
 ///
@@ -150,7 +211,8 @@ pub async fn lock(portal: &Portal, caller: &Caller, form: LockForm) -> Result<Ac
                 unit.lock_account_for(&operator, account).await?;
                 let row = accounts::listed(unit, account).await?.ok_or(Refusal::NotFound)?;
                 tell_organization(unit, account).await?;
-                accounts::lock(unit, &operator, account, until, reason.as_str()).await?;
+                let now = unit.now;
+                accounts::lock(unit, &operator, account, until, reason.as_str(), now).await?;
                 sessions::end_all(unit, account).await?;
                 oauth::end_all(unit, account).await?;
                 let objects = vec![Object::new("account", account, full_name(&row.first_name, &row.last_name))];
@@ -173,7 +235,10 @@ fn until(text: &str, now: Timestamp) -> Result<Timestamp, &'static str> {
 }
 
 /// Puts what is done to an account into the log of the organization that it is in, which concerns it too.
-async fn tell_organization(unit: &mut Unit, account: AccountId) -> Result<(), Failure> {
+///
+/// # Errors
+/// The database's.
+pub async fn tell_organization(unit: &mut Unit, account: AccountId) -> Result<(), Failure> {
     if let Some(organization) = guard::organization_of(unit, account).await? {
         unit.acts_in(organization);
     }
@@ -195,11 +260,53 @@ pub async fn unlock(portal: &Portal, caller: &Caller, form: ActForm) -> Result<A
                 let row = accounts::listed(unit, account).await?.ok_or(Refusal::NotFound)?;
                 let Some(until) = row.locked_until.filter(|until| *until > unit.now) else { return Err(Conflict::AlreadySo.into()) };
                 tell_organization(unit, account).await?;
-                accounts::unlock(unit, &operator, account).await?;
+                let now = unit.now;
+                accounts::unlock(unit, &operator, account, now).await?;
                 let objects = vec![Object::new("account", account, full_name(&row.first_name, &row.last_name))];
                 let end = if until == Timestamp::NEVER { json!(null) } else { json!(until.rfc3339()) };
                 unit.audit(objects, json!({ "reason": row.lock_reason, "until": end }), json!(null)).await?;
                 Ok(account)
+            })
+        })
+        .await
+}
+
+/// Removes the second factors of an account whose owner has lost them: the password alone signs in again, sessions end, and
+/// the owner is told by mail.
+///
+/// # Errors
+/// 401, 404, 409 where it has none, 422, 429.
+pub async fn remove_factors(portal: &Portal, caller: &Caller, form: FactorsForm) -> Result<AccountId, Refusal> {
+    let account: AccountId = form.account.parse().map_err(|_| Refusal::NotFound)?;
+    let reason = Reason::parse(&form.reason).map_err(|why| Refusal::field("reason", why))?;
+    sessions::prove(portal, caller, &form.password).await?;
+    portal
+        .write(caller, Action::RemoveFactors, (account, reason), |unit, &(account, ref reason)| {
+            Box::pin(async move {
+                let operator = unit.operator().await?;
+                unit.lock_account_for(&operator, account).await?;
+                factors::remove_all(unit, account, reason.as_str()).await?;
+                Ok(account)
+            })
+        })
+        .await
+}
+
+/// The same by the command line, for the account of an address.
+///
+/// # Errors
+/// 404 where the address has no account, 409 where that has none.
+pub async fn remove_factors_of(portal: &Portal, email: Email, reason: Reason) -> Result<(), Refusal> {
+    portal
+        .write(&Caller::system(), Action::RemoveFactors, (email, reason), |unit, (email, reason)| {
+            Box::pin(async move {
+                let account = accounts::by_email(unit, email).await?.ok_or(Refusal::NotFound)?;
+                match unit.lock_account(account.id).await {
+                    // One that is locked can be helped, too.
+                    Err(Failure::Refusal(_)) => {}
+                    locked => locked?,
+                }
+                factors::remove_all(unit, account.id, reason.as_str()).await
             })
         })
         .await

@@ -3,7 +3,7 @@
 
 use leptos::{prelude::*, server_fn::codec::Json};
 
-use super::{ActForm, LockForm, SuspendForm};
+use super::{ActForm, FactorsForm, LockForm, SuspendForm};
 use crate::form::{Drawn, Refusal};
 #[cfg(feature = "ssr")]
 use crate::{
@@ -29,6 +29,15 @@ pub async fn unlock_account(form: ActForm, drawn: Drawn) -> Result<(), Refusal> 
     let (portal, caller) = caller(drawn)?;
     let account = actions::unlock(&portal, &caller, form).await?;
     land(format!("/operator/accounts/{account}"), Some(Notice::AccountUnlocked));
+    Ok(())
+}
+
+/// Removes the second factors of an account.
+#[server(prefix = "/do", endpoint = "remove_factors", input = Json)]
+pub async fn remove_factors(form: FactorsForm, drawn: Drawn) -> Result<(), Refusal> {
+    let (portal, caller) = caller(drawn)?;
+    let account = actions::remove_factors(&portal, &caller, form).await?;
+    land(format!("/operator/accounts/{account}"), Some(Notice::FactorsRemoved));
     Ok(())
 }
 

@@ -54,6 +54,20 @@ pub struct LockForm {
     pub password: String,
 }
 
+/// Remove the second factors of an account, as it arrives.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct FactorsForm {
+    /// Whose, by its id.
+    #[serde(default)]
+    pub account: String,
+    /// Why, and how it was made sure who asks.
+    #[serde(default)]
+    pub reason: String,
+    /// The operator's password, where it is asked for.
+    #[serde(default)]
+    pub password: String,
+}
+
 /// Suspend an organization, as it arrives.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SuspendForm {

@@ -16,6 +16,7 @@ use crate::{
         store::{Customer, Listed as CustomerRow, Person},
     },
     form::Drawn,
+    identities::Way,
     invitations::InvitationRow,
     list::{Count, ListQuery, Listed, MAX_SEARCH, thousands},
     members::store::Row as Member,
@@ -79,7 +80,7 @@ pub fn top(tab: &'static str, title: &'static str) -> AnyView {
     .into_any()
 }
 
-/// What a form of the console needs.
+/// What a form needs that asks for the password where it was last given too long ago.
 pub struct Forms {
     /// What it carries.
     pub drawn: Drawn,
@@ -87,20 +88,24 @@ pub struct Forms {
     pub checked: Checked,
     /// Whether the password was given within the last ten minutes.
     pub proven: bool,
-    /// The operator's address, for password managers.
+    /// The account's address, for password managers.
     pub operator: Email,
+    /// The way to the OpenID provider and back to this page, which proves the same.
+    pub way: Option<Way>,
 }
 
 impl Forms {
     /// The fields that every form has: what it carries, what is wrong with it, and, where it was last given too long ago,
     /// the password.
-    fn fields(&self) -> (AnyView, Option<AnyView>) {
+    #[must_use]
+    pub fn fields(&self) -> (AnyView, Option<AnyView>) {
         let top = view! { <Hidden drawn=self.drawn.clone()/><ErrorSummary refusal=self.checked.refusal()/> }.into_any();
-        let email = self.operator.to_string();
+        let (email, way) = (self.operator.to_string(), self.way.clone());
         let password = (!self.proven).then(|| {
             view! {
                 <input class="vh" type="email" name="username" autocomplete="username" value=email readonly tabindex="-1" aria-hidden="true"/>
                 <TextField name="password" label="Your password" kind="password" autocomplete="current-password" hint="You gave it more than ten minutes ago." error=self.checked.error("password")/>
+                {way.map(|way| view! { <p class="quiet-text">"Or first "<a href=way.address>"sign in again with "<bdi>{way.name}</bdi></a>"."</p> })}
             }
             .into_any()
         });
@@ -216,7 +221,7 @@ pub fn password(drawn: Drawn, checked: Checked, email: &Email) -> AnyView {
                 <p class="lede">"Yours was printed when the account was made, so others may have seen it. The console opens when you have chosen another one."</p>
             </div>
         </header>
-        {password_form(drawn, checked, email)}
+        {password_form(drawn, checked, email, true)}
     }
     .into_any()
 }
@@ -641,6 +646,8 @@ pub struct AccountLook {
     pub membership: Option<(Organization, Member)>,
     /// How many sessions it has.
     pub sessions: i64,
+    /// How many authenticator apps.
+    pub factors: i64,
     /// Now.
     pub now: Timestamp,
 }
@@ -648,7 +655,7 @@ pub struct AccountLook {
 /// An account.
 #[must_use]
 pub fn account(look: AccountLook, forms: Forms) -> AnyView {
-    let AccountLook { account, is_operator, own, membership, sessions, now } = look;
+    let AccountLook { account, is_operator, own, membership, sessions, factors, now } = look;
     let (name, id) = (name_of(&account), account.id.to_string());
     let path = format!("{ACCOUNTS}/{id}");
     let member = match membership {
@@ -697,6 +704,10 @@ pub fn account(look: AccountLook, forms: Forms) -> AnyView {
                 <div><dt>"Since"</dt><dd><Moment at=account.created_at/></dd></div>
                 <div><dt>"Organization"</dt><dd>{member}</dd></div>
                 <div><dt>"Sessions"</dt><dd><Number n=sessions/></dd></div>
+                <div><dt>"Second factor"</dt><dd>{match factors {
+                    0 => view! { "None" }.into_any(),
+                    n => view! { <Number n/> " · " <a href=format!("{path}/factors")>"Remove"<span class="vh">" second factors"</span></a> }.into_any(),
+                }}</dd></div>
                 {is_operator.then(|| view! { <div><dt>"Operator"</dt><dd><span class="badge accent">"Operator"</span></dd></div> })}
                 <div><dt>"What they did"</dt><dd><a href=format!("{AUDIT}?person={id}")>"Audit log of this account"</a></dd></div>
                 <div><dt>"Id"</dt><dd><code>{id.clone()}</code></dd></div>
@@ -704,6 +715,26 @@ pub fn account(look: AccountLook, forms: Forms) -> AnyView {
         </div>
         {state}
         <LocalTimes/>
+    }
+    .into_any()
+}
+
+/// Remove the second factors of an account.
+#[must_use]
+pub fn factors(account: Account, forms: Forms) -> AnyView {
+    let (path, name) = (format!("{ACCOUNTS}/{}", account.id), name_of(&account));
+    let (top, password) = forms.fields();
+    let checked = forms.checked;
+    view! {
+        <header class="page-head"><div><p class="kicker"><a href=path.clone()><bdi>{name.clone()}</bdi></a></p><h1>"Remove second factors"</h1></div></header>
+        <form class="card form" method="post" action="/do/remove_factors" novalidate>
+            {top}
+            <input type="hidden" name="form[account]" value=account.id.to_string()/>
+            <p>"Do this only when you are sure that it is " <strong><bdi>{name}</bdi></strong> ", " <bdi>{account.email}</bdi> ", who asks, and not by a mail alone: the password alone signs in from then on. Apps, passkeys and recovery codes go, every session ends, and a mail says so."</p>
+            <TextField name="reason" label="Reason" hint="For operators; it stands in the audit log. Say how you made sure." value=checked.value("reason", "") error=checked.error("reason") maxlength=Reason::MAX/>
+            {password}
+            <div class="actions"><a class="button" href=path>"Cancel"</a><button class="button danger">"Remove second factors"</button></div>
+        </form>
     }
     .into_any()
 }

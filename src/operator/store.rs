@@ -28,6 +28,15 @@ pub async fn all(db: &mut impl Connected) -> Result<Vec<Row>, sqlx::Error> {
     sql!(all as Row, db, "SELECT account_id, created_at FROM operators ORDER BY created_at, account_id LIMIT 1000")
 }
 
+/// Has whoever else asks so wait: who is an operator stays as it is until the transaction ends.
+///
+/// # Errors
+/// The database's.
+pub async fn hold_all(db: &mut impl Connected) -> Result<(), sqlx::Error> {
+    sql!(execute db, "UPDATE operators SET created_at = created_at")?;
+    Ok(())
+}
+
 /// Whether an account is an operator's.
 ///
 /// # Errors
@@ -49,6 +58,33 @@ pub async fn insert(
 ) -> Result<bool, sqlx::Error> {
     let rows = sql!(execute db, "INSERT INTO operators (account_id, created_at, password_printed_at) VALUES ($1, $2, $3) ON CONFLICT (account_id) DO NOTHING", account, now, password_printed_at)?;
     Ok(rows == 1)
+}
+
+/// Makes an account an operator's whom the OpenID provider names one; `false` where it is one.
+///
+/// # Errors
+/// The database's.
+pub async fn insert_named_by(db: &mut impl Connected, account: AccountId, issuer: &str, now: Timestamp) -> Result<bool, sqlx::Error> {
+    let rows = sql!(execute db, "INSERT INTO operators (account_id, created_at, named_by) VALUES ($1, $2, $3) ON CONFLICT (account_id) DO NOTHING", account, now, issuer)?;
+    Ok(rows == 1)
+}
+
+/// Takes that away from an account; `false` where it is no operator's, or another's word made it one.
+///
+/// # Errors
+/// The database's.
+pub async fn delete_named_by(db: &mut impl Connected, account: AccountId, issuer: &str) -> Result<bool, sqlx::Error> {
+    Ok(sql!(execute db, "DELETE FROM operators WHERE account_id = $1 AND named_by = $2", account, issuer)? == 1)
+}
+
+/// Which provider made an account an operator's, where one did.
+///
+/// # Errors
+/// The database's.
+pub async fn named_by(db: &mut impl Connected, account: AccountId) -> Result<Option<Option<String>>, sqlx::Error> {
+    let row: Option<(Option<String>,)> =
+        sql!(optional as (Option<String>,), db, "SELECT named_by FROM operators WHERE account_id = $1", account)?;
+    Ok(row.map(|(issuer,)| issuer))
 }
 
 /// Makes an account nobody's but its own; `false` where it was no operator's.

@@ -10,8 +10,10 @@ use crate::{
     activity::actions as activity,
     customers::{actions as customers_actions, store as customers_store},
     db::Failure,
+    factors::actions as factors_actions,
     form::Refusal,
     guard,
+    identities::actions as identities,
     invitations::actions as invitations,
     list::{ListQuery, sql::ListSql},
     members::store as members,
@@ -46,7 +48,9 @@ fn id(visit: &Visit) -> &str {
 async fn forms(visit: &Visit, function: &str) -> Result<Forms, Failure> {
     let standing = guard::standing(&mut visit.portal.read().await?, visit.actor()?, visit.portal.clock.now()).await?;
     let proven = standing.is_some_and(|standing| standing.proven);
-    Ok(Forms { drawn: visit.drawn(), checked: Checked(visit.state_of(function)), proven, operator: visit.actor()?.email.clone() })
+    let operator = visit.actor()?.email.clone();
+    let way = identities::way(&visit.portal, Some(&visit.here()), operator.as_str(), true);
+    Ok(Forms { drawn: visit.drawn(), checked: Checked(visit.state_of(function)), proven, operator, way })
 }
 
 /// `/operator`
@@ -195,11 +199,12 @@ pub async fn account(visit: &Visit) -> Result<Answer, Failure> {
         }
         None => None,
     };
+    let factors = factors_actions::count(&mut db, account.id).await?;
     drop(db);
     let sessions = sessions::count(&visit.portal, account.id).await?;
     let (own, forms) = (account.id == visit.actor()?.account, forms(visit, "unlock_account").await?);
     let title = pages::name_of(&account);
-    let look = pages::AccountLook { account, is_operator, own, membership, sessions, now };
+    let look = pages::AccountLook { account, is_operator, own, membership, sessions, factors, now };
     Ok(Page::new(title, move || pages::account(look, forms)).with_islands().into())
 }
 
@@ -211,6 +216,21 @@ pub async fn lock(visit: &Visit) -> Result<Answer, Failure> {
     let account = actions::account(&mut visit.portal.read().await?, id(visit)).await?;
     let (forms, now) = (forms(visit, "lock_account").await?, visit.portal.clock.now());
     Ok(Page::narrow("Lock account", move || pages::lock(account, forms, now)).into())
+}
+
+/// `/operator/accounts/{account}/factors`
+///
+/// # Errors
+/// 404 where there is none, or it has no second factor.
+pub async fn factors(visit: &Visit) -> Result<Answer, Failure> {
+    let mut db = visit.portal.read().await?;
+    let account = actions::account(&mut db, id(visit)).await?;
+    if factors_actions::count(&mut db, account.id).await? == 0 {
+        return Ok(Answer::SeeOther(format!("/operator/accounts/{}", account.id)));
+    }
+    drop(db);
+    let forms = forms(visit, "remove_factors").await?;
+    Ok(Page::narrow("Remove second factors", move || pages::factors(account, forms)).into())
 }
 
 /// `/operator/audit?kind=…&person=…&organization=…&from=…&to=…`

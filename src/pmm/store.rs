@@ -198,7 +198,7 @@ pub async fn delete_tokens_of(db: &mut impl Connected, account: AccountId) -> Re
 /// # Errors
 /// The database's.
 pub async fn forget(db: &mut impl Connected, before: Timestamp) -> Result<u64, sqlx::Error> {
-    sql!(execute db, "DELETE FROM api_tokens WHERE expires_at <= $1", before)
+    sql!(execute db, "DELETE FROM api_tokens WHERE id IN (SELECT id FROM api_tokens WHERE expires_at <= $1 LIMIT 1000)", before)
 }
 
 /// A connected server.

@@ -10,15 +10,19 @@ use super::{
 };
 use crate::{
     accounts::store as accounts,
-    actor::{Actor, Caller, Credential, Method, Scopes, full_name},
+    actor::{Actor, ActorKind, Caller, Credential, Method, Scopes, full_name},
     audit::{Action, Object},
     customers::actions as customers,
     db::Failure,
+    factors::{self, actions::Second},
     form::{
         FieldErrors, Refusal, Unauthenticated,
         door::{cookie, cookie_name, set_cookie},
     },
-    guard, limits,
+    guard,
+    identities::actions as identities,
+    limits,
+    mail::{Mail, Message},
     portal::{Portal, Unit},
     secrets::{self, Secret},
     visit,
@@ -79,6 +83,15 @@ pub async fn recognize(portal: &Portal, headers: &HeaderMap) -> Result<Option<Ac
     }
 }
 
+/// Whether a session that was open still is, and whose it is now. No use of it, either.
+///
+/// # Errors
+/// The database's.
+pub async fn still(portal: &Portal, actor: &Actor) -> Result<Option<Actor>, Failure> {
+    let Ok(session) = actor.session() else { return Ok(None) };
+    Ok(store::live_by_id(&mut portal.read().await?, session, portal.clock.now()).await?.map(Actor::from))
+}
+
 async fn session(portal: &Portal, secret: &str) -> Result<Option<Live>, Failure> {
     Ok(store::live(&mut portal.read().await?, &secrets::hash(secret), portal.clock.now()).await?)
 }
@@ -104,23 +117,64 @@ pub fn browser_cookie(portal: &Portal, name: &str) -> Option<String> {
     visit::cookie(&parts.headers, &cookie_name(portal, name)).map(str::to_owned)
 }
 
+/// How a sign-in goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// There is a session.
+    In,
+    /// The account has a second factor, which is asked for now.
+    SecondStep,
+}
+
+impl Next {
+    /// Where it goes on, on the way to a place.
+    #[must_use]
+    pub fn place(self, to: &str) -> String {
+        match self {
+            Self::In => to.to_owned(),
+            Self::SecondStep => {
+                let to: String = url::form_urlencoded::byte_serialize(to.as_bytes()).collect();
+                format!("{}?to={to}", factors::SECOND_STEP)
+            }
+        }
+    }
+}
+
 /// Signs in with address and password. A wrong address costs the same time as a wrong password.
 ///
 /// # Errors
 /// 401 where the pair is wrong or, with the right pair, the account locked; 422 for empty fields, 429.
-pub async fn sign_in(portal: &Portal, caller: &Caller, form: SignInForm) -> Result<(), Refusal> {
+pub async fn sign_in(portal: &Portal, caller: &Caller, form: SignInForm) -> Result<Next, Refusal> {
     let account = identify(portal, caller, form, browser_cookie(portal, KNOWN_BROWSER).as_deref()).await?;
-    open_in_browser(portal, caller, account, Method::Password).await
+    finish(portal, caller, account, Method::Password).await
+}
+
+/// Finishes the first step of a sign-in in the browser that calls, inside a server function: [`arrive`], with its cookies set.
+///
+/// # Errors
+/// 401 where the account is locked, 503 where the database is away.
+pub async fn finish(portal: &Portal, caller: &Caller, account: AccountId, method: Method) -> Result<Next, Refusal> {
+    in_browser(portal, caller, account, method, None).await
+}
+
+async fn needs_second_step(portal: &Portal, account: AccountId) -> Result<bool, Refusal> {
+    let asked = async { factors::actions::has_one(&mut portal.read().await?, account).await };
+    asked.await.map_err(|failure| portal.refuse(failure))
 }
 
 /// Signs a program in with address and password: the secret of its session goes to it, and into no cookie. A password is
-/// all that a program can show.
+/// all that a program can show; to an account with a second factor it opens nothing.
 ///
 /// # Errors
 /// As at the form.
-pub async fn sign_in_program(portal: &Portal, caller: &Caller, form: SignInForm) -> Result<Opened, Refusal> {
+pub async fn sign_in_program(portal: &Portal, caller: &Caller, form: SignInForm) -> Result<Option<Opened>, Refusal> {
     let account = identify(portal, caller, form, None).await?;
-    open(portal, caller, account, Method::Password, None).await
+    if needs_second_step(portal, account).await? {
+        note_failed_step(portal, caller, account, "program").await?;
+        return Ok(None);
+    }
+    let opening = Opening { account, method: Method::Password, second: None, authenticated_at: None, browser: None, at_provider: None };
+    open(portal, caller, opening).await.map(Some)
 }
 
 /// Whose a pair of address and password is.
@@ -129,13 +183,14 @@ async fn identify(portal: &Portal, caller: &Caller, form: SignInForm, browser: O
     let email = errors.take("email", Email::parse(&form.email));
     errors.take("password", if form.password.is_empty() { Err("Enter your password") } else { Ok(()) });
     let (Some(email), true) = (email, errors.0.is_empty()) else { return Err(errors.into()) };
+    identities::refuse_password(portal, &email)?;
     let account = check(portal, caller, &email, &form.password, browser).await.map_err(|failure| portal.refuse(failure))?;
     let why = match account {
         Checked::Right(account) => return Ok(account),
         Checked::Locked => Unauthenticated::Locked,
         Checked::Wrong => Unauthenticated::WrongCredentials,
     };
-    note_failure(portal, caller, email).await?;
+    note_failure(portal, caller, email, "").await?;
     Err(Refusal::Unauthenticated(why))
 }
 
@@ -150,7 +205,8 @@ enum Checked {
 }
 
 /// Asks whoever is signed in for the password once more, where it was last given too long ago for what operators do, and
-/// notes it on the session. Attempts are counted with those at sign-in.
+/// notes it on the session, which gets another secret: whoever holds a copy of the old one has not given the password.
+/// Attempts are counted with those at sign-in.
 ///
 /// # Errors
 /// 401 where a password is needed and none came, 422 where it is wrong, 429.
@@ -177,18 +233,21 @@ pub async fn prove(portal: &Portal, caller: &Caller, password: &str) -> Result<(
     }
     // The form's key is for what is asked for, not for this.
     let caller = Caller { drawn: crate::form::Drawn::default(), ..caller.clone() };
+    let secret = portal.random.secret();
     portal
-        .write(&caller, Action::Prove, (actor, session), |unit, (actor, session)| {
+        .write(&caller, Action::Prove, (actor, session, secret.hash()), |unit, (actor, session, token_hash)| {
             Box::pin(async move {
                 let now = unit.now;
-                if !store::prove(unit, actor.account, *session, now).await? {
+                if !store::prove(unit, actor.account, *session, token_hash, now).await? {
                     return Err(Refusal::Unauthenticated(Unauthenticated::SignInRequired).into());
                 }
                 unit.audit(vec![Object::new("account", actor.account, actor.name())], json!(null), json!(null)).await?;
                 Ok(())
             })
         })
-        .await
+        .await?;
+    set_cookie(&cookie(portal, COOKIE, secret.expose(), portal.config.session_days * 86_400));
+    Ok(())
 }
 
 /// Looks at a pair. Attempts are counted before the password is looked at: from an address, and to an
@@ -201,14 +260,13 @@ async fn check(portal: &Portal, caller: &Caller, email: &Email, password: &str, 
     let (found, known, locked) = {
         let mut db = portal.read().await?;
         let found = accounts::password_by_email(&mut db, email).await?;
-        let known = match (&found, &browser) {
-            (Some((account, _)), Some(hash)) => store::knows_browser(&mut db, *account, hash, now).await?,
-            _ => false,
-        };
-        let locked = match &found {
-            Some((account, _)) => accounts::locked_until(&mut db, *account).await?.is_some_and(|until| until > now),
+        // Where there is no account, the same is asked of nobody: time must not tell.
+        let account = found.as_ref().map_or(AccountId(uuid::Uuid::nil()), |(account, _)| *account);
+        let known = match &browser {
+            Some(hash) => store::knows_browser(&mut db, account, hash, now).await?,
             None => false,
         };
+        let locked = accounts::locked_until(&mut db, account).await?.is_some_and(|until| until > now);
         (found, known, locked)
     };
     let key = match (&browser, known) {
@@ -217,7 +275,11 @@ async fn check(portal: &Portal, caller: &Caller, email: &Email, password: &str, 
     };
     limits::count(portal, "sign-in", &key, portal.config.sign_in_rate).await?;
     let (account, hash) = found.map_or((None, None), |(account, hash)| (Some(account), hash));
-    let right = portal.hasher.verify(password, hash).await?;
+    let mut right = portal.hasher.verify(password, hash).await?;
+    if let (Some(account), true) = (account, right) {
+        // A password that was printed is for the first sign-in.
+        right = !guard::is_printed_and_over(&mut portal.read().await?, account, now).await?;
+    }
     Ok(match account.filter(|_| right) {
         Some(_) if locked => Checked::Locked,
         Some(account) => Checked::Right(account),
@@ -225,12 +287,15 @@ async fn check(portal: &Portal, caller: &Caller, email: &Email, password: &str, 
     })
 }
 
-/// Notes a failed sign-in in the audit log, whether or not there is an account.
-async fn note_failure(portal: &Portal, caller: &Caller, email: Email) -> Result<(), Refusal> {
+/// Notes a failed sign-in in the audit log, whether or not there is an account; `step` is what failed of it after the
+/// password, if anything.
+async fn note_failure(portal: &Portal, caller: &Caller, email: Email, step: &'static str) -> Result<(), Refusal> {
+    let caller = Caller { drawn: crate::form::Drawn::default(), ..caller.clone() };
     let noted: Result<(), Refusal> = portal
-        .write(&Caller { drawn: crate::form::Drawn::default(), ..caller.clone() }, Action::SignInFailed, email, |unit, email| {
+        .write(&caller, Action::SignInFailed, (email, step), |unit, (email, step)| {
             Box::pin(async move {
-                unit.audit(vec![Object::new("address", "", email.as_str())], json!(null), json!(null)).await?;
+                let after = if step.is_empty() { json!(null) } else { json!({ "step": step }) };
+                unit.audit(vec![Object::new("address", "", email.as_str())], json!(null), after).await?;
                 Ok(())
             })
         })
@@ -238,16 +303,88 @@ async fn note_failure(portal: &Portal, caller: &Caller, email: Email) -> Result<
     noted
 }
 
-/// Opens a session for an account in the browser that calls; the one it had ends.
+/// Notes that a sign-in failed after a right password: at which step.
 ///
 /// # Errors
 /// 503 where the database is away.
-pub async fn open_in_browser(portal: &Portal, caller: &Caller, account: AccountId, method: Method) -> Result<(), Refusal> {
-    let browser = browser_cookie(portal, KNOWN_BROWSER).unwrap_or_else(|| portal.random.secret().expose().to_owned());
-    let opened = open(portal, caller, account, method, Some(&browser)).await?;
-    set_cookie(&cookie(portal, COOKIE, opened.secret.expose(), portal.config.session_days * 86_400));
-    set_cookie(&cookie(portal, KNOWN_BROWSER, &browser, 365 * 86_400));
-    Ok(())
+pub async fn note_failed_step(portal: &Portal, caller: &Caller, account: AccountId, step: &'static str) -> Result<(), Refusal> {
+    let email = async { Ok::<_, Failure>(accounts::email(&mut portal.read().await?, account).await?) };
+    match email.await.map_err(|failure| portal.refuse(failure))? {
+        Some(email) => note_failure(portal, caller, email, step).await,
+        None => Ok(()),
+    }
+}
+
+/// By what attempts at an account are counted in the browser that calls: one in which the account has signed in before is
+/// counted apart, so that a stranger cannot lock the owner out.
+///
+/// # Errors
+/// The database's.
+pub async fn counted_by(portal: &Portal, account: AccountId) -> Result<String, Failure> {
+    if let Some(hash) = browser_cookie(portal, KNOWN_BROWSER).map(|secret| secrets::hash(&secret))
+        && store::knows_browser(&mut portal.read().await?, account, &hash, portal.clock.now()).await?
+    {
+        return Ok(format!("{account} {hash:x?}"));
+    }
+    Ok(account.to_string())
+}
+
+/// Opens a session by a second factor in the browser that calls, inside a server function; the one it had ends.
+///
+/// # Errors
+/// 401 where the first step is to be done again or the account is locked, 422 for a factor that was used meanwhile, 503.
+pub async fn finish_by(portal: &Portal, caller: &Caller, account: AccountId, method: Method, second: Second) -> Result<(), Refusal> {
+    in_browser(portal, caller, account, method, Some(second)).await.map(drop)
+}
+
+/// The end of a step inside a server function, which sets the cookies.
+async fn in_browser(portal: &Portal, caller: &Caller, account: AccountId, method: Method, second: Option<Second>) -> Result<Next, Refusal> {
+    let headers = use_context::<Parts>().map(|parts| parts.headers).unwrap_or_default();
+    let arrival = Arrival { account, method, second, authenticated_at: None, headers: &headers };
+    let (next, cookies) = arrive(portal, caller, arrival).await?;
+    for cookie in cookies {
+        set_cookie(&cookie);
+    }
+    Ok(next)
+}
+
+/// Somebody who has shown who they are, in a browser.
+#[derive(Clone, Debug)]
+pub struct Arrival<'a> {
+    /// Whose account.
+    pub account: AccountId,
+    /// By what.
+    pub method: Method,
+    /// By what else.
+    pub second: Option<Second>,
+    /// When, where that is not now.
+    pub authenticated_at: Option<Timestamp>,
+    /// What the browser sent along.
+    pub headers: &'a HeaderMap,
+}
+
+/// The end of every step of a sign-in in a browser: opens the session and links what waits to be linked or, where the account
+/// has a second factor that was not shown, goes on to ask for that. Gives the cookies.
+///
+/// # Errors
+/// 401 where the account is locked or the first step is to be done again, 422 for a factor that was used meanwhile, 503 where
+/// the database is away.
+pub async fn arrive(portal: &Portal, caller: &Caller, arrival: Arrival<'_>) -> Result<(Next, Vec<String>), Refusal> {
+    let Arrival { account, method, second, authenticated_at, headers } = arrival;
+    if second.is_none() && needs_second_step(portal, account).await? {
+        return Ok((Next::SecondStep, vec![factors::actions::begin_second_step(portal, account, method).await?]));
+    }
+    let known = visit::cookie(headers, &cookie_name(portal, KNOWN_BROWSER)).map(str::to_owned);
+    let browser = known.unwrap_or_else(|| portal.random.secret().expose().to_owned());
+    // What waits is linked by another proof than the provider's own.
+    let at_provider = identities::browser(portal, headers).filter(|_| method != Method::Provider);
+    let opening = Opening { account, method, second, authenticated_at, browser: Some(browser.clone()), at_provider };
+    let opened = open(portal, caller, opening).await?;
+    let cookies = vec![
+        cookie(portal, COOKIE, opened.secret.expose(), portal.config.session_days * 86_400),
+        cookie(portal, KNOWN_BROWSER, &browser, 365 * 86_400),
+    ];
+    Ok((Next::In, cookies))
 }
 
 /// A session that was opened.
@@ -263,56 +400,82 @@ pub struct Opened {
     pub ends_at: Timestamp,
 }
 
+/// A session to be opened.
+struct Opening {
+    account: AccountId,
+    method: Method,
+    second: Option<Second>,
+    /// When its holder showed who they are, where that is not now.
+    authenticated_at: Option<Timestamp>,
+    /// By what the browser is known from then on.
+    browser: Option<String>,
+    /// By what it is known that was at the provider.
+    at_provider: Option<String>,
+}
+
 /// Opens a session for an account, in a browser that is known from then on or for a program; the one that the caller had
 /// ends.
-async fn open(portal: &Portal, caller: &Caller, account: AccountId, method: Method, browser: Option<&str>) -> Result<Opened, Refusal> {
+async fn open(portal: &Portal, caller: &Caller, opening: Opening) -> Result<Opened, Refusal> {
+    let (account, method) = (opening.account, opening.method);
     let secret = portal.random.secret();
     let old = caller.actor.as_ref().and_then(|actor| Some((actor.account, actor.session().ok()?)));
     // The secret must not be kept, so this unit has no idempotency key: two sign-ins are two sessions.
     let caller = Caller { drawn: crate::form::Drawn::default(), ..caller.clone() };
+    let more = opening.second.as_ref().map(Second::method).filter(|more| *more != method);
+    let methods = more.map_or_else(|| method.name().to_owned(), |more| format!("{}+{}", method.name(), more.name()));
+    let kept = methods.clone();
     let (id, at, ends_at): (SessionId, Timestamp, Timestamp) = portal
-        .write(
-            &caller,
-            Action::SignIn,
-            (account, secret.hash(), browser.map(secrets::hash), old, method),
-            |unit, (account, token_hash, browser_hash, old, method)| {
-                Box::pin(async move {
-                    let now = unit.now;
-                    // It was there when its password was looked at.
-                    unit.lock_account(*account).await?;
-                    if let Some((account, session)) = old {
-                        store::delete(unit, *account, *session).await?;
+        .write(&caller, Action::SignIn, (opening, secret.hash(), old, methods), |unit, (opening, token_hash, old, methods)| {
+            Box::pin(async move {
+                let (Opening { account, second, .. }, now) = (opening, unit.now);
+                // It was there when its password was looked at.
+                unit.lock_account(*account).await?;
+                factors::actions::admit(unit, *account, second.as_ref()).await?;
+                if let Some((account, session)) = old {
+                    store::delete(unit, *account, *session).await?;
+                }
+                let config = unit.portal.config.clone();
+                let new = New {
+                    token_hash: token_hash.clone(),
+                    id: SessionId(unit.new_id()),
+                    account: *account,
+                    idle_expires_at: now.plus(config.session_idle_minutes * MINUTE),
+                    absolute_expires_at: now.plus(config.session_days * DAY),
+                    authenticated_at: opening.authenticated_at.unwrap_or(now),
+                    methods: methods.clone(),
+                    user_agent: unit.caller.origin.user_agent.clone(),
+                    address: unit.caller.origin.address.clone(),
+                };
+                store::insert(unit, &new, now).await?;
+                let row = accounts::get(unit, *account).await?;
+                if let Some(browser) = &opening.browser {
+                    let browser = secrets::hash(browser);
+                    // Of the first browser of all, which is that of the sign-up, there is nothing to tell.
+                    if store::count_browsers(unit, *account, now).await? > 0
+                        && !store::knows_browser(unit, *account, &browser, now).await?
+                        && let Some(row) = &row
+                    {
+                        let message = Message::NewBrowser { first_name: row.first_name.clone(), at: now, by: asked_by(unit) };
+                        unit.mail(&Mail { to: row.email.clone(), message }).await?;
                     }
-                    let config = unit.portal.config.clone();
-                    let new = New {
-                        token_hash: token_hash.clone(),
-                        id: SessionId(unit.new_id()),
-                        account: *account,
-                        idle_expires_at: now.plus(config.session_idle_minutes * MINUTE),
-                        absolute_expires_at: now.plus(config.session_days * DAY),
-                        methods: method.name(),
-                        user_agent: unit.caller.origin.user_agent.clone(),
-                        address: unit.caller.origin.address.clone(),
-                    };
-                    store::insert(unit, &new, now).await?;
-                    if let Some(browser_hash) = browser_hash {
-                        store::know_browser(unit, *account, browser_hash, now, now.plus(365 * DAY)).await?;
-                    }
-                    crate::members::store::touch(unit, *account, now).await?;
-                    let name =
-                        accounts::get(unit, *account).await?.map(|row| full_name(&row.first_name, &row.last_name)).unwrap_or_default();
-                    unit.audit(
-                        vec![Object::new("account", account, name), Object::new("session", new.id, "")],
-                        json!(null),
-                        json!({ "method": method.name() }),
-                    )
-                    .await?;
-                    Ok((new.id, now, new.idle_expires_at.min(new.absolute_expires_at)))
-                })
-            },
-        )
+                    store::know_browser(unit, *account, &browser, now, now.plus(365 * DAY)).await?;
+                }
+                if let Some(browser) = &opening.at_provider {
+                    identities::take_up(unit, *account, browser).await?;
+                }
+                crate::members::store::touch(unit, *account, now).await?;
+                let name = row.map(|row| full_name(&row.first_name, &row.last_name)).unwrap_or_default();
+                unit.audit(
+                    vec![Object::new("account", account, name), Object::new("session", new.id, "")],
+                    json!(null),
+                    json!({ "method": methods }),
+                )
+                .await?;
+                Ok((new.id, now, new.idle_expires_at.min(new.absolute_expires_at)))
+            })
+        })
         .await?;
-    customers::welcome(portal, &caller, account, id, method).await;
+    customers::welcome(portal, &caller, account, id, kept).await;
     Ok(Opened { id, secret, at, ends_at })
 }
 
@@ -377,11 +540,27 @@ pub async fn list(portal: &Portal, actor: &Actor, here: &str) -> Result<Vec<Sess
             place: place(&row.address, here),
             created_at: row.created_at,
             last_seen_at: row.last_seen_at,
+            factors: in_words(&row.methods),
             own: row.id.0 == actor.credential_id(),
         })
         .collect();
     sessions.sort_by_key(|session| !session.own);
     Ok(sessions)
+}
+
+/// Several factors in words, or a passkey, which is two in one; nothing of one alone.
+fn in_words(methods: &str) -> String {
+    let methods: Vec<Method> = methods.split('+').filter_map(Method::parse).collect();
+    let titles: Vec<&str> = methods.iter().map(|method| method.title()).collect();
+    if titles.len() > 1 || methods == [Method::Passkey] { titles.join(" and ") } else { String::new() }
+}
+
+/// Notes that the holder of a session has shown another factor, in the unit that saw it.
+///
+/// # Errors
+/// The database's.
+pub async fn note_factor(unit: &mut Unit, account: AccountId, session: SessionId, method: Method) -> Result<(), sqlx::Error> {
+    store::add_method(unit, account, session, method.name()).await
 }
 
 /// How many sessions an account has.
@@ -438,21 +617,26 @@ pub fn forget_browser(portal: &Portal) {
 /// With what and from where a unit was asked for, in words for a mail.
 #[must_use]
 pub fn asked_by(unit: &Unit) -> String {
+    if unit.caller.kind == ActorKind::IdentitySystem {
+        return "the identity system of the portal's operator".to_owned();
+    }
     client(&unit.caller.origin.user_agent, &unit.caller.origin.address)
 }
 
-/// Ends all sessions of an account but one, in a unit.
+/// Ends all sessions of an account but one, and every sign-in that is half way, in a unit.
 ///
 /// # Errors
 /// The database's.
 pub async fn end_others(unit: &mut Unit, account: AccountId, but: SessionId) -> Result<u64, sqlx::Error> {
+    factors::store::end_halves(unit, account).await?;
     store::delete_others(unit, account, but).await
 }
 
-/// Ends every session of an account, in a unit.
+/// Ends every session of an account, and every sign-in that is half way, in a unit.
 ///
 /// # Errors
 /// The database's.
 pub async fn end_all(unit: &mut Unit, account: AccountId) -> Result<u64, sqlx::Error> {
+    factors::store::end_halves(unit, account).await?;
     store::delete_all(unit, account).await
 }

@@ -12,7 +12,7 @@ use crate::{
 use crate::{
     form::{
         Notice,
-        door::{caller, land, set_cookie},
+        door::{caller, cookie, land, set_cookie},
         is_own_path,
     },
     sessions::actions,
@@ -24,8 +24,7 @@ use crate::{
 pub async fn sign_in(form: SignInForm, drawn: Drawn) -> Result<(), Refusal> {
     let (portal, caller) = caller(drawn)?;
     let to = if is_own_path(&form.to) { form.to.clone() } else { "/getting-started".to_owned() };
-    actions::sign_in(&portal, &caller, form).await?;
-    land(to, None);
+    land(actions::sign_in(&portal, &caller, form).await?.place(&to), None);
     Ok(())
 }
 
@@ -61,8 +60,7 @@ pub async fn end_other_sessions(drawn: Drawn) -> Result<(), Refusal> {
 pub async fn choose_theme(theme: String, #[server(default)] drawn: Drawn) -> Result<(), Refusal> {
     let page = drawn.page.clone();
     let (portal, _) = caller(drawn)?;
-    let secure = if portal.config.secure() { "; Secure" } else { "" };
-    set_cookie(&format!("theme={}; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000{secure}", Theme::parse(&theme).name()));
+    set_cookie(&cookie(&portal, "theme", Theme::parse(&theme).name(), 365 * 86_400));
     land(if is_own_path(&page) { page } else { "/".to_owned() }, None);
     Ok(())
 }

@@ -29,6 +29,8 @@ pub struct SessionView {
     pub created_at: Timestamp,
     /// When it was last used, to the minute.
     pub last_seen_at: Timestamp,
+    /// By which factors, in words, where there was more than one; else empty.
+    pub factors: String,
     /// Whether it is the one that looks.
     pub own: bool,
 }

@@ -4,9 +4,21 @@ use leptos::prelude::*;
 
 use super::SessionView;
 use crate::{
+    factors::pages::passkey_button,
     form::{Drawn, Refusal, Unauthenticated},
+    identities::{self, Offered, Way},
     ui::{Checked, ErrorSummary, Hidden, Icon, Moment, TextField, icons},
 };
+
+/// What the page to sign in offers beside a password.
+pub struct OtherWays {
+    /// The way to the operator's OpenID provider, where there is one.
+    pub way: Option<Way>,
+    /// What is linked by this sign-in.
+    pub offered: Option<Offered>,
+    /// What the form for passkeys carries, where this portal has them.
+    pub passkey: Option<Drawn>,
+}
 
 /// Sign-in. `to` is where one wanted to go, `email` whom it is said to be; `said` is why a form of another page led here. Who
 /// is locked is told whom to write to.
@@ -18,7 +30,12 @@ pub fn sign_in(
     email: String,
     said: Option<String>,
     support: Option<String>,
+    others: OtherWays,
 ) -> AnyView {
+    let OtherWays { way, offered, passkey } = others;
+    let email = offered.as_ref().map_or(email, |offered| offered.email.to_string());
+    let autocomplete = if passkey.is_some() { "username webauthn" } else { "username" };
+    let passkey = passkey.map(|drawn| passkey_button(drawn, "sign-in", to.clone()));
     let locked = checked.refusal() == Some(Refusal::Unauthenticated(Unauthenticated::Locked));
     view! {
         <div class="card">
@@ -26,15 +43,18 @@ pub fn sign_in(
             {said.map(|said| view! {
                 <div class="callout warn" role="alert"><Icon inner=icons::WARNING/><div><p>{said}</p></div></div>
             })}
+            {offered.map(identities::pages::offered)}
             <ErrorSummary refusal=checked.refusal()/>
             {locked.then(|| support.map(|support| view! { <p>"Write to " <a href=format!("mailto:{support}")>{support.clone()}</a> "."</p> }))}
             <form class="form-body" method="post" action="/do/sign_in" novalidate>
                 <Hidden drawn=drawn/>
                 {to.map(|to| view! { <input type="hidden" name="form[to]" value=to/> })}
-                <TextField name="email" label="E-mail" kind="email" autocomplete="username" value=checked.value("email", &email) error=checked.error("email")/>
+                <TextField name="email" label="E-mail" kind="email" autocomplete=autocomplete value=checked.value("email", &email) error=checked.error("email")/>
                 <TextField name="password" label="Password" kind="password" autocomplete="current-password" error=checked.error("password") link=("/forgot-password", "Forgot your password?")/>
                 <button class="button primary wide">"Sign in"</button>
             </form>
+            {passkey}
+            {way.map(identities::pages::way)}
         </div>
         <p class="aside">"New here? " <a href="/sign-up">"Create an account"</a></p>
     }
@@ -62,15 +82,16 @@ pub fn list(sessions: Vec<(SessionView, Drawn)>, others: Drawn, checked: Checked
 
 /// A session in the list. One's own is ended by signing out.
 fn item(session: SessionView, drawn: Drawn) -> AnyView {
-    let SessionView { id, device, place, created_at, last_seen_at, own } = session;
+    let SessionView { id, device, place, created_at, last_seen_at, factors, own } = session;
     let place = (!place.is_empty()).then(|| format!(" {place}"));
+    let factors = (!factors.is_empty()).then(|| format!(" · by {factors}"));
     let (icon, named) = (device_icon(&device), device.clone());
     view! {
         <li>
             <Icon inner=icon large=true/>
             <div class="list-body">
                 <p class="list-title">{device} {own.then(|| view! { " " <span class="badge accent">"This browser"</span> })}</p>
-                <p class="list-meta">"Signed in " <Moment at=created_at/> {place} " · last used " <Moment at=last_seen_at/></p>
+                <p class="list-meta">"Signed in " <Moment at=created_at/> {place} " · last used " <Moment at=last_seen_at/> {factors}</p>
             </div>
             {(!own).then(|| view! {
                 <form method="post" action="/do/end_session">

@@ -29,6 +29,16 @@ pub struct Live {
     pub operator: bool,
 }
 
+/// A session by its id, while it lasts and its account is not locked.
+///
+/// # Errors
+/// The database's.
+pub async fn live_by_id(db: &mut impl Connected, id: SessionId, now: Timestamp) -> Result<Option<Live>, sqlx::Error> {
+    sql!(optional as Live, db, "SELECT s.id, s.account_id, s.authenticated_at, s.methods, s.last_seen_at, a.email, a.first_name, a.last_name, o.account_id IS NOT NULL AS operator
+        FROM sessions s JOIN accounts a ON a.id = s.account_id LEFT JOIN operators o ON o.account_id = s.account_id
+        WHERE s.id = $1 AND s.idle_expires_at > $2 AND s.absolute_expires_at > $2 AND (a.locked_until IS NULL OR a.locked_until <= $2)", id, now)
+}
+
 /// The session of a secret, while it lasts and its account is not locked.
 ///
 /// # Errors
@@ -52,8 +62,10 @@ pub struct New {
     pub idle_expires_at: Timestamp,
     /// When it ends in any case.
     pub absolute_expires_at: Timestamp,
+    /// When its holder proved who they are.
+    pub authenticated_at: Timestamp,
     /// By which factors.
-    pub methods: &'static str,
+    pub methods: String,
     /// With what client.
     pub user_agent: String,
     /// From where.
@@ -65,17 +77,36 @@ pub struct New {
 /// # Errors
 /// The database's.
 pub async fn insert(db: &mut impl Connected, new: &New, now: Timestamp) -> Result<(), sqlx::Error> {
-    sql!(execute db, "INSERT INTO sessions (token_hash, id, account_id, created_at, last_seen_at, idle_expires_at, absolute_expires_at, authenticated_at, methods, user_agent, address) VALUES ($1, $2, $3, $4, $4, $5, $6, $4, $7, $8, $9)",
-        new.token_hash.as_slice(), new.id, new.account, now, new.idle_expires_at, new.absolute_expires_at, new.methods, new.user_agent.as_str(), new.address.as_str())?;
+    sql!(execute db, "INSERT INTO sessions (token_hash, id, account_id, created_at, last_seen_at, idle_expires_at, absolute_expires_at, authenticated_at, methods, user_agent, address) VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8, $9, $10)",
+        new.token_hash.as_slice(), new.id, new.account, now, new.idle_expires_at, new.absolute_expires_at, new.authenticated_at, new.methods.as_str(), new.user_agent.as_str(), new.address.as_str())?;
     Ok(())
 }
 
-/// Notes that the holder of a session has proved once more who they are.
+/// Notes that the holder of a session has proved once more who they are, and gives the session another secret.
 ///
 /// # Errors
 /// The database's.
-pub async fn prove(db: &mut impl Connected, account: AccountId, id: SessionId, now: Timestamp) -> Result<bool, sqlx::Error> {
-    Ok(sql!(execute db, "UPDATE sessions SET authenticated_at = $3 WHERE account_id = $1 AND id = $2", account, id, now)? == 1)
+pub async fn prove(
+    db: &mut impl Connected,
+    account: AccountId,
+    id: SessionId,
+    token_hash: &[u8],
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    Ok(
+        sql!(execute db, "UPDATE sessions SET authenticated_at = $3, token_hash = $4 WHERE account_id = $1 AND id = $2", account, id, now, token_hash)?
+            == 1,
+    )
+}
+
+/// Notes that the holder of a session has shown another factor than those that it was opened by.
+///
+/// # Errors
+/// The database's.
+pub async fn add_method(db: &mut impl Connected, account: AccountId, id: SessionId, method: &str) -> Result<(), sqlx::Error> {
+    let (more, known) = (format!("+{method}"), format!("%+{method}%"));
+    sql!(execute db, "UPDATE sessions SET methods = methods || $3 WHERE account_id = $1 AND id = $2 AND methods NOT LIKE $4", account, id, more, known)?;
+    Ok(())
 }
 
 /// Notes that a session is used.
@@ -108,6 +139,8 @@ pub struct Row {
     pub user_agent: String,
     /// From where.
     pub address: String,
+    /// By which factors.
+    pub methods: String,
 }
 
 /// An account's sessions, the last used first, at most 100.
@@ -118,7 +151,7 @@ pub async fn of_account(db: &mut impl Connected, account: AccountId, now: Timest
     sql!(
         all as Row,
         db,
-        "SELECT id, created_at, last_seen_at, user_agent, address FROM sessions WHERE account_id = $1 AND idle_expires_at > $2 AND absolute_expires_at > $2 ORDER BY last_seen_at DESC, id LIMIT 100",
+        "SELECT id, created_at, last_seen_at, user_agent, address, methods FROM sessions WHERE account_id = $1 AND idle_expires_at > $2 AND absolute_expires_at > $2 ORDER BY last_seen_at DESC, id LIMIT 100",
         account,
         now
     )
@@ -180,6 +213,15 @@ pub async fn knows_browser(db: &mut impl Connected, account: AccountId, token_ha
     Ok(row.is_some())
 }
 
+/// In how many browsers an account has signed in before.
+///
+/// # Errors
+/// The database's.
+pub async fn count_browsers(db: &mut impl Connected, account: AccountId, now: Timestamp) -> Result<i64, sqlx::Error> {
+    let (n,) = sql!(one as (i64,), db, "SELECT count(*) FROM known_browsers WHERE account_id = $1 AND expires_at > $2", account, now)?;
+    Ok(n)
+}
+
 /// Notes that it has.
 ///
 /// # Errors
@@ -200,7 +242,7 @@ pub async fn know_browser(
 /// # Errors
 /// The database's.
 pub async fn forget(db: &mut impl Connected, now: Timestamp) -> Result<u64, sqlx::Error> {
-    let sessions = sql!(execute db, "DELETE FROM sessions WHERE absolute_expires_at < $1 OR idle_expires_at < $1", now)?;
+    let sessions = sql!(execute db, "DELETE FROM sessions WHERE token_hash IN (SELECT token_hash FROM sessions WHERE absolute_expires_at < $1 OR idle_expires_at < $1 LIMIT 1000)", now)?;
     let browsers = sql!(execute db, "DELETE FROM known_browsers WHERE expires_at < $1", now)?;
     Ok(sessions + browsers)
 }

@@ -904,7 +904,7 @@ pub async fn readdress(db: &mut impl Connected, account: AccountId, email: &str,
 /// # Errors
 /// The database's.
 pub async fn forget(db: &mut impl Connected, before: Timestamp) -> Result<u64, sqlx::Error> {
-    sql!(execute db, "DELETE FROM ticket_attachments WHERE ticket_id IS NULL AND uploaded_at < $1", before)
+    sql!(execute db, "DELETE FROM ticket_attachments WHERE id IN (SELECT id FROM ticket_attachments WHERE ticket_id IS NULL AND uploaded_at < $1 LIMIT 100)", before)
 }
 
 /// What an import knows of a ticket that is there.

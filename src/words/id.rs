@@ -47,5 +47,9 @@ id!(/// A token that a member made for a program; the secret is another thing.
     TokenId);
 id!(/// A PMM server, as the portal knows it; what the server calls itself is another thing.
     PmmServerId);
+id!(/// Who an account is at the operator's OpenID provider.
+    IdentityId);
 id!(/// What a person who signed in to a PMM server lets it do: the tokens that it gets belong to it.
     GrantId);
+id!(/// A second factor of an account.
+    FactorId);

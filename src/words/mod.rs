@@ -7,8 +7,8 @@ mod time;
 
 pub use email::Email;
 pub use id::{
-    AccountId, AttachmentId, CustomerId, GrantId, InvitationId, MemberId, MessageId, OrganizationId, PmmServerId, SessionId, TicketId,
-    TokenId,
+    AccountId, AttachmentId, CustomerId, FactorId, GrantId, IdentityId, InvitationId, MemberId, MessageId, OrganizationId, PmmServerId,
+    SessionId, TicketId, TokenId,
 };
 #[cfg(feature = "ssr")]
 pub use name::is_typed;

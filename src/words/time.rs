@@ -107,7 +107,8 @@ impl Timestamp {
             _ if zone.len() == 1 => 0,
             _ => return None,
         };
-        Some(day.plus(minutes + seconds + micros - offset))
+        // In UTC it may be of another year, for which there have to be four digits as well.
+        Some(day.plus(minutes + seconds + micros - offset)).filter(|moment| (0..10_000).contains(&moment.civil().0))
     }
 
     /// The day in UTC, as `2026-11-24`: for the address and for `<input type="date">`.
@@ -208,6 +209,8 @@ mod tests {
             "2026-11-2€T14:05:09Z",
             "2026-11-24T1€:05:09Z",
             "2026-11-24T+1:05:09Z",
+            "9999-12-31T23:59:59-00:01",
+            "0000-01-01T00:00:00+00:01",
         ] {
             assert_eq!(Timestamp::of_rfc3339(text), None, "{text}");
         }

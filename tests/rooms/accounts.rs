@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use org_portal::{
     permissions::Role,
-    words::{DAY, HOUR, MINUTE},
+    words::{DAY, HOUR, MINUTE, SECOND},
 };
 
 use crate::{on_both, support::*};
@@ -118,9 +118,12 @@ on_both! {
             ("qwertyuiopqwertyuiop", "easy to guess"),
             ("ada.lovelace.example", "your own name"),
             ("LovelaceLovelaceLovelace", ""),
+            ("Org Portal Org Portal", "the portal's name"),
+            ("starwarsguigui.plante", "known from a leak"),
             (&too_long, "at most 200 characters"),
         ] {
-            let page = browser.submit(&sign_up_form(&browser, "ada.lovelace@example.com").await.with("password", password)).await.is(422);
+            let page = browser.submit(&sign_up_form(&browser, "ada.lovelace@example.com").await.with("password", password)).await;
+            assert_eq!(page.status, 422, "{password:?} is accepted");
             let error = page.error_of("password").unwrap_or_else(|| panic!("{password:?} is accepted"));
             assert!(error.contains(reason), "{password:?}: {error}");
             assert!(password.is_empty() || !page.html().contains(password), "{password:?} is echoed");
@@ -619,6 +622,132 @@ on_both! {
         // The old address is free.
         portal.sign_up("ada").await;
         assert_eq!(portal.count("SELECT count(*) FROM accounts").await, 4);
+    }
+
+    async fn a_change_of_address_is_undone_from_the_old_one_and_locks_out_who_made_it(portal) {
+        let [ada, bob] = portal.organization_with("Acme", [("ada", Role::Admin), ("bob", Role::TechnicalUser)]).await;
+        // Whoever has the password changes the address, and changes it once more.
+        ask(&ada, "mallory@example.com").await.leads_to("/account");
+        ada.fill(&portal.link("mallory@example.com", "/confirm-email").await, "/do/confirm_email", &[]).await.leads_to("/account");
+        portal.clock.advance(HOUR);
+        ask(&ada, "mallory2@example.com").await.leads_to("/account");
+        ada.fill(&portal.link("mallory2@example.com", "/confirm-email").await, "/do/confirm_email", &[]).await.leads_to("/account");
+        let link = portal.link("ada@example.com", "/undo").await;
+        let thiefs = portal.link("mallory@example.com", "/undo").await;
+        portal.token(&ada, "full", "1 year").await;
+        let owner = portal.browser();
+        let before = portal.state().await;
+        let page = owner.get(&link).await.is(200);
+        assert_eq!(page.heading(), "Was it not you?");
+        assert!(page.main().contains("from mallory2@example.com to ada@example.com"), "{}", page.main());
+        assert_eq!(portal.state().await, before, "opening it does nothing");
+        let answer = owner.fill(&link, "/do/undo_change", &[]).await.is(303);
+        assert!(answer.location().starts_with("/reset-password?token="), "{}", answer.location());
+        // The session and the token are over, and the password is worth nothing at either address.
+        assert_eq!(portal.count("SELECT count(*) FROM api_tokens").await, 0);
+        ada.get("/account").await.leads_to("/sign-in?to=%2Faccount");
+        for email in ["ada@example.com", "mallory2@example.com"] {
+            portal.sign_in_to(&portal.browser(), email, PASSWORD).await.is(401);
+        }
+        bob.get("/organization/members").await.is(200).says("ada@example.com").never_says("mallory2@example.com");
+        owner.get(answer.location()).await.is(200).says("It is undone");
+        owner.fill(answer.location(), "/do/reset_password", &[("password", OTHER_PASSWORD)]).await.leads_to("/sign-in");
+        portal.sign_in_to(&owner, "ada@example.com", OTHER_PASSWORD).await.is(303);
+        owner.get("/organization/members").await.is(200);
+        // It works once, and no link that went to others brings their address back.
+        owner.get(&link).await.is(410);
+        portal.browser().get(&thiefs).await.is(410);
+        assert_eq!(owner.call("undo_change", &[("form[token]", link.rsplit('=').next().unwrap())]).await.status, 410);
+        let noted = portal.rows("SELECT after_state FROM audit_events WHERE action = 'account.undo_change' AND outcome = 'success'").await;
+        assert_eq!(noted.concat(), [r#"{"email":"ada@example.com"}"#]);
+        let kept = format!("{:?}", portal.snapshot(&[]).await);
+        assert!(!kept.contains(answer.location().rsplit('=').next().unwrap()), "the secret is nowhere");
+    }
+
+    async fn what_was_changed_after_a_change_is_undone_with_it_whichever_came_first(portal) {
+        for (n, app_first) in [true, false].into_iter().enumerate() {
+            let (name, thiefs) = (format!("user{n}"), format!("mallory{n}@example.com"));
+            let address = format!("{name}@example.com");
+            let somebody = portal.sign_up(&name).await;
+            let readdress = async || {
+                ask(&somebody, &thiefs).await.leads_to("/account");
+                somebody.fill(&portal.link(&thiefs, "/confirm-email").await, "/do/confirm_email", &[]).await.leads_to("/account");
+                portal.clock.advance(SECOND);
+            };
+            if !app_first {
+                readdress().await;
+            }
+            portal.set_up_app(&somebody, "Phone of Mallory").await;
+            let apps = portal.link(if app_first { &address } else { &thiefs }, "/undo").await;
+            portal.clock.advance(SECOND);
+            if app_first {
+                readdress().await;
+            }
+            // The first of the two links undoes both.
+            let of_address = portal.link(&address, "/undo").await;
+            let (first, second) = if app_first { (apps, of_address) } else { (of_address, apps) };
+            let owner = portal.browser();
+            let page = owner.get(&first).await.is(200);
+            assert!(page.main().contains(&format!("from {thiefs} to {address}. The second factor Phone of Mallory is removed")), "{}", page.main());
+            let answer = owner.fill(&first, "/do/undo_change", &[]).await.is(303);
+            owner.get(&second).await.is(410);
+            owner.fill(answer.location(), "/do/reset_password", &[("password", OTHER_PASSWORD)]).await.leads_to("/sign-in");
+            portal.sign_in_to(&owner, &address, OTHER_PASSWORD).await.leads_to("/getting-started");
+            assert_eq!(portal.count("SELECT (SELECT count(*) FROM authenticators) + (SELECT count(*) FROM recovery_codes)").await, 0);
+            portal.sign_in_to(&portal.browser(), &thiefs, OTHER_PASSWORD).await.is(401);
+        }
+        // The later one undoes its own change alone; who has it may be the one who made the earlier one.
+        let eve = portal.sign_up("eve").await;
+        portal.set_up_app(&eve, "Phone").await;
+        let apps = portal.link("eve@example.com", "/undo").await;
+        portal.clock.advance(SECOND);
+        ask(&eve, "eve2@example.com").await.leads_to("/account");
+        eve.fill(&portal.link("eve2@example.com", "/confirm-email").await, "/do/confirm_email", &[]).await.leads_to("/account");
+        let of_address = portal.link("eve@example.com", "/undo").await;
+        let owner = portal.browser();
+        owner.get(&of_address).await.is(200).never_says("The second factor");
+        owner.fill(&of_address, "/do/undo_change", &[]).await.is(303);
+        assert_eq!(portal.count("SELECT count(*) FROM authenticators").await, 1);
+        owner.get(&apps).await.is(200).says("The second factor Phone is removed");
+    }
+
+    async fn what_cannot_be_undone_any_more_is_left_as_it_is(portal) {
+        let ada = portal.sign_up("ada").await;
+        ask(&ada, "augusta@example.com").await.leads_to("/account");
+        ada.fill(&portal.link("augusta@example.com", "/confirm-email").await, "/do/confirm_email", &[]).await.leads_to("/account");
+        let link = portal.link("ada@example.com", "/undo").await;
+        for wrong in ["/undo", "/undo?token=", "/undo?token=x", &link[..link.len() - 1]] {
+            portal.browser().get(wrong).await.is(410);
+        }
+        // Somebody else has the address by now.
+        portal.sign_up("ada").await;
+        portal.browser().get(&link).await.is(410);
+        portal.execute("DELETE FROM accounts WHERE email_key = 'ada@example.com'").await;
+        portal.browser().get(&link).await.is(200);
+        portal.clock.advance(7 * DAY);
+        portal.browser().get(&link).await.is(410);
+        portal.sign_in_to(&portal.browser(), "augusta@example.com", PASSWORD).await.is(303);
+    }
+
+    async fn a_sign_in_from_a_new_browser_is_told_by_mail(portal) {
+        let ada = portal.sign_up("ada").await;
+        let told = async || portal.mails_to("ada@example.com").await.into_iter().filter(|mail| mail.subject == "A new sign-in to your account at Org Portal").collect::<Vec<_>>();
+        assert!(told().await.is_empty(), "the browser of the sign-up");
+        ada.fill("/getting-started", "/do/sign_out", &[]).await.leads_to("/sign-in");
+        portal.sign_in_to(&ada, "ada@example.com", PASSWORD).await.is(303);
+        assert!(told().await.is_empty(), "it has been there");
+        let other = portal.browser();
+        portal.sign_in_to(&other, "ada@example.com", "not the password").await.is(401);
+        assert!(told().await.is_empty(), "nobody came in");
+        portal.sign_in_to(&other, "ada@example.com", PASSWORD).await.is(303);
+        let mails = told().await;
+        assert_eq!(mails.len(), 1);
+        for text in [&mails[0].text, &mails[0].html] {
+            assert!(text.contains("Firefox on Linux from 127.0.0.1") && text.contains("/account"), "{text}");
+        }
+        other.fill("/getting-started", "/do/sign_out", &[]).await.leads_to("/sign-in");
+        portal.sign_in_to(&other, "ada@example.com", PASSWORD).await.is(303);
+        assert_eq!(told().await.len(), 1, "once for each browser");
     }
 
     async fn what_is_wrong_with_a_new_address_stands_beside_each_field_and_nothing_is_sent(portal) {

@@ -63,6 +63,12 @@ async fn clients_that_dawdle_are_cut_off_while_others_are_served() {
         "POST /do/sign_in HTTP/1.1\r\nhost: 127.0.0.1:3000\r\nsec-fetch-site: same-origin\r\naccept: text/html\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 1000\r\n\r\n",
         b"a",
     );
+    // Who is not signed in brings no files, and gets no more time for them.
+    let files = dawdle(
+        &portal,
+        "POST /do/raise_ticket HTTP/1.1\r\nhost: 127.0.0.1:3000\r\nsec-fetch-site: same-origin\r\naccept: text/html\r\ncontent-type: multipart/form-data; boundary=x\r\ncontent-length: 1000\r\n\r\n--x\r\n",
+        b"a",
+    );
     let unread_body = dawdle(&portal, "POST /sign-in HTTP/1.1\r\nhost: 127.0.0.1:3000\r\ncontent-length: 1000\r\n\r\n", b"a");
     let idle = dawdle(&portal, "GET /healthz HTTP/1.1\r\nhost: 127.0.0.1:3000\r\n\r\n", b"");
     let greedy = take_nothing(&portal);
@@ -73,14 +79,15 @@ async fn clients_that_dawdle_are_cut_off_while_others_are_served() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    let all = async { tokio::join!(silent, head, body, unread_body, idle, greedy) };
-    let (silent, head, body, unread_body, idle, ()) = tokio::select! {
+    let all = async { tokio::join!(silent, head, body, files, unread_body, idle, greedy) };
+    let (silent, head, body, files, unread_body, idle, ()) = tokio::select! {
         all = tokio::time::timeout(Duration::from_secs(60), all) => all.expect("every one is cut off"),
         () = served => unreachable!("it goes on"),
     };
     assert_eq!(silent, "");
     assert!(head.is_empty() || head.starts_with("HTTP/1.1 408"), "{head}");
     assert!(body.starts_with("HTTP/1.1 408") && body.contains("nothing was saved"), "{body}");
+    assert!(files.starts_with("HTTP/1.1 408"), "{files}");
     assert!(!unread_body.starts_with("HTTP/1.1 200"), "{unread_body}");
     assert!(idle.starts_with("HTTP/1.1 200") && idle.ends_with("ok\n"), "{idle}");
     portal.browser().get("/sign-in").await.is(200);
@@ -369,4 +376,194 @@ async fn doctor_looks_at_the_certificate() {
     let problem = |config: Config, text: &str| config.problems().iter().any(|problem| problem.contains(text));
     assert!(problem(read(&[("tls_key", "")]), "belong together"));
     assert!(problem(read(&[("public_url", "http://portal.localhost:3000")]), "must begin with https"));
+}
+
+/// The first bytes of a handshake, as a client says them that knows these versions and ciphers.
+fn hello(version: u16, ciphers: &[u16]) -> Vec<u8> {
+    let word = |n: usize| u16::try_from(n).expect("short").to_be_bytes();
+    let with_length = |bytes: &[u8]| [&word(bytes.len())[..], bytes].concat();
+    let list = |words: &[u16]| with_length(&words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>());
+    let extension = |kind: u16, body: Vec<u8>| [kind.to_be_bytes().to_vec(), with_length(&body)].concat();
+    let name = [&[0_u8][..], &with_length(b"portal.localhost")].concat();
+    let extensions = [
+        extension(0, with_length(&name)),
+        extension(10, list(&[0x001d, 0x0017, 0x0018])),
+        extension(11, vec![1, 0]),
+        extension(13, list(&[0x0403, 0x0804, 0x0401, 0x0503])),
+        extension(23, Vec::new()),
+    ]
+    .concat();
+    let body = [&version.to_be_bytes()[..], &[7; 32], &[0], &list(ciphers), &[1, 0], &with_length(&extensions)].concat();
+    let message = [&[1, 0][..], &with_length(&body)].concat();
+    [&[22, 3, 1][..], &with_length(&message)].concat()
+}
+
+/// What the server says to it: the kind of the record, and of an alert what it says.
+async fn said(portal: &TestPortal, hello: &[u8]) -> (u8, Option<u8>) {
+    let mut stream = TcpStream::connect(portal.address()).await.expect("a connection");
+    stream.write_all(hello).await.expect("sent");
+    let mut head = [0; 7];
+    stream.read_exact(&mut head).await.expect("an answer");
+    (head[0], (head[0] == 21).then_some(head[6]))
+}
+
+/// ASVS 12.1.1, 12.1.2: TLS 1.2 and 1.3, with ciphers that keep what was said before secret whatever leaks later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn old_versions_and_weak_ciphers_of_tls_are_refused() {
+    const GOOD: u16 = 0xc02b; // ECDHE, ECDSA, AES of 128 bits with GCM
+    let (certificate, root) = Certificate::new();
+    let portal = TestPortal::start(Engine::Sqlite, certificate.options()).await;
+    // TLS 1.2 and a good cipher: the server goes on.
+    assert_eq!(said(&portal, &hello(0x0303, &[GOOD])).await, (22, None));
+    assert_eq!(said(&portal, &hello(0x0303, &[0x000a, 0x002f, GOOD])).await, (22, None));
+    for (version, name) in [(0x0300, "SSL 3"), (0x0301, "TLS 1.0"), (0x0302, "TLS 1.1")] {
+        assert_eq!(said(&portal, &hello(version, &[GOOD])).await, (21, Some(70)), "{name}");
+    }
+    for (cipher, name) in [
+        (0x0000, "none"),
+        (0x0005, "RC4"),
+        (0x000a, "3DES"),
+        (0x002f, "RSA, AES with CBC"),
+        (0x009c, "RSA, AES with GCM, without forward secrecy"),
+        (0xc009, "ECDHE, ECDSA, AES with CBC"),
+        (0xc013, "ECDHE, RSA, AES with CBC"),
+        (0xc018, "anonymous"),
+    ] {
+        assert_eq!(said(&portal, &hello(0x0303, &[cipher])).await, (21, Some(40)), "{name}");
+    }
+    // The newest version that both know, and its ciphers.
+    let stream = handshake(&portal, &root, &[&TLS12, &TLS13], &[b"http/1.1"]).await.expect("a handshake");
+    let connection = stream.get_ref().1;
+    assert_eq!(connection.protocol_version(), Some(TLS13.version));
+    let suite = format!("{:?}", connection.negotiated_cipher_suite().expect("a cipher").suite());
+    assert!(suite.starts_with("TLS13_AES_") || suite.starts_with("TLS13_CHACHA20"), "{suite}");
+    portal.close().await;
+}
+
+/// ASVS 12.3.2: where the portal asks others over TLS, it looks whose certificate it is shown.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_elsewhere_whose_certificate_nobody_vouches_for_is_not_talked_to() {
+    let (certificate, _) = Certificate::new();
+    let root = certificate.renew(&["localhost", "portal.localhost"], 2100);
+    let portal = TestPortal::start(Engine::Sqlite, certificate.options()).await;
+    // Somebody who trusts this certificate is served.
+    handshake(&portal, &root, &[&TLS12, &TLS13], &[]).await.expect("a handshake");
+    let port = portal.address().port();
+    let client = org_portal::outgoing::client(org_portal::outgoing::Patience::default()).expect("a client");
+    let refused = client.get(format!("https://localhost:{port}/healthz")).send().await.expect_err("nobody vouches for it");
+    let why = org_portal::outgoing::reason(&refused);
+    assert!(why.contains("certificate"), "{why}");
+    for scheme in ["smtps", "smtp+starttls"] {
+        let settings = [("smtp_url", format!("{scheme}://localhost:{port}"))].map(|(k, v)| (k.to_owned(), v));
+        let config = Config::read(&settings.into_iter().collect()).expect("read");
+        let transport = org_portal::mail::Transport::open(&config).expect("a transport");
+        let outcome = tokio::time::timeout(Duration::from_secs(30), transport.test()).await.expect("an answer");
+        let why = outcome.map(drop).expect_err("nobody vouches for it");
+        assert!(scheme != "smtps" || why.to_lowercase().contains("certificate"), "{why}");
+    }
+    portal.close().await;
+}
+
+/// Mails leave over TLS, from the first byte on or after STARTTLS, with the mail server's password; with a wrong one, or where
+/// the server has no TLS to offer, they stay.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mails_leave_over_tls_and_with_a_password() {
+    use std::io::{BufRead as _, BufReader};
+    let (certificate, _) = Certificate::new();
+    certificate.renew(&["localhost"], 2100);
+    let python = python::python_with("aiosmtpd", "1.4.6");
+    for scheme in ["smtps", "smtp+starttls"] {
+        let mut server = std::process::Command::new(&python)
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/smtp_server.py"))
+            .args([scheme, &certificate.path("cert.pem"), &certificate.path("key.pem"), "portal@example.com", "a pass:word"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("a mail server");
+        let mut said = BufReader::new(server.stdout.take().expect("its words")).lines();
+        let port = said.next().expect("a port").expect("a line");
+        let transport = |scheme: &str, password: &str| {
+            let settings = [
+                ("smtp_url", format!("{scheme}://portal%40example.com:{password}@localhost:{port}")),
+                ("smtp_ca", certificate.path("cert.pem")),
+                ("mail_from", "Portal <portal@sender.example>".to_owned()),
+            ];
+            let config = Config::read(&settings.map(|(key, value)| (key.to_owned(), value)).into_iter().collect()).expect("read");
+            let transport = org_portal::mail::Transport::open(&config).expect("a transport");
+            (config, transport)
+        };
+        let (config, good) = transport(scheme, "a%20pass%3Aword");
+        assert_eq!(good.test().await, Ok(true), "{scheme}");
+        let rendered = org_portal::mail::Rendered { subject: "Hello".into(), text: "One.\n.\nTwo.".into(), html: "<p>One.</p>".into() };
+        let to = org_portal::words::Email::parse("ada@example.com").expect("an address");
+        for n in 0..2 {
+            good.send(&config, &to, &format!("<{n}@sender.example>"), &rendered).await.expect("it leaves");
+            let letter = said.next().expect("a letter").expect("a line");
+            let letter: serde_json::Value = serde_json::from_str(&letter).expect("JSON");
+            assert_eq!(
+                (&letter["tls"], &letter["as"], &letter["to"][0]),
+                (&true.into(), &"portal@example.com".into(), &"ada@example.com".into())
+            );
+            let text = letter["text"].as_str().expect("text");
+            assert!(text.contains(&format!("Message-ID: <{n}@sender.example>")) && text.contains("\r\n.\r\nTwo."), "{text}");
+        }
+        let (config, wrong) = transport(scheme, "another");
+        let refused = wrong.send(&config, &to, "<3@sender.example>", &rendered).await.expect_err("refused");
+        // A password can be mended: the mail waits.
+        assert!(matches!(&refused, org_portal::mail::TransportError::Later(why) if why.contains("535")), "{refused:?}");
+        let (config, clear) = transport("smtp", "a%20pass%3Aword");
+        clear.send(&config, &to, "<4@sender.example>", &rendered).await.map_err(drop).expect_err("that server takes nothing in the clear");
+        // It ends with its input.
+        drop(server.stdin.take());
+        server.wait().expect("it ended");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_server_whose_answer_does_not_end_is_left() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let pours = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("somebody comes");
+        let mut poured = 0_usize;
+        while poured < 1 << 28 && stream.write_all(&[b'2'; 65_536]).await.is_ok() {
+            poured += 65_536;
+        }
+        poured
+    });
+    let settings = [("smtp_url".to_owned(), format!("smtp://127.0.0.1:{port}"))];
+    let config = Config::read(&settings.into_iter().collect()).expect("read");
+    let transport = org_portal::mail::Transport::open(&config).expect("a transport");
+    let why = transport.test().await.expect_err("that is no answer");
+    assert!(why.contains("does not end"), "{why}");
+    assert!(pours.await.expect("it ends") < 1 << 26);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_was_full_is_written_to_again() {
+    let portal = TestPortal::start(Engine::Sqlite, Options::default()).await;
+    let [ada] = portal.organization_with("Acme", [("ada", Role::Admin)]).await;
+    let raise = async |n: usize| {
+        let description = format!("{n} {}", "It breaks. ".repeat(1500));
+        let fields = [("subject", "It breaks"), ("description", description.as_str())];
+        ada.fill("/organization/tickets/new", "/do/raise_ticket", &fields).await.status
+    };
+    assert_eq!(raise(0).await, 303);
+    for round in 0..3 {
+        // As large as the file is now and a page more or less, so that one statement or another meets the end.
+        let pages = portal.count("PRAGMA page_count").await + round;
+        let org_portal::db::Db::Sqlite { write, .. } = &portal.db else { unreachable!("SQLite") };
+        let mut full = Vec::new();
+        while !full.contains(&503) && full.len() < 12 {
+            // The limit is the connection's, and a worker may have met it before, whose connection was replaced.
+            sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"))).execute(write).await.expect("a limit");
+            full.push(raise(full.len()).await);
+        }
+        assert!(full.iter().all(|status| [303, 503].contains(status)) && full.contains(&503), "{full:?}");
+        sqlx::query("PRAGMA max_page_count = 1000000").execute(write).await.expect("room again");
+        assert_eq!(raise(100).await, 303);
+        portal.invite(&ada, &format!("user{round}@example.com"), Role::TechnicalUser).await.is(303);
+    }
+    assert_eq!(portal.text("PRAGMA integrity_check").await, "ok");
+    portal.close().await;
 }

@@ -452,6 +452,29 @@ on_both! {
         assert!(call.headers["clear-site-data"].to_str().unwrap().contains("prefetchCache"));
     }
 
+    async fn vulnerabilities_are_reported_where_the_operator_says(portal) {
+        const PATH: &str = "/.well-known/security.txt";
+        portal.browser().get(PATH).await.is(404);
+        for (setting, contact) in [
+            (("support_email", "help@example.com"), "mailto:help@example.com"),
+            (("security_contact", "security@example.com"), "mailto:security@example.com"),
+            (("security_contact", "https://example.com/report"), "https://example.com/report"),
+        ] {
+            let second = TestPortal::second_with(portal, Options::default().with(setting.0, setting.1)).await;
+            let answer = second.browser().get(PATH).await.is(200);
+            assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
+            let text = answer.html();
+            // RFC 9116: one contact at least, one moment of expiry, less than a year ahead.
+            let field = |name: &str| text.lines().filter_map(|line| line.strip_prefix(&format!("{name}: "))).collect::<Vec<_>>();
+            assert_eq!(field("Contact"), [contact]);
+            assert_eq!(field("Canonical"), [format!("http://127.0.0.1:3000{PATH}")]);
+            let expires = org_portal::words::Timestamp::of_rfc3339(field("Expires")[0]).expect("a moment");
+            let days = (expires.0 - portal.clock.now().0) / DAY;
+            assert!((170..=180).contains(&days) && field("Expires").len() == 1, "{text}");
+            second.stop().await;
+        }
+    }
+
     async fn search_engines_find_the_page_to_sign_in_and_no_address_with_a_secret(portal) {
         let robots = portal.browser().get("/robots.txt").await.is(200).html();
         let away: Vec<&str> = robots.lines().filter_map(|line| line.strip_prefix("Disallow: ")).collect();
@@ -731,11 +754,13 @@ on_both! {
             }
         };
         assert_eq!(post(ada.clone(), "203.0.113.7").await, "127.0.0.1");
-        let proxied = TestPortal::second_with(portal, Options::default().with("public_url", "https://portal.example.com").with("trusted_proxies", "127.0.0.1, 10.0.0.1")).await;
+        let proxied = TestPortal::second_with(portal, Options::default().with("public_url", "https://portal.example.com").with("trusted_proxies", "127.0.0.1, 10.0.0.0/8")).await;
         for (value, address) in [
             ("203.0.113.7", "203.0.113.7"),
             ("198.51.100.1, 203.0.113.7", "203.0.113.7"),
             ("203.0.113.7, 10.0.0.1", "203.0.113.7"),
+            ("203.0.113.7, 10.200.0.1, 10.0.0.1", "203.0.113.7"),
+            ("10.0.0.1, 11.0.0.1", "11.0.0.1"),
             ("evil, 203.0.113.7", "203.0.113.7"),
             ("203.0.113.7, evil", "127.0.0.1"),
             ("", "127.0.0.1"),
@@ -759,7 +784,7 @@ async fn the_operators_logo_takes_the_place_of_the_mark() {
     let address = page.attributes("img.brand-mark", "src").remove(0);
     assert!(address.starts_with("/logo?v=") && page.count("svg.brand-mark") == 0, "{address}");
     let logo = browser.get(&address).await.is(200);
-    assert_eq!(logo.header("content-type"), "image/svg+xml");
+    assert_eq!(logo.header("content-type"), "image/svg+xml; charset=utf-8");
     assert!(logo.header("content-security-policy").contains("default-src 'none'") && logo.header("x-content-type-options") == "nosniff");
     // One that does more than draw keeps the portal from starting.
     std::fs::write(&path, "<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>").expect("written");
@@ -896,6 +921,37 @@ on_both! {
         // No secrets in it.
         let text = format!("{rows:?}");
         assert!(!text.contains(PASSWORD) && !text.contains(OTHER_PASSWORD) && !text.contains("$argon2"));
+    }
+
+    async fn a_great_deal_that_is_over_is_forgotten_in_batches(portal, Options::default().with("outbox_days", "2").with("leftover_hours", "48").with("audit_days", "3")) {
+        let many = |table: &str, columns: &str, values: &str| match portal.engine {
+            Engine::Sqlite => format!("INSERT INTO {table} ({columns}) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500) SELECT {} FROM n", values.replace("ID", "randomblob(16)")),
+            Engine::Postgres => format!("INSERT INTO {table} ({columns}) SELECT {} FROM generate_series(1, 2500) i", values.replace("ID", "gen_random_uuid()")),
+        };
+        let at = portal.clock.now().0;
+        portal.execute(&many("audit_events", "id, at, actor_kind, actor_name, action, objects, before_state, after_state, outcome, address, user_agent, request_id", &format!("ID, {at}, 'system', '', 'x.y', '[]', 'null', 'null', 'success', '', '', ''"))).await;
+        portal.execute(&many("outbox", "id, kind, payload, created_at, due_at, attempts, done_at", &format!("ID, 'mail', '', {at}, {at}, 1, {at}"))).await;
+        portal.execute(&many("webhook_deliveries", "event_id, attempt, at, error, took", &format!("ID, 1, {at}, '', 1"))).await;
+        let left = async |table: &str| portal.count(&format!("SELECT count(*) FROM {table}")).await;
+        // On the first, the third and the fourth day, a moment later.
+        for (days, kept) in [(0, [2500, 2500, 2500]), (2, [2500, 0, 0]), (1, [0, 0, 0])] {
+            portal.clock.advance(days * DAY + 1);
+            org_portal::maintenance::once(&portal.portal).await.expect("housekeeping");
+            assert_eq!([left("audit_events").await, left("outbox").await, left("webhook_deliveries").await], kept);
+        }
+    }
+
+    async fn what_serves_a_moment_is_kept_as_long_as_configured(portal, Options::default().with("leftover_hours", "72")) {
+        let ada = portal.sign_up("ada").await;
+        ada.fill("/account", "/do/change_name", &[("first_name", "A")]).await.is(303);
+        portal.clock.advance(2 * DAY);
+        org_portal::maintenance::once(&portal.portal).await.expect("housekeeping");
+        assert!(portal.count("SELECT count(*) FROM idempotency_keys").await > 0);
+        assert!(portal.count("SELECT count(*) FROM changes").await > 0);
+        portal.clock.advance(2 * DAY);
+        org_portal::maintenance::once(&portal.portal).await.expect("housekeeping");
+        assert_eq!(portal.count("SELECT count(*) FROM idempotency_keys").await, 0);
+        assert_eq!(portal.count("SELECT count(*) FROM changes").await, 0);
     }
 
     async fn what_is_over_is_forgotten_and_the_audit_log_kept_as_long_as_configured(portal) {
@@ -1098,6 +1154,49 @@ async fn the_mail_server_refuses_for_good(engine: Engine) {
     portal.close().await;
 }
 
+/// ASVS 1.3.11: a mail has the head that the portal gives it, and goes to whom it is for.
+async fn a_mails_head(engine: Engine) {
+    let port = smtp::free_port().await;
+    let server = smtp::start(port).await;
+    let portal = with_mail_server(engine, port).await;
+    let ada = organization_without_mails(&portal).await;
+    for name in ["Acme\r\nBcc: evil@example.com", "Acme\nBcc: evil@example.com", "Acme\rBcc: evil@example.com"] {
+        ada.fill("/organization/rename", "/do/rename_organization", &[("name", name)]).await.is(422);
+    }
+    portal.invite(&ada, "bob@example.com\r\nBcc: evil@example.com", Role::TechnicalUser).await;
+    portal.invite(&ada, "bob@example.com>\r\nRCPT TO:<evil@example.com", Role::TechnicalUser).await.is(422);
+    portal.execute("DELETE FROM invitations").await;
+    portal.execute("UPDATE organizations SET invitations_count = 0").await;
+    portal.deliver().await;
+    let before = server.letters.lock().unwrap().len();
+    // What a name may hold, and what it may not and stands in the database all the same.
+    let names = [
+        "=?utf-8?q?Acme=0D=0ABcc:_evil@example.com?=",
+        "Acme\" <evil@example.com>, \"",
+        "Ünï. Bcc: evil@example.com\u{2028}Cc: evil@example.com",
+    ];
+    for (n, name) in names.iter().enumerate() {
+        let renamed = ada.fill("/organization/rename", "/do/rename_organization", &[("name", name)]).await;
+        assert!([303, 422].contains(&renamed.status), "{name}: {}", renamed.sketch());
+        portal.invite(&ada, &format!("user{n}@example.com"), Role::TechnicalUser).await.is(303);
+    }
+    portal.execute("UPDATE organizations SET name = 'Acme\r\nBcc: evil@example.com\r\n\r\nA body of mine'").await;
+    portal.invite(&ada, "user3@example.com", Role::TechnicalUser).await.is(303);
+    portal.deliver().await;
+    until("all came", || async { server.letters.lock().unwrap().len() >= before + 4 }).await;
+    let letters = server.letters.lock().unwrap()[before..].to_vec();
+    assert_eq!(letters.len(), 4);
+    for letter in letters {
+        let head = letter.text.split("\n\n").next().unwrap().to_lowercase();
+        let lines: Vec<&str> = head.lines().filter(|line| !line.starts_with([' ', '\t'])).collect();
+        for (name, n) in [("to:", 1), ("subject:", 1), ("from:", 1), ("bcc:", 0), ("cc:", 0)] {
+            assert_eq!(lines.iter().filter(|line| line.starts_with(name)).count(), n, "{name} {head}");
+        }
+        assert!(letter.to.contains("<user") && letter.to.matches('@').count() == 1 && !letter.text.starts_with("A body"), "{letter:?}");
+    }
+    portal.close().await;
+}
+
 /// A worker that died while it held a mail: its lease ends, and another takes it.
 async fn a_worker_dies(engine: Engine) {
     let portal = TestPortal::start(engine, Options::default()).await;
@@ -1162,4 +1261,5 @@ on_each_engine!(
     a_mail_that_is_refused_for_good_is_laid_aside_visibly = the_mail_server_refuses_for_good,
     a_mail_held_by_a_worker_that_died_is_taken_when_its_lease_ends = a_worker_dies,
     two_workers_send_every_mail_once = two_workers,
+    what_people_write_adds_nothing_to_a_mails_head = a_mails_head,
 );

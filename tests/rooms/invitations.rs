@@ -582,7 +582,7 @@ on_both! {
         let form = ada.get("/organization/members/invite").await.form("/do/invite_member").with("role", "Technical user");
         let pasted = form.with("email", "z@example.com y@example.com x@example.com d@example.com nonsense a@example.com");
         let page = ada.submit(&pasted).await.is(409);
-        assert!(page.main().contains("3 of 6 invitations sent; your organization can send one more each 20 seconds."), "{}", page.sketch());
+        assert!(page.main().contains("3 of 6 invitations sent; your organization can send one more each 20 seconds. The others stay in the field, and these cannot be invited:"), "{}", page.sketch());
         assert!(!page.main().contains("Too many attempts") && page.texts("#errors li").len() == 1, "{}", page.sketch());
         assert_eq!(page.value_of("email").trim(), "nonsense\nd@example.com\na@example.com");
         let sent = || async { portal.rows("SELECT email FROM invitations ORDER BY email").await.concat() };
@@ -592,7 +592,7 @@ on_both! {
         assert!(again.main().contains("3 of 6 invitations sent"), "{}", again.sketch());
         // Nothing goes through: that is 429, and as soon as one may it goes.
         let page = portal.invite(&ada, "d@example.com, a@example.com", Role::TechnicalUser).await.is(429);
-        assert!(page.main().contains("0 of 2 invitations sent; your organization can send one more each 20 seconds."), "{}", page.sketch());
+        assert!(page.main().contains("0 of 2 invitations sent; your organization can send one more each 20 seconds. The others stay in the field."), "{}", page.sketch());
         assert_eq!(page.value_of("email").trim(), "d@example.com\na@example.com");
         portal.clock.advance(20 * org_portal::words::SECOND);
         portal.invite(&ada, "d@example.com, a@example.com", Role::TechnicalUser).await.is(409);

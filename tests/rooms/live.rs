@@ -112,7 +112,7 @@ on_both! {
         let ada = portal.sign_up("ada").await;
         let live = ada.live_with("", &[("accept-encoding", "br, gzip")]).await;
         let header = |name: &str| live.headers.get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
-        assert_eq!((live.status, header("content-type").as_str()), (200, "text/event-stream"));
+        assert_eq!((live.status, header("content-type").as_str()), (200, "text/event-stream; charset=utf-8"));
         assert_eq!((header("cache-control").as_str(), header("content-encoding").as_str()), ("no-store", ""));
         assert_eq!(header("x-accel-buffering"), "no");
         let posted = ada.post("/live", &[("a", "b")]).await;

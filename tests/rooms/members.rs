@@ -602,6 +602,16 @@ on_both! {
         assert!(page.has_link("/organization/members.csv?sort=email&order=desc&role=Technical%20user"));
     }
 
+    async fn of_more_people_than_are_asked_for_the_newest_are_given(portal) {
+        let [ada, _zoe] = portal.organization_with("Acme", [("ada", Role::Admin), ("zoe", Role::TechnicalUser)]).await;
+        portal.clock.advance(org_portal::words::SECOND);
+        portal.join(&ada, "bob", Role::TechnicalUser).await;
+        let (organization, now) = (portal.organization_of("ada").await, portal.clock.now());
+        let mut db = portal.portal.read().await.unwrap();
+        let newest = org_portal::members::actions::people(&mut db, organization, None, now, 1).await.unwrap();
+        assert_eq!(newest.iter().map(|person| person.email.as_str()).collect::<Vec<_>>(), ["bob@example.com"]);
+    }
+
     async fn several_get_a_role_and_each_that_cannot_is_named_while_the_others_have_it(portal) {
         let people = [("ada", Role::Admin), ("bob", Role::TechnicalUser), ("eve", Role::TechnicalUser)];
         let [ada, bob, _eve] = portal.organization_with("Acme", people).await;

@@ -50,7 +50,7 @@ on_both! {
         let flow = Flow::default();
         let page = ada.get(&pmm.sign_in_path(&flow, &[])).await.is(200);
         assert_eq!(page.heading(), "Sign in to Production?");
-        for word in ["pmm.example.com", "connected by Ada Example", "ada@example.com", "that you are an Admin of Acme"] {
+        for word in ["pmm.example.com", "connected by Ada Example", "ada@example.com", "that you are an Admin of Acme", "for at most a year"] {
             assert!(page.main().contains(word), "{word}: {}", page.main());
         }
         assert_eq!(page.header("cache-control"), "no-store");
@@ -363,12 +363,17 @@ on_both! {
         portal.clock.advance(SECOND);
         assert!(!is_alive(portal, &given.access).await);
         assert_eq!(portal.userinfo(&given.access).await.status, 401);
-        for _ in 0..3 {
+        for _ in 0..4 {
             portal.clock.advance(89 * DAY);
             org_portal::maintenance::once(&portal.portal).await.unwrap();
             given = Tokens::read(&portal.refresh(&pmm, &given.refresh).await);
             assert!(is_alive(portal, &given.access).await);
         }
+        // A year after the person signed in it ends, however much it is used.
+        portal.clock.advance(9 * DAY);
+        assert_eq!(error(&portal.refresh(&pmm, &given.refresh).await), (400, "invalid_grant".to_owned()));
+        portal.sign_in_again(&ada, "ada").await;
+        given = portal.sign_in_to_server(&ada, &pmm).await;
         portal.clock.advance(90 * DAY);
         assert_eq!(error(&portal.refresh(&pmm, &given.refresh).await), (400, "invalid_grant".to_owned()));
         portal.clock.advance(DAY);
@@ -595,9 +600,21 @@ on_both! {
         let ada = portal.sign_in("ada").await;
         ada.send(Method::GET, "/login/signout", &[("sec-purpose", "prefetch")], None).await.is(503);
         ada.get("/account").await.is(200);
+        // Another site that leads somebody here signs nobody out; a connected server does.
+        for (site, address, ends) in [
+            ("cross-site", "https://evil.example/", false), ("cross-site", "", false), ("same-site", "//evil.example", false),
+            ("cross-site", "https://pmm.example.com/graph/login", true), ("none", "https://evil.example/", true),
+        ] {
+            let query: String = url::form_urlencoded::byte_serialize(address.as_bytes()).collect();
+            let headers = [("sec-fetch-site", site), ("sec-fetch-mode", "navigate"), ("accept", "text/html")];
+            let ada = portal.sign_in("ada").await;
+            let answer = ada.send(Method::GET, &format!("/login/signout?fromURI={query}"), &headers, None).await.is(303);
+            assert_eq!(ada.get("/account").await.status, if ends { 303 } else { 200 }, "{site} {address}");
+            assert!(ends || answer.location() == "/account", "{}", answer.location());
+        }
         portal.disconnect_server(&pmm).await;
         assert_eq!(out("https://pmm.example.com/graph/login").await, "/sign-in", "it is connected no more");
-        assert_eq!(portal.count("SELECT count(*) FROM audit_events WHERE action = 'session.sign_out'").await, 25);
+        assert_eq!(portal.count("SELECT count(*) FROM audit_events WHERE action = 'session.sign_out'").await, 27);
     }
 
     async fn the_account_page_lists_the_servers_that_know_one_and_takes_it_back(portal) {

@@ -49,6 +49,18 @@ fn sentences(page: &Answer) -> Vec<String> {
 }
 
 on_both! {
+    async fn doctor_misses_a_key_file_that_is_lost(portal) {
+        let ada = portal.sign_up("ada").await;
+        portal.set_up_app(&ada, "Phone").await;
+        portal.stop().await;
+        if portal.engine == Engine::Sqlite {
+            let beside = portal.config.database_url.strip_prefix("sqlite:").unwrap().replace(".db", ".key");
+            std::fs::remove_file(beside).unwrap();
+        }
+        let (well, out, _) = command(portal, &["doctor"]).await;
+        assert!(!well && out.contains("Authenticator apps whose secret this key file does not open: 1."), "{out}");
+    }
+
     async fn the_command_makes_lists_and_removes_operators_and_there_is_none_by_itself(portal) {
         let (done, out, _) = command(portal, &["operator", "list"]).await;
         assert!(done && out.contains("There is no operator"), "{out}");
@@ -87,6 +99,24 @@ on_both! {
         assert!(!command(portal, &["operator", "remove", "ada@example.com"]).await.0);
         let events = portal.rows("SELECT action FROM audit_events WHERE action LIKE 'operator.%' AND outcome = 'success' ORDER BY at, id").await;
         assert_eq!(events.concat(), ["operator.add", "operator.add", "operator.remove"]);
+    }
+
+    async fn a_printed_password_signs_in_for_a_day(portal) {
+        let printed = actions::create(&portal.portal, email("olga"), None).await.unwrap().expect("a password is printed");
+        assert!(printed.len() >= 43, "256 bits: {}", printed.len());
+        portal.clock.advance(DAY - MINUTE);
+        portal.sign_in_to(&portal.browser(), "olga@example.com", &printed).await.leads_to("/getting-started");
+        portal.clock.advance(MINUTE);
+        portal.sign_in_to(&portal.browser(), "olga@example.com", &printed).await.is(401).says("The e-mail address or the password is wrong");
+        portal.api().post("/v1/auth/SignIn", serde_json::json!({ "email": "olga@example.com", "password": printed })).await.fails(401, 16);
+        // The way on is that of whoever has forgotten the password.
+        portal.browser().fill("/forgot-password", "/do/forgot_password", &[("email", "olga@example.com")]).await.is(303);
+        let link = portal.link("olga@example.com", "/reset-password").await;
+        portal.browser().fill(&link, "/do/reset_password", &[("password", OTHER_PASSWORD)]).await.leads_to("/sign-in");
+        portal.clock.advance(7 * DAY);
+        let olga = portal.browser();
+        portal.sign_in_to(&olga, "olga@example.com", OTHER_PASSWORD).await.leads_to("/getting-started");
+        olga.get("/operator").await.is(200);
     }
 
     async fn only_operators_are_shown_the_way_and_everybody_else_finds_nothing(portal) {
@@ -262,8 +292,16 @@ on_both! {
         assert_eq!(page.value_of("reason"), "Spam");
         assert_eq!(portal.count("SELECT count(*) FROM accounts WHERE locked_until IS NOT NULL").await, 0);
         assert_eq!(portal.count("SELECT count(*) FROM audit_events WHERE action = 'session.prove' AND outcome = 'wrong_password'").await, 1);
+        let (thief, before) = (olga.copy(), olga.cookie("session").unwrap());
+        let mut live = olga.live("").await;
+        live.hears("ready").await;
         olga.submit(&form.with("password", PASSWORD)).await.is(303);
         assert_eq!(portal.count("SELECT count(*) FROM accounts WHERE lock_reason = 'Spam'").await, 1);
+        // Whoever holds a copy of the session has not given the password: it has another secret now. What is open stays so.
+        assert_ne!(olga.cookie("session").unwrap(), before);
+        thief.get("/account").await.leads_to("/sign-in?to=%2Faccount");
+        olga.call("end_other_sessions", &[]).await.is(200);
+        live.hears("change").await;
         // It holds for ten minutes, on the other pages too, and in this session alone.
         portal.clock.advance(9 * MINUTE);
         unlock(portal, &olga, "bob").await.is(303);

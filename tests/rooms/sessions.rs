@@ -201,6 +201,10 @@ on_both! {
         answers.push(ada.fill(&portal.link("ada@example.com", "/verify-email").await, "/do/verify_email", &[]).await.leads_to("/getting-started"));
         answers.push(ada.fill("/account", "/do/change_name", &[("first_name", "A")]).await.is(303));
         answers.push(ada.post("/do/choose_theme", &[("theme", "dark"), ("drawn[page]", "/")]).await.is(303));
+        // What was chosen, and what is said once, are read under these names.
+        let page = ada.get("/account").await.is(200);
+        assert_eq!((page.attributes("html", "data-theme"), page.count(".notice")), (vec!["dark".to_owned()], 1));
+        answers.push(page);
         answers.push(ada.fill("/account", "/do/sign_out", &[]).await.is(303));
         answers.push(portal.sign_in_to(&ada, "ada@example.com", PASSWORD).await.is(303));
         let cookies: Vec<String> = answers.iter().flat_map(Answer::set_cookies).collect();
@@ -209,7 +213,7 @@ on_both! {
             assert!(cookie.contains("; Secure") && cookie.contains("; HttpOnly") && cookie.contains("; SameSite=Lax") && cookie.contains("; Path=/"), "{cookie}");
             assert!(!cookie.to_lowercase().contains("domain="), "{cookie}");
             let name = cookie.split('=').next().unwrap();
-            assert!(name.starts_with("__Host-") || ["notice", "theme"].contains(&name), "a secret goes under {name}");
+            assert!(name.starts_with("__Host-"), "a cookie goes under {name}");
         }
         assert!(cookies.iter().any(|c| c.starts_with("__Host-session=")));
         // A cookie of the plain name is nobody's session.

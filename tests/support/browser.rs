@@ -272,6 +272,11 @@ impl Browser {
         if !pairs.iter().any(|(name, _)| name.starts_with("drawn[")) {
             all.push(("drawn[page]".to_owned(), "/".to_owned()));
         }
+        self.call_raw(endpoint, &arguments(&all).to_string()).await
+    }
+
+    /// The same with the arguments as they are.
+    pub async fn call_raw(&self, endpoint: &str, arguments: &str) -> Call {
         let headers = [
             ("accept", "application/json"),
             ("content-type", "application/json"),
@@ -279,7 +284,7 @@ impl Browser {
             ("sec-fetch-site", "same-origin"),
             ("sec-fetch-mode", "cors"),
         ];
-        let body = arguments(&all).to_string().into_bytes();
+        let body = arguments.as_bytes().to_vec();
         let answer = self.send(Method::POST, &format!("/do/{endpoint}"), &headers, Some(body)).await;
         let text = answer.html();
         let value = serde_json::from_str(&text).unwrap_or(serde_json::Value::Null);

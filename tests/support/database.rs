@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use org_portal::db::Db;
 use sqlx::{AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Row as _, TypeInfo as _, ValueRef as _};
 
 use super::{TestPortal, postgres};
@@ -59,6 +58,11 @@ impl Database {
         }
     }
 
+    /// One that is there, and is somebody else's to take away.
+    pub fn at(engine: Engine, url: &str) -> Self {
+        Self { engine, url: url.to_owned(), folder: None, name: None }
+    }
+
     /// One that holds what was dumped into a folder.
     pub async fn restored(engine: Engine, folder: &Path) -> Self {
         let database = Self::fresh(engine).await;
@@ -102,19 +106,10 @@ impl Database {
         }
     }
 
-    /// Takes it away.
-    pub async fn drop(self) {
-        if let Some(name) = self.name {
-            postgres::drop_database(&name).await;
-        }
-    }
-}
-
-impl TestPortal {
     /// The rows of a query, every value as text; nothing for NULL.
     pub async fn rows(&self, sql: &str) -> Vec<Vec<String>> {
-        match &self.db {
-            Db::Sqlite { .. } => {
+        match self.engine {
+            Engine::Sqlite => {
                 let mut connection = self.sqlite().await;
                 let rows = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await;
                 let rows = rows.unwrap_or_else(|e| panic!("{sql}: {e}"));
@@ -139,8 +134,8 @@ impl TestPortal {
                 connection.close().await.expect("closed");
                 read
             }
-            Db::Postgres(_) => {
-                let mut connection = sqlx::PgConnection::connect(&self.config.database_url).await.expect("a connection");
+            Engine::Postgres => {
+                let mut connection = sqlx::PgConnection::connect(&self.url).await.expect("a connection");
                 let rows = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await;
                 let rows = rows.unwrap_or_else(|e| panic!("{sql}: {e}"));
                 let read = rows
@@ -198,7 +193,7 @@ impl TestPortal {
                 done.map(|_| ())
             }
             Engine::Postgres => {
-                let mut connection = sqlx::PgConnection::connect(&self.config.database_url).await?;
+                let mut connection = sqlx::PgConnection::connect(&self.url).await?;
                 let done = sqlx::query(sql).execute(&mut connection).await;
                 connection.close().await?;
                 done.map(|_| ())
@@ -208,9 +203,43 @@ impl TestPortal {
 
     /// A connection of its own: the portal's are the portal's.
     async fn sqlite(&self) -> sqlx::SqliteConnection {
-        let path = self.config.database_url.strip_prefix("sqlite:").expect("a SQLite file");
+        let path = self.url.strip_prefix("sqlite:").expect("a SQLite file");
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).busy_timeout(std::time::Duration::from_secs(10));
         options.connect().await.expect("a connection")
+    }
+
+    /// Takes it away.
+    pub async fn drop(self) {
+        if let Some(name) = self.name {
+            postgres::drop_database(&name).await;
+        }
+    }
+}
+
+impl TestPortal {
+    /// The rows of a query, every value as text; nothing for NULL.
+    pub async fn rows(&self, sql: &str) -> Vec<Vec<String>> {
+        self.database.rows(sql).await
+    }
+
+    /// The one value of a query, as text.
+    pub async fn text(&self, sql: &str) -> String {
+        self.database.text(sql).await
+    }
+
+    /// The one number of a query.
+    pub async fn count(&self, sql: &str) -> i64 {
+        self.database.count(sql).await
+    }
+
+    /// Changes something past the portal.
+    pub async fn execute(&self, sql: &str) {
+        self.database.execute(sql).await;
+    }
+
+    /// Tries to change something past the portal.
+    pub async fn try_execute(&self, sql: &str) -> Result<(), sqlx::Error> {
+        self.database.try_execute(sql).await
     }
 
     /// Every table's rows, but for those of the named tables.
@@ -235,7 +264,7 @@ impl TestPortal {
 }
 
 /// The columns of an account, but for its revision.
-const ACCOUNT: &str = "id, email, email_key, first_name, last_name, name_key, created_at, locked_until, lock_reason";
+const ACCOUNT: &str = "id, email, email_key, first_name, last_name, name_key, created_at, locked_until, lock_reason, external_id, changed_at, deactivated_at, operator_locked_until";
 
 /// Every table of the portal.
 pub const TABLES: &[&str] = &[
@@ -251,10 +280,16 @@ pub const TABLES: &[&str] = &[
     "sign_ups",
     "password_resets",
     "email_changes",
+    "undo_links",
     "operators",
     "imports",
     "sessions",
     "known_browsers",
+    "authenticators",
+    "recovery_codes",
+    "half_sign_ins",
+    "passkeys",
+    "passkey_challenges",
     "organizations",
     "former_organizations",
     "members",
@@ -270,6 +305,9 @@ pub const TABLES: &[&str] = &[
     "server_consents",
     "oauth_grants",
     "oauth_tokens",
+    "identities",
+    "provider_sign_ins",
+    "identity_offers",
     "desk_cursors",
     "desk_refused",
     "desk_leases",

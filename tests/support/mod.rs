@@ -14,9 +14,12 @@
 mod api;
 mod browser;
 mod database;
+mod factors;
 mod page;
+mod passkey;
 mod pmm;
-mod postgres;
+pub mod postgres;
+mod provider;
 pub mod python;
 pub mod servicenow;
 
@@ -31,7 +34,8 @@ use std::{
 
 pub use api::{Api, Reply, raw};
 pub use browser::{Browser, Call, Live, Told, encode};
-pub use database::{Engine, TABLES};
+pub use database::{Database, Engine, TABLES};
+pub use factors::App;
 use org_portal::{
     actor::{ActorKind, Caller},
     clock::Clock,
@@ -46,7 +50,9 @@ use org_portal::{
     words::{OrganizationId, Timestamp},
 };
 pub use page::{Answer, Form};
+pub use passkey::SoftPasskey;
 pub use pmm::{Flow, Pmm, Tokens, parameter};
+pub use provider::{FakeProvider, IdentityProvider, Jar, Mode, SECRET, Signed, basic, with_provider};
 pub use python::venv;
 pub use servicenow::{Fault, ServiceNow};
 
@@ -126,6 +132,7 @@ impl Options {
             for rate in [
                 "sign_in_rate",
                 "sign_in_address_rate",
+                "second_factor_rate",
                 "mail_rate",
                 "mail_address_rate",
                 "invitation_rate",
@@ -182,8 +189,11 @@ pub struct TestPortal {
 impl TestPortal {
     /// Starts a portal on a database of its own.
     pub async fn start(engine: Engine, options: Options) -> Self {
-        let database = Arc::new(database::Database::fresh(engine).await);
+        let mut database = database::Database::fresh(engine).await;
         let config = options.config(&database.url);
+        // The options may have it elsewhere.
+        database.url.clone_from(&config.database_url);
+        let database = Arc::new(database);
         let mut transport = Transport::Kept;
         if config.smtp_url.is_some() {
             transport = Transport::open(&config).expect("a transport");
@@ -196,6 +206,12 @@ impl TestPortal {
         let database = Arc::new(database::Database::restored(engine, folder).await);
         let config = options.config(&database.url);
         Self::on(database, config, Clock::manual(START), Transport::Kept).await
+    }
+
+    /// Starts a portal on a database that is there, migrating it.
+    pub async fn at(database: Database, options: Options) -> Self {
+        let config = options.config(&database.url);
+        Self::on(Arc::new(database), config, Clock::manual(START), Transport::Kept).await
     }
 
     /// Dumps the database into a folder.
@@ -282,6 +298,12 @@ impl TestPortal {
     /// A browser that has never been here.
     pub fn browser(&self) -> Browser {
         Browser::new(&self.base(), &self.config, self.clock.clone())
+    }
+
+    /// Moves the portal's clock to that of a process of its own, such as a command or a real provider.
+    pub fn meet_the_world(&self) {
+        let now = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH).expect("after 1970").as_micros();
+        self.clock.advance(i64::try_from(now).expect("a moment") - self.clock.now().0);
     }
 
     /// A number that no other call gave.
