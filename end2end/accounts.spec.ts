@@ -157,22 +157,17 @@ test('a wrong password and an unknown address are refused alike, and the right p
   await expect(page).toHaveURL('/getting-started');
 });
 
-test('the place to go after sign-in is never another host', async ({ page, newAccount, signIn }) => {
+test('the place to go after sign-in is never another host', async ({ page, newAccount, forget, signIn }) => {
   const { person } = await newAccount();
-  // A page that is still open would open its stream without a session, and say so.
-  const forget = async () => {
-    await page.goto('about:blank');
-    await page.context().clearCookies();
-  };
   for (const to of ['https://evil.example/', '//evil.example/', '/\\evil.example', '/do/sign_out']) {
-    await forget();
+    await forget(page);
     await page.goto(`/sign-in?to=${encodeURIComponent(to)}`);
     await page.getByLabel('E-mail', { exact: true }).fill(person.email);
     await page.getByLabel('Password', { exact: true }).fill(person.password);
     await page.getByRole('button', { name: 'Sign in', exact: true }).click();
     await expect(page, to).toHaveURL('/getting-started');
   }
-  await forget();
+  await forget(page);
   await signIn(page, person);
 });
 

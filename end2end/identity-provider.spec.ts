@@ -30,7 +30,7 @@ async function logIn(page: Page, email: string) {
   await page.getByRole('button', { name: 'Log in' }).click();
 }
 
-test('somebody without an account gets one by the provider, and signs in by it again', async ({ page, newPerson, here, axe, shot }) => {
+test('somebody without an account gets one by the provider, and signs in by it again', async ({ page, newPerson, here, forget, axe, shot }) => {
   const { email } = newPerson('Greta');
   await page.goto('/sign-in?to=%2Faccount');
   await axe(page);
@@ -46,7 +46,7 @@ test('somebody without an account gets one by the provider, and signs in by it a
   await shot(page, 'account-by-a-provider');
   expect((await here.mails.waitFor(email, 'Example login was linked')).text).toContain('signed in here, too');
   // The provider still knows the browser: one click.
-  await page.context().clearCookies({ name: 'session' });
+  await forget(page);
   await page.goto('/sign-up');
   await axe(page);
   await page.getByRole('link', { name: 'Continue with Example login' }).click();

@@ -1,7 +1,6 @@
 // Every page and state, looked at: nothing that axe finds, nothing in the console, nothing wider than the smallest phone,
-// and a picture of each in end2end/shots, light and dark. The widths are those of the projects (1440 and 390).
+// and with SHOTS=1 a picture of each in end2end/shots, light and dark. The widths are those of the projects (1440 and 390).
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { startPortal } from './support/server';
 import { expect, test, type Client, type Page } from './support/test';
 
@@ -322,7 +321,7 @@ const looks = test.extend<{ stage: Stage }>({
 });
 
 for (const { name, as, path, act, js: needed, statuses = [], over } of SCENES) {
-  looks(`the page looks right: ${name}`, async ({ page, stage, js, axe, expectStatus }, info) => {
+  looks(`the page looks right: ${name}`, async ({ page, stage, js, axe, shot, expectStatus }) => {
     looks.skip(!!needed && !js, 'only the island does this');
     looks.setTimeout(60_000);
     expectStatus(...statuses);
@@ -332,7 +331,7 @@ for (const { name, as, path, act, js: needed, statuses = [], over } of SCENES) {
     await act?.(page, stage);
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      await page.screenshot({ path: join(import.meta.dirname, 'shots', info.project.name, `${name}-${colorScheme}.png`), fullPage: !over });
+      await shot(page, `${name}-${colorScheme}`, !over);
     }
     await axe(page);
     if (over) return;
@@ -340,7 +339,7 @@ for (const { name, as, path, act, js: needed, statuses = [], over } of SCENES) {
     await page.setViewportSize({ width: 320, height: 640 });
     const width = await page.evaluate(() => document.documentElement.scrollWidth);
     expect(width, 'no scrolling sideways at 320 px').toBeLessThanOrEqual(320);
-    await page.screenshot({ path: join(import.meta.dirname, 'shots', info.project.name, `${name}-320.png`), fullPage: true });
+    await shot(page, `${name}-320`);
     await axe(page);
   });
 }
@@ -358,7 +357,7 @@ looks('the first key leads past the navigation', async ({ page, stage }) => {
   }
 });
 
-looks('the mails look right', async ({ page, portal, stage, axe }, info) => {
+looks('the mails look right', async ({ page, portal, stage, axe, shot }) => {
   void stage;
   const seen = new Set<string>();
   for (const mail of portal.mails.all) {
@@ -373,7 +372,7 @@ looks('the mails look right', async ({ page, portal, stage, axe }, info) => {
     expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme });
-      await page.screenshot({ path: join(import.meta.dirname, 'shots', info.project.name, `mail-${kind}-${colorScheme}.png`), fullPage: true });
+      await shot(page, `mail-${kind}-${colorScheme}`);
     }
     // A mail has no landmarks of its own: it stands in the reader's page.
     await page.evaluate(() => {
@@ -386,12 +385,12 @@ looks('the mails look right', async ({ page, portal, stage, axe }, info) => {
   expect(seen.size).toBeGreaterThanOrEqual(3);
 });
 
-test('without a mail server, mails are found in the development mailbox', async ({ page, axe, newPerson }, info) => {
+test('without a mail server, mails are found in the development mailbox', async ({ page, axe, shot, newPerson }) => {
   const portal = await startPortal({ ORG_PORTAL_SMTP_URL: '' });
   const shots = async (name: string) => {
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme });
-      await page.screenshot({ path: join(import.meta.dirname, 'shots', info.project.name, `${name}-${colorScheme}.png`), fullPage: true });
+      await shot(page, `${name}-${colorScheme}`);
     }
     await axe(page);
   };
@@ -494,16 +493,15 @@ test('every pair of colours has the contrast it needs, whatever the accent of th
 
 const PLACES = ['/sign-in', '/getting-started', '/organization', '/organization/members', '/account', '/roles'];
 
-looks('pages do with forced colours, on paper, and at 400 % zoom', async ({ page, stage, axe }, info) => {
+looks('pages do with forced colours, on paper, and at 400 % zoom', async ({ page, stage, axe, shot }, info) => {
   looks.setTimeout(120_000);
-  const shot = (path: string, kind: string, fullPage = true) =>
-    page.screenshot({ path: join(import.meta.dirname, 'shots', info.project.name, `${kind}${path.replaceAll('/', '-')}.png`), fullPage });
+  const picture = (path: string, kind: string, whole = true) => shot(page, `${kind}${path.replaceAll('/', '-')}`, whole);
   for (const path of PLACES) {
     if (path === PLACES[1]) await stage.people.admin.takeOver(page);
     await page.goto(path);
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ forcedColors: 'active', colorScheme, reducedMotion: 'reduce' });
-      await shot(path, `forced-${colorScheme}`);
+      await picture(path, `forced-${colorScheme}`);
     }
     // What can be pressed has an edge that is seen without any colour of ours.
     const edgeless = await page.locator('.button:visible, .input:visible').evaluateAll((all) =>
@@ -511,7 +509,7 @@ looks('pages do with forced colours, on paper, and at 400 % zoom', async ({ page
     );
     expect(edgeless).toEqual([]);
     await page.emulateMedia({ forcedColors: 'none', colorScheme: 'dark', media: 'print' });
-    await shot(path, 'print');
+    await picture(path, 'print');
     const paper = await page.evaluate(() => {
       const shown = (selector: string) => [...document.querySelectorAll(selector)].some((one) => one.getClientRects().length > 0);
       return { heading: shown('h1'), tools: shown('.topbar, .sidenav, .tabs, .toolbar, .notice, .skip, .actions'), scheme: getComputedStyle(document.documentElement).colorScheme };
@@ -524,7 +522,7 @@ looks('pages do with forced colours, on paper, and at 400 % zoom', async ({ page
     for (let n = 0; n < 12; n += 1) await page.keyboard.press('Tab');
     const focused = page.locator(':focus');
     if (await focused.count()) await expect(focused, 'the focus is seen').toBeInViewport();
-    await shot(path, 'zoomed', false);
+    await picture(path, 'zoomed', false);
     await axe(page);
     await page.setViewportSize(info.project.use.viewport!);
   }
@@ -551,7 +549,7 @@ test('what the pointer rests on is loaded ahead, and nothing is lost or done by 
   expect(delivered).toBe('navigational-prefetch');
 });
 
-test('the gallery shows every component in every state', async ({ page, axe, newAccount, portal, expectStatus }, info) => {
+test('the gallery shows every component in every state', async ({ page, axe, shot, newAccount, portal, expectStatus }, info) => {
   expectStatus(404);
   test.setTimeout(60_000);
   await (await newAccount('Curator')).takeOver(page);
@@ -561,7 +559,7 @@ test('the gallery shows every component in every state', async ({ page, axe, new
     await page.setViewportSize({ width, height: 900 });
     for (const media of [{ colorScheme: 'light' }, { colorScheme: 'dark' }, { forcedColors: 'active' }] as const) {
       await page.emulateMedia({ colorScheme: 'light', forcedColors: 'none', reducedMotion: 'reduce', ...media });
-      await page.screenshot({ path: join(import.meta.dirname, 'shots', info.project.name, `gallery-${width}-${Object.values(media)[0]}.png`), fullPage: true });
+      await shot(page, `gallery-${width}-${Object.values(media)[0]}`);
       if (!('forcedColors' in media)) await axe(page);
     }
     await page.emulateMedia({ colorScheme: 'light', forcedColors: 'none' });
@@ -569,7 +567,7 @@ test('the gallery shows every component in every state', async ({ page, axe, new
   }
 });
 
-test("the operator's name, logo, colour and address for help are on every page", async ({ page, axe }, info) => {
+test("the operator's name, logo, colour and address for help are on every page", async ({ page, axe, shot }, info) => {
   const logo = info.outputPath('logo.svg');
   writeFileSync(logo, '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 60 20"><rect width="60" height="20" rx="4" fill="#b5179e"/><circle cx="10" cy="10" r="6" fill="#fff"/></svg>');
   const portal = await startPortal({ ORG_PORTAL_NAME: 'Vendor portal', ORG_PORTAL_LOGO: logo, ORG_PORTAL_ACCENT_COLOUR: '#b5179e', ORG_PORTAL_SUPPORT_EMAIL: 'help@vendor.example' });
@@ -585,7 +583,7 @@ test("the operator's name, logo, colour and address for help are on every page",
     expect(answer.headers()['content-security-policy']).toContain("default-src 'none'");
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      await page.screenshot({ path: join(import.meta.dirname, 'shots', info.project.name, `operator-${colorScheme}.png`) });
+      await shot(page, `operator-${colorScheme}`, false);
       await axe(page);
     }
   } finally {

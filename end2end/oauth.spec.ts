@@ -13,7 +13,7 @@ async function allow(page: Page, pmm: Pmm) {
   await expect(page).toHaveURL(`${pmm.url}/graph/`);
 }
 
-test('openid-client signs somebody in who signs in here first, and asks for nothing the next time', async ({ page, portal, newAdmin, axe, shot }) => {
+test('openid-client signs somebody in who signs in here first, and asks for nothing the next time', async ({ page, portal, newAdmin, forget, axe, shot }) => {
   const admin = await newAdmin('Acme');
   const pmm = await Pmm.connect(portal, admin.person.email);
   const config = await oidc.discovery(new URL(`${portal.url}/oauth2`), pmm.clientId, undefined, oidc.None(), { execute: [oidc.allowInsecureRequests] });
@@ -51,7 +51,7 @@ test('openid-client signs somebody in who signs in here first, and asks for noth
   await expect(page).toHaveURL(`${pmm.url}/graph/`);
   expect((await second.end()).claims()!.sub).toBe(claims.sub);
   // The page to sign in leads there, too, although its form ends at another host.
-  await page.context().clearCookies();
+  await forget(page);
   const third = await begin();
   await page.goto(third.url);
   await page.getByLabel('E-mail').fill(admin.person.email);

@@ -24,7 +24,7 @@ async function device(page: Page, unlocks = true) {
   return { cdp, authenticatorId };
 }
 
-named('a passkey is added, signs in without the password, and is removed', async ({ page, portal, newPerson, js, axe, shot, expectStatus }) => {
+named('a passkey is added, signs in without the password, and is removed', async ({ page, portal, newPerson, js, forget, axe, shot, expectStatus }) => {
   named.skip(!js, 'passkeys are asked for by a script');
   expectStatus(422);
   const client = await new Client(portal, newPerson()).signUp();
@@ -48,7 +48,7 @@ named('a passkey is added, signs in without the password, and is removed', async
   await portal.mails.waitFor(person.email, 'A passkey was added');
 
   // Signed out, the same device signs in. The browser may offer it by itself before the button is pressed.
-  await page.context().clearCookies();
+  await forget(page);
   await cdp.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled: false });
   await page.goto('/sign-in?to=%2Faccount');
   const button = page.getByRole('button', { name: 'Sign in with a passkey' });
@@ -62,7 +62,7 @@ named('a passkey is added, signs in without the password, and is removed', async
   await expect(page.getByText('by a passkey')).toBeVisible();
 
   // After the password it is the second step.
-  await page.context().clearCookies();
+  await forget(page);
   await cdp.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled: false });
   await page.goto('/sign-in');
   await page.getByLabel('E-mail').fill(person.email);

@@ -31,12 +31,14 @@ type Fixtures = {
   newBrowser: () => Promise<Page>;
   /** Goes through sign-up, the mail and its link; ends signed in. */
   signUp: (page: Page, person: Person) => Promise<void>;
+  /** Takes the session away from a browser, as somebody does who clears what it keeps. */
+  forget: (page: Page) => Promise<void>;
   /** Signs in on the sign-in page. */
   signIn: (page: Page, person: Person) => Promise<void>;
   /** Fails the test where axe finds anything on the page as it is, light or dark. Without JavaScript there is nothing to run. */
   axe: (page: Page) => Promise<void>;
-  /** Keeps a picture of the page in end2end/shots. */
-  shot: (page: Page, name: string) => Promise<void>;
+  /** Keeps a picture of the page in end2end/shots, whole or what is seen of it, for who looks at them (`SHOTS=1`). */
+  shot: (page: Page, name: string, whole?: boolean) => Promise<void>;
   /** Says that the browser may report answers with this status: the test means to get them. */
   expectStatus: (...statuses: number[]) => void;
   /** What went wrong in a browser, which fails the test. */
@@ -141,6 +143,12 @@ export const test = base.extend<Fixtures, { portal: Portal }>({
       await page.locator('main form button').click();
       await expect(page).not.toHaveURL(/verify-email/);
     }),
+  forget: ({}, use) =>
+    use(async (page) => {
+      // A page that is still open would open its stream without a session, and say so.
+      await page.goto('about:blank');
+      await page.context().clearCookies({ name: 'session' });
+    }),
   signIn: ({}, use) =>
     use(async (page, person) => {
       await page.goto('/sign-in');
@@ -158,11 +166,13 @@ export const test = base.extend<Fixtures, { portal: Portal }>({
       const found: string[] = [];
       for (const colorScheme of ['light', 'dark'] as const) {
         await page.emulateMedia({ colorScheme });
-        const violations = await page.evaluate(async () => {
+        // In the dark the page is the same in other colours: these are the rules that look at them.
+        const rules = colorScheme === 'dark' ? ['color-contrast', 'link-in-text-block'] : null;
+        const violations = await page.evaluate(async (rules) => {
           type Violation = { id: string; help: string; nodes: { html: string; failureSummary?: string }[] };
-          const { axe } = window as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } };
-          return (await axe.run()).violations.map(({ id, help, nodes }) => ({ id, help, nodes: nodes.map(({ html, failureSummary }) => `${html}\n    ${failureSummary}`) }));
-        });
+          const { axe } = window as unknown as { axe: { run(options: object): Promise<{ violations: Violation[] }> } };
+          return (await axe.run(rules ? { runOnly: rules } : {})).violations.map(({ id, help, nodes }) => ({ id, help, nodes: nodes.map(({ html, failureSummary }) => `${html}\n    ${failureSummary}`) }));
+        }, rules);
         found.push(...violations.map(({ id, help, nodes }) => `${colorScheme}: ${id}: ${help}\n    ${nodes.join('\n    ')}`));
       }
       await page.emulateMedia({ colorScheme: null });
@@ -170,7 +180,7 @@ export const test = base.extend<Fixtures, { portal: Portal }>({
     }),
 
   shot: ({}, use, info) =>
-    use(async (page, name) => {
-      await page.screenshot({ path: join(SHOTS, info.project.name, `${name}.png`), fullPage: true });
+    use(async (page, name, whole = true) => {
+      if (process.env.SHOTS) await page.screenshot({ path: join(SHOTS, info.project.name, `${name}.png`), fullPage: whole });
     }),
 });
