@@ -1,5 +1,5 @@
 // What another person changes shows on open pages by itself; without JavaScript at the next load.
-import { live, memberRows, rowOf } from './support/members';
+import { live, memberRows, names, openerOf, rowOf } from './support/members';
 import { expect, test, type Page } from './support/test';
 import type { Client } from './support/client';
 
@@ -78,6 +78,18 @@ test.describe('with JavaScript', () => {
     await row.locator('.row-actions a').filter({ hasText: 'Edit' }).click();
     await expect(hers.getByRole('dialog', { name: 'Edit Member' })).toBeVisible();
     await Promise.all([expectSame(page), expectSame(hers)]);
+  });
+
+  test('the focus stays in a row that goes to another place', async ({ page, newAdmin, newMember }) => {
+    const admin = await newAdmin();
+    const grace = await newMember(admin, 'Grace');
+    await admin.takeOver(page);
+    await listen(page, '/organization/members');
+    const opener = await openerOf(rowOf(page, grace.person.email), 'Edit');
+    await opener.focus();
+    await grace.done('/account', 'change_name', { 'form[first_name]': 'Abby', 'form[last_name]': 'First' });
+    await expect.poll(async () => (await names(page))[0]).toBe('Abby First');
+    await expect(opener).toBeFocused();
   });
 
   test('who is removed is told and shown out, on every page', async ({ page, newAdmin, newMember, newBrowser, axe }) => {

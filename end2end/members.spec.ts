@@ -448,6 +448,11 @@ test.describe('the island', () => {
     await page.goto('/organization/members');
     await live(page, true);
     await mark(page);
+    // So slow that the list shows that it is waited for.
+    await page.route('**/do/list_members', async (route) => {
+      await expect(page.locator('#members')).toHaveAttribute('aria-busy', 'true');
+      await route.continue();
+    });
     await act(rowOf(page, person.email), 'Edit');
     await page.getByRole('dialog').getByLabel('Role').selectOption('Admin');
     await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();

@@ -33,7 +33,17 @@ const GROUPS: &[(&str, &[&str], &[&str])] = &[
     (
         "sessions",
         &["src/sessions/*.rs"],
-        &["sessions::", "accounts::", "security::", "second_factor::", "api_accounts::", "identities::", "asvs::"],
+        &[
+            "sessions::",
+            "accounts::",
+            "security::",
+            "second_factor::",
+            "api_accounts::",
+            "identities::",
+            "asvs::",
+            "house::what",
+            "house::a_great_deal",
+        ],
     ),
     ("tokens", &["src/pmm/tokens.rs", "src/oauth/tokens.rs"], &["pmm::", "oauth::", "api_servers::", "api_accounts::"]),
 ];

@@ -456,14 +456,14 @@ mod client {
         each(&document(), REGIONS, |old| {
             let name = old.get_attribute("data-region").unwrap_or_default();
             if let Ok(Some(new)) = page.query_selector(&format!("[data-region='{name}']")) {
-                let focused = active.as_ref().is_some_and(|active| old.contains(Some(active)));
+                let focused = active.as_ref().filter(|active| old.contains(Some(active)));
                 morph(old, &new);
-                // What had the focus is gone: it does not go back to the top of the page.
-                if focused
-                    && active.as_ref().is_some_and(|active| !active.is_connected())
-                    && let Some(region) = old.dyn_ref::<HtmlElement>()
+                // What had the focus was moved, which takes it away, or is gone: it does not go back to the top of the page.
+                if let Some(active) = focused
+                    && document().active_element().as_ref() != Some(active)
+                    && let Some(target) = if active.is_connected() { active } else { old }.dyn_ref::<HtmlElement>()
                 {
-                    let _ = region.focus();
+                    let _ = target.focus();
                 }
             }
         });

@@ -932,12 +932,21 @@ on_both! {
         portal.execute(&many("audit_events", "id, at, actor_kind, actor_name, action, objects, before_state, after_state, outcome, address, user_agent, request_id", &format!("ID, {at}, 'system', '', 'x.y', '[]', 'null', 'null', 'success', '', '', ''"))).await;
         portal.execute(&many("outbox", "id, kind, payload, created_at, due_at, attempts, done_at", &format!("ID, 'mail', '', {at}, {at}, 1, {at}"))).await;
         portal.execute(&many("webhook_deliveries", "event_id, attempt, at, error, took", &format!("ID, 1, {at}, '', 1"))).await;
+        portal.sign_up("ada").await;
+        let hash = match portal.engine {
+            Engine::Sqlite => "randomblob(32)",
+            Engine::Postgres => "decode(md5(i::text), 'hex')",
+        };
+        let session = format!("{hash}, ID, (SELECT id FROM accounts), {at}, {at}, {at}, {at}, {at}, 'password', '', ''");
+        portal.execute(&many("sessions", "token_hash, id, account_id, created_at, last_seen_at, idle_expires_at, absolute_expires_at, authenticated_at, methods, user_agent, address", &session)).await;
         let left = async |table: &str| portal.count(&format!("SELECT count(*) FROM {table}")).await;
-        // On the first, the third and the fourth day, a moment later.
-        for (days, kept) in [(0, [2500, 2500, 2500]), (2, [2500, 0, 0]), (1, [0, 0, 0])] {
+        let logged = left("audit_events").await - 2500;
+        let sent = left("outbox").await - 2500;
+        // On the first, the third and the fourth day, a moment later. The one who signed up is there a day longer.
+        for (days, kept) in [(0, [2500 + logged, 2500 + sent, 2500, 1]), (2, [2500 + logged, 0, 0, 0]), (1, [0, 0, 0, 0])] {
             portal.clock.advance(days * DAY + 1);
             org_portal::maintenance::once(&portal.portal).await.expect("housekeeping");
-            assert_eq!([left("audit_events").await, left("outbox").await, left("webhook_deliveries").await], kept);
+            assert_eq!([left("audit_events").await, left("outbox").await, left("webhook_deliveries").await, left("sessions").await], kept);
         }
     }
 

@@ -299,7 +299,7 @@ on_both! {
         let ada = portal.sign_up("ada").await;
         let form = ada.get("/roles").await.is(200).form("/do/choose_theme").forged("theme", "dark");
         let answer = ada.submit(&form).await.leads_to("/roles");
-        assert!(answer.set_cookie("theme").starts_with("theme=dark; Path=/; HttpOnly; SameSite=Lax"), "{:?}", answer.set_cookies());
+        assert_eq!(answer.set_cookie("theme"), format!("theme=dark; Path=/; HttpOnly; SameSite=Lax; Max-Age={}", 365 * 86_400));
         assert_eq!(ada.get("/roles").await.attributes("html", "data-theme"), ["dark"]);
         for (theme, page) in [("light\r\nx: y", "//evil.example"), ("<script>", "https://evil.example/"), ("light; Domain=evil.example", "/do/sign_out")] {
             let answer = ada.submit(&form.clone().forged("theme", theme).forged("drawn[page]", page)).await.leads_to("/");
