@@ -29,7 +29,7 @@ const GROUPS: &[(&str, &[&str], &[&str])] = &[
         &["members::", "organizations::", "operator::", "security::", "second_factor::", "pmm::", "tickets::"],
     ),
     ("invitations", &["src/invitations/*.rs"], &["invitations::", "members::", "api_organizations::", "security::"]),
-    ("members", &["src/members/*.rs"], &["members::", "organizations::", "api_organizations::", "security::", "activity::"]),
+    ("members", &["src/members/*.rs"], &["members::", "organizations::", "api_organizations::", "security::", "activity::", "accounts::"]),
     (
         "sessions",
         &["src/sessions/*.rs"],
@@ -43,6 +43,8 @@ const GROUPS: &[(&str, &[&str], &[&str])] = &[
             "asvs::",
             "house::what",
             "house::a_great_deal",
+            "house::an_attacker",
+            "house::sign",
         ],
     ),
     ("tokens", &["src/pmm/tokens.rs", "src/oauth/tokens.rs"], &["pmm::", "oauth::", "api_servers::", "api_accounts::"]),

@@ -357,6 +357,9 @@ on_both! {
         let code = parameter(&portal.go_to_server(&ada, &pmm.sign_in_path(&flow, &[])).await, "code");
         portal.clock.advance(MINUTE);
         assert_eq!(error(&portal.exchange(&pmm, &flow, &code).await), (400, "invalid_grant".to_owned()), "a code lasts a minute");
+        let code = parameter(&portal.go_to_server(&ada, &pmm.sign_in_path(&flow, &[])).await, "code");
+        portal.clock.advance(MINUTE - SECOND);
+        assert_eq!(portal.exchange(&pmm, &flow, &code).await.status, 200, "and not less");
         let mut given = portal.sign_in_to_server(&ada, &pmm).await;
         portal.clock.advance(HOUR - SECOND);
         assert!(is_alive(portal, &given.access).await);
