@@ -1,13 +1,13 @@
 //! Mutants of what decides who may do what: each is one small change that a test has to notice (cargo-mutants).
 //!
-//! By default those on lines that differ from the main branch, and where there are few, some of all; as many as the time
-//! allows. In hours: all of them.
+//! By default those on lines that differ from the main branch, and where there are few, some of all: others each day, or
+//! those of `PROVE_SHARE` (a number); as many as the time allows. In hours: all of them.
 
 use std::{
     collections::BTreeSet,
     path::Path,
     process::Command,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use serde_json::Value;
@@ -108,6 +108,8 @@ fn run(mode: Mode) -> Row {
     std::fs::write(&diff, changed).unwrap();
     let minutes = std::env::var("PROVE_MINUTES").ok().and_then(|text| text.parse().ok()).unwrap_or_else(|| mode.of(40, 60 * 48));
     let most = Duration::from_secs(minutes * 60);
+    let today = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs() / 86_400);
+    let part = std::env::var("PROVE_SHARE").ok().and_then(|text| text.parse().ok()).unwrap_or(today);
     // A tree of its own, and one for all groups and for the next time: each builds on what is there.
     let tree = said("printf %s \"$CACHE/mutants\"");
     let tree = Path::new(&tree);
@@ -140,7 +142,10 @@ fn run(mode: Mode) -> Row {
         let choice = match (mode, changed) {
             (Mode::Long, _) => String::new(),
             (Mode::Short, 5..) => in_diff,
-            _ => format!(" --sharding round-robin --shard 0/{}", (all / 8).max(1)),
+            _ => {
+                let parts = (all as u64 / 8).max(1);
+                format!(" --sharding round-robin --shard {}/{parts}", part % parts)
+            }
         };
         let left = most.saturating_sub(began.elapsed());
         let share = left / u32::try_from(GROUPS.len() - at).unwrap();
