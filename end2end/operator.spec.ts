@@ -111,12 +111,22 @@ test('an organization is suspended and opened again', async ({ page, newBrowser,
   await expect(members.getByRole('heading', { name: 'Your organization is suspended' })).toBeVisible();
   await expect(members.locator('main')).toContainText('The bills of May are open');
   await axe(members);
-  await members.goto('/getting-started');
-  await expect(members.locator('main')).toContainText('Bouchon Looms is suspended');
-  await expect(members.locator('main')).not.toContainText('Add Organization');
+  const start = await members.context().newPage();
+  await start.goto('/getting-started');
+  await expect(start.locator('main')).toContainText('Bouchon Looms is suspended');
+  await expect(start.getByRole('heading', { level: 2 })).toHaveCount(0);
+  await axe(start);
 
   await page.getByRole('button', { name: 'Open it again' }).click();
   await expect(page.getByRole('link', { name: 'Suspend organization' })).toBeVisible();
+  // And that it is open again, on the page that said so and on the one with the steps.
+  if (js) {
+    await expect(members.getByRole('heading', { level: 1 })).toHaveText('Bouchon Looms');
+    await start.bringToFront();
+    await expect(start.getByRole('heading', { name: 'Invite members' })).toBeVisible();
+    await expect(start.locator('main')).not.toContainText('suspended');
+  }
+  await start.close();
   expect((await members.goto('/organization/activity'))?.status()).toBe(200);
   await expect(members.locator('main')).toContainText('The operator suspended the organization');
 });

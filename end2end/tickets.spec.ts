@@ -88,6 +88,36 @@ test('what the support makes of a ticket shows on its open page, with what a rep
   await expect(page.getByText('opens it again')).toHaveCount(0);
 });
 
+test('of two of the support each changes what was chosen on their page, which follows the other one', async ({ page, newAdmin, newOperator, newBrowser, axe, js }) => {
+  const admin = await newAdmin('Analytical Engines', 'Ada');
+  const ticket = await admin.done('/organization/tickets/new', 'raise_ticket', { 'form[subject]': 'Backup fails', 'form[description]': 'Since Monday' });
+  const desk = ticket.replace('/organization', '/operator');
+  await (await newOperator('Sam')).takeOver(page);
+  const open = js ? page.waitForResponse((response) => new URL(response.url()).pathname === '/live' && response.ok()) : undefined;
+  await page.goto(desk);
+  await open;
+  const mine = page.getByRole('form', { name: 'Change the ticket' });
+  await mine.getByLabel('Priority').selectOption('P1 - Critical');
+  const other = await newBrowser();
+  await (await newOperator('Pat')).takeOver(other);
+  await other.goto(desk);
+  const theirs = other.getByRole('form', { name: 'Change the ticket' });
+  await theirs.getByLabel('State').selectOption('Awaiting customer');
+  await theirs.getByLabel('Assigned to').selectOption({ index: 1 });
+  await theirs.getByRole('button', { name: 'Save' }).click();
+  await expect(other.getByRole('status').filter({ hasText: 'changed' })).toBeVisible();
+  if (js) {
+    // What was not touched follows, and what was chosen stays.
+    await expect(mine.getByLabel('State')).toHaveValue('waiting');
+    await expect(mine.getByLabel('Priority')).toHaveValue('P1 - Critical');
+  }
+  await mine.getByRole('button', { name: 'Save' }).click();
+  await expect(mine.getByLabel('State')).toHaveValue('waiting');
+  await expect(mine.getByLabel('Priority')).toHaveValue('P1 - Critical');
+  await expect(mine.getByLabel('Assigned to').locator('option:checked')).toHaveText(/^Pat/);
+  await axe(page);
+});
+
 test('what is wrong in a ticket is said beside its field, and the file stays', async ({ page, newAdmin, expectStatus, axe }) => {
   expectStatus(422);
   const admin = await newAdmin();

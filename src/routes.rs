@@ -640,7 +640,11 @@ async fn logo(State(routes): State<Routes>) -> Response {
 /// What changes, for who is signed in.
 async fn stream(State(routes): State<Routes>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
-    live::stream::answer(&routes.portal, &parts, |portal, actor| Box::pin(sessions::actions::still(portal, actor))).await
+    let asks = live::stream::Asks {
+        who_is: |portal, actor| Box::pin(sessions::actions::still(portal, actor)),
+        awaited: |portal, actor| Box::pin(customers::actions::awaited(portal, actor)),
+    };
+    live::stream::answer(&routes.portal, &parts, asks).await
 }
 
 /// Whether this process can serve: the database answers.

@@ -75,15 +75,22 @@ pub async fn refused(visit: Visit, parts: Parts, refusal: Refusal) -> Response {
     let message = if text.is_empty() { refusal.message() } else { text.to_owned() };
     let suspended = if let Refusal::Suspended(reason) = &refusal { Some(reason.clone()) } else { None };
     let reference = if let Refusal::Fault(reference) = &refusal { Some(reference.clone()) } else { None };
+    // The page with the form is not there any more, and what was written in it is to be had.
+    let typed: Vec<String> = visit.state.iter().flat_map(|state| state.prose()).map(str::to_owned).collect();
+    let typed = (!typed.is_empty()).then(|| {
+        let texts = typed.into_iter().map(|text| view! { <pre class="typed">{text}</pre> }).collect_view();
+        view! { <h2>"What you wrote, which was not saved"</h2>{texts} }
+    });
     let frame = if visit.caller.actor.is_some() && refusal != Refusal::Unavailable { Frame::Narrow } else { Frame::Card };
     let view = move || {
         view! {
-            <div class="card">
+            <div class="card" data-region="refused">
                 <p class="code">"Error " {status.as_u16()}</p>
                 <h1>{title}</h1>
                 {suspended.map(|reason| view! { <p>"The reason that the operator gave: " <strong><bdi>{reason}</bdi></strong></p> })}
                 <p>{message}</p>
                 {reference.map(|reference| view! { <p class="reference">"Reference " <code>{reference}</code></p> })}
+                {typed}
                 {support.map(|support| view! { <p>"Questions? Write to " <a href=format!("mailto:{support}")>{support.clone()}</a> "."</p> })}
                 <div class="actions start"><a class="button primary" href="/">"Go to the start page"</a></div>
             </div>
@@ -91,7 +98,9 @@ pub async fn refused(visit: Visit, parts: Parts, refusal: Refusal) -> Response {
         .into_any()
     };
     let page = Page { title: title.to_owned(), frame, status, islands: false, script: None, leads_out_to: None, view: Box::new(view) };
-    let mut response = draw(visit, parts, page, true).await;
+    // A page that is closed for a while opens by itself again.
+    let failed = !matches!(refusal, Refusal::Suspended(_));
+    let mut response = draw(visit, parts, page, failed).await;
     if refusal == Refusal::Unavailable {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(2));
     }
@@ -359,7 +368,8 @@ fn navigation(around: &Around) -> AnyView {
     let at = |prefix: &str| !around.failed && (around.path == prefix || around.path.starts_with(&format!("{prefix}/")));
     view! {
         <ul class="nav-list">
-            {entry("/getting-started", "Getting Started", icons::STEPS, at("/getting-started"))}
+            // To an operator without an organization the console is what this page is to others.
+            {(!around.operator || around.organization.is_some()).then(|| entry("/getting-started", "Getting Started", icons::STEPS, at("/getting-started")))}
             {around.organization.is_some().then(|| entry("/organization", "Organization", icons::ORGANIZATION, at("/organization")))}
             {around.operator.then(|| entry("/operator", "Operator", icons::MONITOR, at("/operator")))}
             {entry("/roles", "Roles and permissions", icons::SHIELD, at("/roles"))}

@@ -72,6 +72,14 @@ pub async fn belonging(db: &mut impl Connected, actor: &Actor, now: Timestamp) -
     }
 }
 
+/// The customer that an address belongs to: what happens to it concerns whoever has that address and is in no organization.
+///
+/// # Errors
+/// The database's.
+pub async fn awaited(portal: &Portal, actor: &Actor) -> Result<Option<CustomerId>, Failure> {
+    Ok(person(&mut portal.read().await?, &actor.email).await?.map(|person| person.customer_id))
+}
+
 /// What a sign-in brings to whoever belongs to a customer: the organization recreated, for its administrator; membership,
 /// for the others. Whatever keeps it from happening keeps nobody from signing in: the next sign-in tries again.
 pub async fn welcome(portal: &Portal, caller: &Caller, account: AccountId, session: SessionId, methods: String) {
@@ -166,9 +174,13 @@ async fn recreate(unit: &mut Unit, actor: &Actor, person: &Person, customer: &Cu
     organizations::insert(unit, &recreation, &name, actor, now).await?;
     members::insert::<ManageMembers>(unit, &recreation, member, actor, Role::Admin, Source::Customer, now).await?;
     store::link::<ManageMembers>(unit, &recreation, customer.id, now).await?;
-    let objects = vec![Object::new("organization", organization, name.as_str())];
+    let objects =
+        vec![Object::new("organization", organization, name.as_str()), Object::new("customer", customer.id, customer.name.clone())];
     unit.audit_as(Action::RecreateOrganization, objects, json!(null), json!({ "name": name.as_str(), "customer": customer.number }))
         .await?;
+    for (to,) in store::waiting(unit, customer.id, actor.account).await? {
+        unit.mail(&Mail { to, message: Message::CustomerOpened { organization: customer.name.clone() } }).await?;
+    }
     Ok(())
 }
 

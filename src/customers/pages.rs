@@ -123,6 +123,15 @@ pub fn rows(path: &str, page: Listed<EntitlementView>, query: &ListQuery) -> Any
     list::table(path, page, query, TABLE, row)
 }
 
+/// The first rows, in no order of the reader's own, and the way to the page that has all of them, where there are more.
+pub fn first_rows(all: &str, page: Listed<EntitlementView>) -> AnyView {
+    let more = page.next.is_some().then(|| {
+        view! { <p class="quiet-text"><a href=all.to_owned()>"All " {list::counted(page.count)} " entitlements"</a></p> }
+    });
+    let rows = page.rows.into_iter().map(row).collect();
+    view! { {list::whole_table("Entitlements", &["Name", "Number", "Support", "Units", "From", "Until"], rows)}{more} }.into_any()
+}
+
 const TABLE: Table<'_> = Table {
     class: "table",
     caption: "Entitlements",

@@ -10,7 +10,7 @@ use crate::{
     list::sql::{Column, Filter, Indexed, Key, Keyed, ListSpec, ListSql, WHOLE},
     permissions::Permit,
     sql,
-    words::{CustomerId, Email, OrganizationId, Timestamp, fold},
+    words::{AccountId, CustomerId, Email, OrganizationId, Timestamp, fold},
 };
 
 /// A customer.
@@ -122,6 +122,22 @@ pub async fn administrator(db: &mut impl Connected, customer: CustomerId) -> Res
     let row: Option<(Email,)> =
         sql!(optional as (Email,), db, "SELECT email FROM customer_people WHERE customer_id = $1 AND administrator", customer)?;
     Ok(row.map(|(email,)| email))
+}
+
+/// The people that the record names who have an account and are in no organization, but for one of them.
+///
+/// # Errors
+/// The database's.
+pub async fn waiting(db: &mut impl Connected, customer: CustomerId, but: AccountId) -> Result<Vec<(Email,)>, sqlx::Error> {
+    sql!(
+        all as (Email,),
+        db,
+        "SELECT a.email FROM customer_people p JOIN accounts a ON a.email_key = p.email_key
+        WHERE p.customer_id = $1 AND a.id <> $2 AND NOT EXISTS (SELECT 1 FROM members m WHERE m.account_id = a.id)
+        ORDER BY a.email_key LIMIT 1000",
+        customer,
+        but
+    )
 }
 
 /// The customer of a mail domain.

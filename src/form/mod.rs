@@ -46,6 +46,12 @@ impl FormState {
         let wrapped = format!("form[{field}]");
         self.values.iter().find(|(name, _)| *name == wrapped).map(|(_, value)| value.as_str())
     }
+
+    /// What was written in sentences, to be had where the page that held the form is not there any more.
+    pub fn prose(&self) -> impl Iterator<Item = &str> {
+        let texts = self.values.iter().map(|(_, value)| value.trim());
+        texts.filter(|text| text.len() >= 20 && text.contains(char::is_whitespace))
+    }
 }
 
 /// What the portal says once, at the next page, after something was done.

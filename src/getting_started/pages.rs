@@ -77,14 +77,18 @@ pub fn getting_started(
 pub fn suspended(organization: String, reason: String, support: Option<String>) -> AnyView {
     view! {
         <header class="page-head" data-region="head"><div><h1>"Getting Started"</h1></div></header>
-        <div class="callout bad" data-region="waiting">
-            <Icon inner=icons::BAN/>
-            <div>
-                <p><strong><bdi>{organization}</bdi> " is suspended"</strong></p>
-                <p>"The reason that the operator gave: " <bdi>{reason}</bdi></p>
-                <p>"Nothing is lost, and nothing can be changed until it is open again." {support.map(|support| view! { " Questions? Write to " <a href=format!("mailto:{support}")>{support.clone()}</a> "." })}</p>
+        <div class="contents" data-region="waiting">
+            <div class="callout bad">
+                <Icon inner=icons::BAN/>
+                <div>
+                    <p><strong><bdi>{organization}</bdi> " is suspended"</strong></p>
+                    <p>"The reason that the operator gave: " <bdi>{reason}</bdi></p>
+                    <p>"Nothing is lost, and nothing can be changed until it is open again." {support.map(|support| view! { " Questions? Write to " <a href=format!("mailto:{support}")>{support.clone()}</a> "." })}</p>
+                </div>
             </div>
         </div>
+        // The steps go from a page that is open, and come back to it.
+        <ol class="steps" data-region="steps" hidden></ol>
     }
     .into_any()
 }

@@ -2,7 +2,7 @@
 
 use super::pages::{self, Standing, Step, Waiting};
 use crate::{
-    customers::actions as customers,
+    customers::actions::{self as customers, Belonging},
     db::Failure,
     invitations::actions as invitations,
     organizations::actions as organizations,
@@ -31,6 +31,10 @@ pub async fn getting_started(visit: &Visit) -> Result<Answer, Failure> {
         return Ok(Page::narrow("Getting Started", move || pages::suspended(name, reason, support)).with_islands().into());
     }
     let actor = visit.actor()?;
+    // What an operator looks after is in the console.
+    if actor.operator && visit.membership.is_none() {
+        return Ok(Answer::SeeOther("/operator".to_owned()));
+    }
     let mut db = visit.portal.read().await?;
     let organization = match &visit.membership {
         Some(membership) => Some(organizations::details(&mut db, membership.organization).await?),
@@ -58,10 +62,10 @@ pub async fn getting_started(visit: &Visit) -> Result<Answer, Failure> {
                 standing: Standing::Done,
                 action: Some(("View Organization", "/organization")),
             },
-            None if actor.operator => Step {
-                title: "Add an organization",
-                sentence: "An operator is in no organization: what you look after is in the console.",
-                standing: Standing::NotYours,
+            None if matches!(belonging, Some(Belonging::Joins(_))) => Step {
+                title: "Join your organization",
+                sentence: "Your company is known here, so there is nothing to add.",
+                standing: Standing::Open,
                 action: None,
             },
             None if belonging.is_some() => Step {

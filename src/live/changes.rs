@@ -8,7 +8,7 @@ use crate::{
     db::Connected,
     secrets::Random,
     sql,
-    words::{AccountId, Email, OrganizationId, Timestamp},
+    words::{AccountId, CustomerId, Email, OrganizationId, Timestamp},
 };
 
 /// How many rows are read at once.
@@ -52,7 +52,6 @@ pub fn of(event: &Event, caller: &Caller, shows_in: Option<OrganizationId>) -> V
         | Action::CreateAccount
         | Action::ProvisionAccount
         | Action::ImportCustomers
-        | Action::OpenCustomer
         | Action::Prove
         | Action::UseRecoveryCode
         | Action::RetryMail
@@ -84,10 +83,11 @@ pub fn of(event: &Event, caller: &Caller, shows_in: Option<OrganizationId>) -> V
         | Action::RemoveFactors
         | Action::DeleteAccount
         | Action::AddOrganization
+        | Action::OpenCustomer
         | Action::RecreateOrganization => (String::new(), String::new()),
         // Who was a member hears it with word that they are none any more.
         Action::DeleteOrganization => (format!("{} was deleted", several(named("organization"))), String::new()),
-        Action::SuspendOrganization => ("The operator suspended the organization".to_owned(), String::new()),
+        Action::SuspendOrganization => (format!("The operator suspended the organization: {}", isolated(after("reason"))), String::new()),
         Action::ResumeOrganization => ("The operator opened the organization again".to_owned(), String::new()),
         Action::ChangeName => (format!("{} is now called {}", isolated(before(event, "name")), isolated(after("name"))), String::new()),
         Action::RenameOrganization | Action::LinkCustomer => {
@@ -135,7 +135,7 @@ pub fn of(event: &Event, caller: &Caller, shows_in: Option<OrganizationId>) -> V
         account: named("account").find_map(id).map(AccountId),
         email_key: email_key.or(requester),
         actor: actor.map(|actor| actor.account),
-        object: named("member").find_map(id).or(invitation),
+        object: named("member").find_map(id).or(invitation).or_else(|| named("customer").find_map(id)),
         sentence,
         sentence_to_object: to_object.clone(),
     }];
@@ -189,7 +189,7 @@ pub struct Change {
     pub email_key: Option<String>,
     /// Who did it.
     pub actor_id: Option<AccountId>,
-    /// The membership or the invitation that it is about.
+    /// The membership, the invitation or the customer that it is about.
     pub object_id: Option<Uuid>,
     /// What the organization's members are told.
     pub sentence: String,
@@ -269,6 +269,8 @@ pub struct Reader {
     pub email_key: String,
     /// Its organization.
     pub organization: Option<OrganizationId>,
+    /// The customer whose organization it will be in.
+    pub customer: Option<CustomerId>,
     /// Whether it runs the portal: the console shows every ticket.
     pub operator: bool,
 }
@@ -286,6 +288,7 @@ impl Reader {
             || change.account_id == Some(self.account)
             || change.actor_id == Some(self.account)
             || change.email_key.as_ref() == Some(&self.email_key)
+            || (change.object_id.is_some() && change.object_id == self.customer.map(|customer| customer.0))
             || (self.span().0..self.span().1).contains(&change.action.as_str())
     }
 }
@@ -296,8 +299,8 @@ impl Reader {
 /// The database's.
 pub async fn between(db: &mut impl Connected, after: i64, to: i64, reader: &Reader) -> Result<Vec<Change>, sqlx::Error> {
     sql!(all as Change, db, "SELECT number, mark, action, organization_id, account_id, email_key, actor_id, object_id, sentence, sentence_to_object
-        FROM changes WHERE number > $1 AND number <= $2 AND (organization_id = $3 OR account_id = $4 OR actor_id = $4 OR email_key = $5 OR (action >= $6 AND action < $7)) ORDER BY number LIMIT 101",
-        after, to, reader.organization, reader.account, reader.email_key.as_str(), reader.span().0, reader.span().1)
+        FROM changes WHERE number > $1 AND number <= $2 AND (organization_id = $3 OR account_id = $4 OR actor_id = $4 OR email_key = $5 OR object_id = $6 OR (action >= $7 AND action < $8)) ORDER BY number LIMIT 101",
+        after, to, reader.organization, reader.account, reader.email_key.as_str(), reader.customer.map(|customer| customer.0), reader.span().0, reader.span().1)
 }
 
 /// Forgets the changes up to the last one before a moment: what is kept has no holes.

@@ -465,6 +465,8 @@ mod client {
                 {
                     let _ = target.focus();
                 }
+            } else if name == "refused" {
+                let _ = window().location().reload();
             }
         });
         if !OUT.get() {

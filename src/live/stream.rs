@@ -35,7 +35,7 @@ use crate::{
     form::Refusal,
     guard::{self, Membership},
     portal::Portal,
-    words::AccountId,
+    words::{AccountId, CustomerId},
 };
 
 /// How often a quiet stream says that it is there, so that proxies keep it open.
@@ -47,11 +47,42 @@ const CHECK: Duration = Duration::from_secs(30);
 /// the session and not by its secret, which may be another one by now.
 pub type WhoIs = for<'a> fn(&'a Portal, &'a Actor) -> Pin<Box<dyn Future<Output = Result<Option<Actor>, Failure>> + Send + 'a>>;
 
+/// Finds out to which customer somebody's address belongs who is in no organization: they hear what happens to it.
+pub type Awaited = for<'a> fn(&'a Portal, &'a Actor) -> Pin<Box<dyn Future<Output = Result<Option<CustomerId>, Failure>> + Send + 'a>>;
+
+/// What a stream asks of others.
+#[derive(Clone, Copy)]
+pub struct Asks {
+    /// Who it is for.
+    pub who_is: WhoIs,
+    /// What they wait for.
+    pub awaited: Awaited,
+}
+
+impl Asks {
+    /// Whom the stream is for, as things stand.
+    async fn reader(self, portal: &Portal, actor: &Actor) -> Result<(Reader, Option<Membership>), Failure> {
+        let membership = member(&mut portal.read().await?, actor.account).await?;
+        let customer = match membership {
+            Some(_) => None,
+            None => (self.awaited)(portal, actor).await?,
+        };
+        let reader = Reader {
+            account: actor.account,
+            email_key: actor.email.key(),
+            organization: membership.as_ref().map(|membership| membership.organization),
+            customer,
+            operator: actor.operator,
+        };
+        Ok((reader, membership))
+    }
+}
+
 /// What a stream remembers.
 struct Stream {
     portal: Portal,
     actor: Actor,
-    who_is: WhoIs,
+    asks: Asks,
     subscription: Subscription,
     reader: Reader,
     membership: Option<Membership>,
@@ -61,11 +92,11 @@ struct Stream {
 }
 
 /// Answers with the stream of whoever is signed in: 401 for others, 429 for who has as many streams as one may.
-pub async fn answer(portal: &Portal, parts: &Parts, who_is: WhoIs) -> Response {
+pub async fn answer(portal: &Portal, parts: &Parts, asks: Asks) -> Response {
     let Some(actor) = parts.extensions.get::<Caller>().and_then(|caller| caller.actor.clone()) else {
         return refused(&Refusal::Unauthenticated(crate::form::Unauthenticated::SignInRequired));
     };
-    match open(portal, parts, &actor, who_is).await {
+    match open(portal, parts, &actor, asks).await {
         Ok(stream) => {
             let events = futures::stream::unfold(stream, |stream| async {
                 stream.next().await.map(|(event, stream)| (Ok::<_, Infallible>(event), stream))
@@ -86,7 +117,7 @@ fn refused(refusal: &Refusal) -> Response {
     (status, format!("{}\n", refusal.message())).into_response()
 }
 
-async fn open(portal: &Portal, parts: &Parts, actor: &Actor, who_is: WhoIs) -> Result<Box<Stream>, Failure> {
+async fn open(portal: &Portal, parts: &Parts, actor: &Actor, asks: Asks) -> Result<Box<Stream>, Failure> {
     let parameter = |name: &str| {
         let query = parts.uri.query().unwrap_or_default();
         url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
@@ -95,9 +126,8 @@ async fn open(portal: &Portal, parts: &Parts, actor: &Actor, who_is: WhoIs) -> R
     let received = parts.headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let after = received.or_else(|| parameter("after")).filter(|mark| !mark.is_empty());
     let subscription = portal.live.subscribe(portal, actor.account).await?.ok_or(Refusal::TooManyRequests(60))?;
+    let (reader, membership) = asks.reader(portal, actor).await?;
     let mut db = portal.read().await?;
-    let membership = member(&mut db, actor.account).await?;
-    let reader = reader(actor, membership.as_ref());
     let head = subscription.head;
     let mut subscription = subscription;
     let from = match after.as_deref().map(Uuid::parse_str) {
@@ -124,7 +154,7 @@ async fn open(portal: &Portal, parts: &Parts, actor: &Actor, who_is: WhoIs) -> R
     let mut stream = Stream {
         portal: portal.clone(),
         actor: actor.clone(),
-        who_is,
+        asks,
         subscription,
         reader,
         membership,
@@ -143,15 +173,6 @@ async fn open(portal: &Portal, parts: &Parts, actor: &Actor, who_is: WhoIs) -> R
 /// members hear when it is open again.
 async fn member(db: &mut impl Connected, account: AccountId) -> Result<Option<Membership>, Failure> {
     Ok(guard::seat(db, account).await?.map(|seat| seat.membership))
-}
-
-fn reader(actor: &Actor, membership: Option<&Membership>) -> Reader {
-    Reader {
-        account: actor.account,
-        email_key: actor.email.key(),
-        organization: membership.map(|membership| membership.organization),
-        operator: actor.operator,
-    }
 }
 
 fn event(name: &str, mark: Option<Uuid>, data: serde_json::Value) -> Event {
@@ -217,7 +238,7 @@ impl Stream {
         self.check_at = Instant::now() + CHECK;
         // In a box: while nothing happens, a stream does not hold room for it.
         let seen = Box::pin(self.seen()).await;
-        let (actor, membership) = match seen {
+        let (now, membership) = match seen {
             Ok(Some(seen)) => seen,
             Ok(None) => return self.end(),
             Err(error) => {
@@ -227,7 +248,7 @@ impl Stream {
             }
         };
         let before = std::mem::replace(&mut self.membership, membership);
-        self.reader = reader(&actor, self.membership.as_ref());
+        self.reader = now;
         if let Some(before) = before.filter(|before| Some(before.organization) != self.reader.organization) {
             let last = reached.last().map(|change| change.mark);
             let is_end = |change: &&Change| {
@@ -241,13 +262,12 @@ impl Stream {
         self.waiting.extend(told);
     }
 
-    async fn seen(&self) -> Result<Option<(Actor, Option<Membership>)>, Failure> {
+    async fn seen(&self) -> Result<Option<(Reader, Option<Membership>)>, Failure> {
         let _turn = self.portal.live.checks.acquire().await.map_err(|e| Failure::Fault(e.to_string()))?;
-        let Some(actor) = (self.who_is)(&self.portal, &self.actor).await?.filter(|actor| actor.account == self.actor.account) else {
+        let Some(actor) = (self.asks.who_is)(&self.portal, &self.actor).await?.filter(|actor| actor.account == self.actor.account) else {
             return Ok(None);
         };
-        let membership = member(&mut self.portal.read().await?, actor.account).await?;
-        Ok(Some((actor, membership)))
+        self.asks.reader(&self.portal, &actor).await.map(Some)
     }
 
     fn end(&mut self) {

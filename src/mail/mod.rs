@@ -150,6 +150,11 @@ pub enum Message {
         /// Who waits.
         by: String,
     },
+    /// The organization that one of a customer's people waited for is there.
+    CustomerOpened {
+        /// The customer's name.
+        organization: String,
+    },
     /// Something was said or done in a ticket.
     Ticket {
         /// The ticket's number.
@@ -367,6 +372,12 @@ message!(
     "customer_waits/body.html"
 );
 message!(
+    CustomerOpened { organization: String, link: String },
+    "customer_opened/subject.txt",
+    "customer_opened/body.txt",
+    "customer_opened/body.html"
+);
+message!(
     Ticket { number: String, about: String, headline: String, body: String, note: String, organization: Option<String>, link: String },
     "ticket/subject.txt",
     "ticket/body.txt",
@@ -431,6 +442,7 @@ impl Message {
             Self::Identity { first_name, provider, linked, at, by } => {
                 Identity { brand, first_name, provider, linked, at: at.date_time(), by, link: format!("{base}/account") }.render()
             }
+            Self::CustomerOpened { organization } => CustomerOpened { brand, organization, link: format!("{base}/sign-in") }.render(),
             Self::CustomerWaits { organization, by } => CustomerWaits { brand, organization, by, link: format!("{base}/sign-in") }.render(),
             Self::Ticket { number, subject, headline, body, note, organization } => {
                 let page = if organization.is_some() { "operator" } else { "organization" };

@@ -30,7 +30,8 @@ use crate::{
     words::{AccountId, Email, Timestamp},
 };
 
-const CUSTOMERS: &str = "/operator/customers";
+/// Where the customers are.
+pub const CUSTOMERS: &str = "/operator/customers";
 const ORGANIZATIONS: &str = "/operator/organizations";
 const ACCOUNTS: &str = "/operator/accounts";
 const AUDIT: &str = "/operator/audit";
@@ -145,7 +146,8 @@ pub struct Standings {
 
 /// How many, leading to them.
 fn leading(path: &'static str, (query, count): (ListQuery, Count), words: &'static str) -> AnyView {
-    view! { <a href=format!("{path}{}", query.to_url())>{list::counted(count)}{words}</a> }.into_any()
+    // No words are none: drawn as text, they would be a blank.
+    view! { <a href=format!("{path}{}", query.to_url())>{list::counted(count)}{(!words.is_empty()).then_some(words)}</a> }.into_any()
 }
 
 /// The fact of how many tickets somebody has.
@@ -335,16 +337,15 @@ pub fn customer(shown: Shown) -> AnyView {
                 view! { <ul class="list">{people.into_iter().map(person).collect_view()}</ul> }.into_any()
             }}
         </section>
-        {bought(&path, entitlements, &query)}
+        {bought((!entitlements.rows.is_empty()).then(|| customers_pages::rows(&path, entitlements, &query)))}
         {turn_to(contacts)}
         <LocalTimes/>
     }
     .into_any()
 }
 
-fn bought(path: &str, page: Listed<EntitlementView>, query: &ListQuery) -> AnyView {
-    let content =
-        if page.rows.is_empty() { view! { <p class="hint">"None."</p> }.into_any() } else { customers_pages::rows(path, page, query) };
+fn bought(rows: Option<AnyView>) -> AnyView {
+    let content = rows.unwrap_or_else(|| view! { <p class="hint">"None."</p> }.into_any());
     view! { <section class="section" aria-labelledby="entitlements"><h2 id="entitlements">"Entitlements"</h2>{content}</section> }
         .into_any()
 }
@@ -482,7 +483,8 @@ pub fn organization(look: OrganizationLook, forms: Forms) -> AnyView {
         {(!servers.is_empty()).then(|| self::servers(servers, all_servers))}
         {customer.map(|(customer, entitlements, contacts)| {
             let of_customer = format!("{CUSTOMERS}/{}", customer.id);
-            view! { {bought(&of_customer, entitlements, &ListQuery::default())}{turn_to(contacts)} }
+            let rows = (!entitlements.rows.is_empty()).then(|| customers_pages::first_rows(&of_customer, entitlements));
+            view! { {bought(rows)}{turn_to(contacts)} }
         })}
         <LocalTimes/>
     }
@@ -801,7 +803,7 @@ fn end(import: &Import, now: Timestamp) -> AnyView {
         Standing::Through if import.refusals_count > 0 => {
             view! { <span class="badge warn"><Icon inner=icons::WARNING/><Number n=import.refusals_count/> " refused"</span> }.into_any()
         }
-        Standing::Through => view! { <span class="badge good"><Icon inner=icons::CHECK/>"Through"</span> }.into_any(),
+        Standing::Through => view! { <span class="badge good"><Icon inner=icons::CHECK/>"Finished"</span> }.into_any(),
     }
 }
 

@@ -792,8 +792,8 @@ pub struct DeskTicket {
     pub notes: Vec<NoteView>,
     /// Whose it is, by name.
     pub owner: String,
-    /// The organization's page in the console, where it has one.
-    pub organization: Option<OrganizationId>,
+    /// The owner's page in the console.
+    pub page: String,
     /// Who of the staff has it: account and name.
     pub assignee: Option<(AccountId, String)>,
     /// Why nobody is told of a reply; nothing where somebody is.
@@ -819,6 +819,10 @@ pub async fn desk_ticket(
         Some(account) => accounts::get(db, account).await?.map(|row| (account, full_name(&row.first_name, &row.last_name))),
         None => None,
     };
+    let page = match organization {
+        Some(organization) => format!("/operator/organizations/{organization}"),
+        None => format!("/operator/customers/{}", ticket.row.owner().id()),
+    };
     let unheard = unheard(db, &ticket, organization).await?;
     let to = match before {
         Some(before) => store::at(db, ticket.row.id, before).await?.map(|(at,)| at),
@@ -828,7 +832,7 @@ pub async fn desk_ticket(
     // A page of the thread has the notes that were written while it was said.
     let from = ticket.messages.first().filter(|_| ticket.earlier.is_some()).map(|message| message.at);
     let notes = notes.into_iter().filter(|note| from.is_none_or(|from| note.at >= from) && to.is_none_or(|to| note.at < to)).collect();
-    Ok(DeskTicket { ticket, notes, owner, organization, assignee, unheard })
+    Ok(DeskTicket { ticket, notes, owner, page, assignee, unheard })
 }
 
 /// A file of a ticket, for the operator's support.
@@ -892,7 +896,8 @@ fn became(stage: Stage) -> String {
     format!("changed the state to {}", stage.title())
 }
 
-/// Changes a ticket's state, priority and assignee. The customer's people are told by mail where it is solved.
+/// Changes a ticket's state, priority and assignee, each where it is another than the page showed. The customer's people
+/// are told by mail where it is solved.
 ///
 /// # Errors
 /// 404 for no such ticket, 422 beside the fields.
@@ -904,6 +909,12 @@ pub async fn change(portal: &Portal, caller: &Caller, number: String, form: Chan
                 if let Some(organization) = organization {
                     unit.acts_in(organization);
                 }
+                let form = form.clone().over(ChangeForm {
+                    stage: ticket.row.stage().name().to_owned(),
+                    priority: ticket.row.priority.clone(),
+                    assignee: ticket.assignee_id.map(|account| account.to_string()).unwrap_or_default(),
+                    ..ChangeForm::default()
+                });
                 let mut errors = FieldErrors::default();
                 let stage = errors.take("stage", Stage::parse(&form.stage).ok_or("Choose one of the states"));
                 let known = PRIORITIES.contains(&form.priority.as_str()) || form.priority == ticket.row.priority;
@@ -913,7 +924,9 @@ pub async fn change(portal: &Portal, caller: &Caller, number: String, form: Chan
                     id => id.parse().map(Some).map_err(|_| "Choose an operator"),
                 };
                 let assignee = match assignee {
-                    Ok(Some(account)) if !operator::is_one(unit, account).await? => Err("Choose an operator"),
+                    Ok(Some(account)) if Some(account) != ticket.assignee_id && !operator::is_one(unit, account).await? => {
+                        Err("Choose an operator")
+                    }
                     other => other,
                 };
                 let (Some(stage), Some(priority), Some(assignee)) = (stage, priority, errors.take("assignee", assignee)) else {

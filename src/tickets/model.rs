@@ -270,6 +270,30 @@ pub struct ChangeForm {
     /// The id of the operator's account that has it; empty for nobody.
     #[serde(default)]
     pub assignee: String,
+    /// The stage that the page showed.
+    #[serde(default)]
+    pub shown_stage: String,
+    /// The priority that it showed.
+    #[serde(default)]
+    pub shown_priority: String,
+    /// Who had it by the page.
+    #[serde(default)]
+    pub shown_assignee: String,
+}
+
+impl ChangeForm {
+    /// Takes what is as the page showed it for left alone: another operator may have changed it meanwhile, so it is as
+    /// the ticket has it now.
+    #[must_use]
+    pub fn over(self, now: Self) -> Self {
+        let one = |chosen: String, shown: &str, now: String| if chosen == shown { now } else { chosen };
+        Self {
+            stage: one(self.stage, &self.shown_stage, now.stage),
+            priority: one(self.priority, &self.shown_priority, now.priority),
+            assignee: one(self.assignee, &self.shown_assignee, now.assignee),
+            ..Self::default()
+        }
+    }
 }
 
 /// A subject or a product, its white space as it is read.

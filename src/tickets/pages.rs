@@ -231,7 +231,7 @@ pub fn files(kept: Vec<AttachmentView>, error: Option<String>) -> AnyView {
             <label for="attachments">"Files " <span class="optional">"(optional)"</span></label>
             <p class="hint" id="attachments-hint">{format!("At most {MAX_FILES}, each up to 10 MB.")}</p>
             {kept}
-            <input id="attachments" name="form[attachments][]" type="file" multiple aria-invalid=invalid aria-describedby=described/>
+            <input id="attachments" name="form[attachments][]" type="file" multiple autocomplete="off" aria-invalid=invalid aria-describedby=described/>
             {error.map(|error| view! { <p class="field-error" id="attachments-error"><Icon inner=icons::ALERT/><span>{error}</span></p> })}
         </div>
     }
@@ -375,13 +375,15 @@ fn said(id: String, side: Side, author: &str, at: Timestamp, body: &str, files: 
     .into_any()
 }
 
-/// A size as people read it.
+/// A size as people read it, in the units of the largest that a file may have.
 fn size(bytes: i64) -> String {
+    const KB: i64 = 1024;
+    const MB: i64 = 1024 * KB;
     match bytes {
         1 => "1 byte".to_owned(),
-        0..1000 => format!("{bytes} bytes"),
-        1000..1_000_000 => format!("{} kB", (bytes + 500) / 1000),
-        _ => format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
+        0..KB => format!("{bytes} bytes"),
+        KB..MB => format!("{} kB", bytes / KB),
+        _ => format!("{}.{} MB", bytes / MB, bytes % MB * 10 / MB),
     }
 }
 
@@ -398,6 +400,7 @@ pub fn desk(shown: Desk, query: &ListQuery) -> AnyView {
     let stages: Vec<_> = Stage::ALL.map(|stage| (stage.name().to_owned(), stage.title().to_owned())).into();
     let ranks: Vec<_> = (1..=5).map(|rank| (rank.to_string(), rank_title(rank).to_owned())).collect();
     let assignees = [("me", "me"), (NOBODY, "nobody")].map(|(value, title)| (value.to_owned(), title.to_owned()));
+    let found = !named.is_empty();
     let of = of.map(|name| {
         let href = format!("{TICKETS}{}", query.filtered(OWNER, "").to_url());
         view! { <a class="chip on" href=href>"Of: " <strong><bdi>{name}</bdi></strong> <Icon inner=icons::X/><span class="vh">", show everybody's"</span></a> }
@@ -412,7 +415,7 @@ pub fn desk(shown: Desk, query: &ListQuery) -> AnyView {
                 {list::filter(TICKETS, query, "assignee", "Assigned to", "anyone", &assignees)}
                 {of}
             </div>
-            <div class="section" data-region="tickets">{owners(named, query)}{desk_rows(page, query)}</div>
+            <div class="section" data-region="tickets">{owners(named, query)}{desk_rows(page, query, found)}</div>
         </div>
         <LocalTimes/>
     }
@@ -430,11 +433,12 @@ fn owners(named: Vec<(String, String)>, query: &ListQuery) -> Option<AnyView> {
     })
 }
 
-fn desk_rows(page: Listed<DeskRow>, query: &ListQuery) -> AnyView {
+fn desk_rows(page: Listed<DeskRow>, query: &ListQuery, named: bool) -> AnyView {
     if page.rows.is_empty() {
-        let (title, sentence) = match query.is_conditional() {
-            true => ("No tickets found", "None meets the search and the filters."),
-            false => ("No tickets", "What customers ask stands here."),
+        let (title, sentence) = match (query.is_conditional(), named) {
+            (true, true) => ("No tickets found", "None says so itself. The tickets of whoever is called so are one press away, above."),
+            (true, false) => ("No tickets found", "None meets the search and the filters."),
+            (false, _) => ("No tickets", "What customers ask stands here."),
         };
         return list::empty(icons::TICKET, title, sentence, list::clear(query, TICKETS));
     }
@@ -488,18 +492,17 @@ pub struct DeskForms {
 /// A ticket in the console: both sides' thread, the staff's notes, and what staff do.
 #[must_use]
 pub fn desk_ticket(shown: DeskTicket, forms: DeskForms) -> AnyView {
-    let DeskTicket { ticket, notes, owner, organization, assignee, unheard } = shown;
+    let DeskTicket { ticket, notes, owner, page, assignee, unheard } = shown;
     let DeskForms { drawn: [answering, noting, changing], answer, note, change, kept, operator } = forms;
     let (number, stage) = (ticket.row.number.clone(), ticket.row.stage);
     let title = ticket.row.subject.clone();
-    let owner = match organization {
-        Some(id) => view! { <a href=format!("/operator/organizations/{id}")><bdi>{owner}</bdi></a> }.into_any(),
-        None => view! { <bdi>{owner}</bdi> }.into_any(),
-    };
+    // Where it has no organization yet, the customer's record.
+    let whose = if page.starts_with(console::CUSTOMERS) { "Customer" } else { "Organization" };
     let has = assignee.clone().map_or_else(|| "Nobody".to_owned(), |(_, name)| name);
     let mut people = vec![(String::new(), "Nobody".to_owned()), (operator.0.clone(), format!("{} (you)", operator.1))];
     people.extend(assignee.clone().map(|(account, name)| (account.to_string(), name)).filter(|(id, _)| *id != operator.0));
-    let chosen = change.value("assignee", &assignee.map(|(account, _)| account.to_string()).unwrap_or_default());
+    let holder = assignee.map(|(account, _)| account.to_string()).unwrap_or_default();
+    let chosen = change.value("assignee", &holder);
     let stages = |none: Option<&'static str>| -> Vec<(String, String)> {
         let none = none.map(|title| (String::new(), title.to_owned()));
         none.into_iter().chain(Stage::ALL.map(|stage| (stage.name().to_owned(), stage.title().to_owned()))).collect()
@@ -513,15 +516,16 @@ pub fn desk_ticket(shown: DeskTicket, forms: DeskForms) -> AnyView {
         {console::head(TICKETS, title)}
         {facts(&ticket)}
         <div class="card">
-            <dl class="facts"><div><dt>"Organization"</dt><dd>{owner}</dd></div><div><dt>"Assigned to"</dt><dd><bdi>{has}</bdi></dd></div></dl>
+            <dl class="facts" data-region="holder"><div><dt>{whose}</dt><dd><a href=page><bdi>{owner}</bdi></a></dd></div><div><dt>"Assigned to"</dt><dd><bdi>{has}</bdi></dd></div></dl>
             <form class="form-body" method="post" action="/do/change_ticket" novalidate aria-label="Change the ticket">
                 <Hidden drawn=changing/>
                 <input type="hidden" name="ticket" value=number.clone()/>
                 <ErrorSummary refusal=change.refusal()/>
-                <div class="field-row">
+                <div class="field-row" data-region="choices">
                     {choose("stage", "State", stages(None), change.value("stage", stage.name()), change.error("stage"))}
                     {choose("priority", "Priority", priorities, priority, change.error("priority"))}
                     {choose("assignee", "Assigned to", people, chosen, change.error("assignee"))}
+                    {shown_as("stage", stage.name().to_owned())}{shown_as("priority", ticket.row.priority.clone())}{shown_as("assignee", holder)}
                 </div>
                 <div class="actions start"><button class="button">"Save"</button></div>
             </form>
@@ -573,6 +577,11 @@ fn written(note: NoteView) -> AnyView {
         </li>
     }
     .into_any()
+}
+
+/// What the page shows of a field, so that what is left alone is told apart from what is chosen.
+fn shown_as(name: &'static str, value: String) -> AnyView {
+    view! { <input type="hidden" name=format!("form[shown_{name}]") value=value/> }.into_any()
 }
 
 /// A choice of values that are called otherwise on the page. What stands before a dash in its id tells it from another

@@ -165,12 +165,33 @@ on_both! {
         let bob = portal.sign_in_again(&bob, "bob").await;
         bob.fill(START_PAGE, "/do/remind_administrator", &[]).await.is(303);
         assert_eq!(portal.mails_to("ada@example.com").await.len(), 2);
-        // The administrator comes: one press, or the next sign-in.
-        portal.sign_up("ada").await;
+        // The administrator comes: who waits hears of it, by mail too where the record names them.
+        let zoe = portal.browser();
+        portal.sign_up_in(&zoe, "zoe@acme.example", "Zoe", "").await;
+        let (stranger, mut of_zoe, mut of_bob) = (portal.sign_up("stranger").await, zoe.live("").await, bob.live("").await);
+        let mut of_stranger = stranger.live("").await;
+        for live in [&mut of_zoe, &mut of_bob, &mut of_stranger] {
+            live.hears("ready").await;
+        }
+        assert_eq!(bob.get(START_PAGE).await.texts(".step h2")[0], "Not yet: Open your organization");
+        let ada = portal.sign_up("ada").await;
+        for live in [&mut of_zoe, &mut of_bob] {
+            live.hears_that("").await;
+        }
+        let mails = portal.mails_to("bob@example.com").await;
+        assert_eq!(mails.iter().filter(|mail| mail.subject == "Acme GmbH is open at Org Portal").count(), 1, "{mails:?}");
+        for other in ["zoe@acme.example", "ada@example.com", "eve@example.com", "stranger@example.com"] {
+            assert!(portal.mails_to(other).await.iter().all(|mail| !mail.subject.contains("is open")), "{other}");
+        }
+        // One press, or the next sign-in.
+        assert_eq!(bob.get(START_PAGE).await.texts(".step h2")[0], "Join your organization");
         bob.fill(START_PAGE, "/do/join_organization", &[]).await.leads_to("/organization");
         assert_eq!(portal.role_of("bob").await, "Admin");
-        portal.sign_up("stranger").await.call("join_organization", &[]).await.is(404);
+        stranger.call("join_organization", &[]).await.is(404);
         portal.sign_in("stranger").await.call("remind_administrator", &[]).await.is(404);
+        // Of what happened none of it reached who does not belong there.
+        portal.invite(&ada, "stranger@example.com", Role::TechnicalUser).await.is(303);
+        of_stranger.hears_that("Ada Example invited you").await;
     }
 
     async fn what_people_did_in_the_portal_stays_whatever_is_imported(portal) {

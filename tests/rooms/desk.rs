@@ -303,7 +303,7 @@ on_both! {
         let olga = portal.operator("olga").await;
         let runs = olga.get("/operator/imports").await.is(200);
         let rows = runs.texts("tbody tr");
-        assert!(rows.len() == 1 && rows[0].contains("ServiceNow") && rows[0].contains("Through"), "{rows:?}");
+        assert!(rows.len() == 1 && rows[0].contains("ServiceNow") && rows[0].contains("Finished"), "{rows:?}");
         let report = olga.get(&runs.attributes("tbody tr th a", "href")[0]).await.is(200);
         assert!(report.fact("Added").contains("1 of kind customer"), "{}", report.fact("Added"));
         second.stop().await;
@@ -347,7 +347,7 @@ on_both! {
         let olga = portal.operator("olga").await;
         let runs = olga.get("/operator/imports").await.is(200);
         let rows = runs.texts("tbody tr");
-        assert!(rows[0].contains("Broke off") && rows[1].contains("1 refused") && rows[2].contains("Through"), "{rows:?}");
+        assert!(rows[0].contains("Broke off") && rows[1].contains("1 refused") && rows[2].contains("Finished"), "{rows:?}");
         let failed = olga.get(&runs.attributes("tbody tr th a", "href")[0]).await.is(200);
         assert!(!failed.fact("Broke off").is_empty());
     }

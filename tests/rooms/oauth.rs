@@ -334,6 +334,19 @@ on_both! {
         ada.get(&pmm.sign_in_path(&Flow::default(), &[])).await.is(303);
     }
 
+    async fn a_second_use_of_a_refresh_token_is_noticed_for_a_week(portal) {
+        let (mut ada, _, pmm) = team(portal).await;
+        for (after, is_noticed) in [(7 * DAY - MINUTE, true), (7 * DAY + MINUTE, false)] {
+            ada = portal.sign_in_again(&ada, "ada").await;
+            let first = portal.sign_in_to_server(&ada, &pmm).await;
+            let second = Tokens::read(&portal.refresh(&pmm, &first.refresh).await);
+            portal.clock.advance(after);
+            org_portal::maintenance::once(&portal.portal).await.unwrap();
+            assert_eq!(error(&portal.refresh(&pmm, &first.refresh).await), (400, "invalid_grant".to_owned()));
+            assert_eq!(portal.refresh(&pmm, &second.refresh).await.status != 200, is_noticed, "after {after}");
+        }
+    }
+
     async fn ten_refreshes_at_once_leave_no_two_families(portal) {
         let (ada, _, pmm) = team(portal).await;
         let given = portal.sign_in_to_server(&ada, &pmm).await;
