@@ -89,7 +89,11 @@ const OWNERS: &[Owner] = &[
     (
         "customers::store",
         &["customers", "customer_people", "contacts", "entitlements"],
-        &[("customers_search", "the view over the engine's index of trigrams")],
+        &[
+            ("customers_search", "the view over the engine's index of trigrams"),
+            ("accounts", "which of a record's people have one: a record may name thousands"),
+            ("members", "and are in no organization: one statement"),
+        ],
     ),
     (
         "pmm::store",

@@ -277,6 +277,8 @@ on_both! {
         let browser = portal.browser();
         portal.sign_in_to(&browser, "ada@example.com", PASSWORD).await.is(401).says("This account is locked").never_says("Spam");
         portal.sign_in_to(&browser, "ada@example.com", "wrong").await.is(401).says("The e-mail address or the password is wrong");
+        // Told by the password, before anything else is asked: both are noted as attempts.
+        assert_eq!(portal.count("SELECT count(*) FROM audit_events WHERE action = 'session.sign_in_failed'").await, 2);
         portal.clock.advance(HOUR);
         portal.sign_in_to(&browser, "ada@example.com", PASSWORD).await.is(303);
         ada.get("/account").await.is(200);
