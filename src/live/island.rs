@@ -89,6 +89,11 @@ mod client {
         Reflect::get(of, &JsValue::from_str(name)).unwrap_or(JsValue::UNDEFINED)
     }
 
+    #[inline(never)]
+    fn reload() {
+        let _ = window().location().reload();
+    }
+
     fn path() -> String {
         window().location().pathname().unwrap_or_default()
     }
@@ -354,7 +359,11 @@ mod client {
             each(&document(), REGIONS, |region| region.set_inner_html(""));
             say(Saying { leads: Some(("Sign in", "/sign-in")), ..Saying::bad("You are signed out") }, false);
         } else {
-            let _ = if path().starts_with("/do/") { window().location().assign("/") } else { window().location().reload() };
+            if path().starts_with("/do/") {
+                let _ = window().location().assign("/");
+            } else {
+                reload();
+            }
         }
     }
 
@@ -421,7 +430,7 @@ mod client {
             Ok((200, _, html)) => draw(&html),
             // What it shows is closed by now, and the page says why.
             Ok((403, ..)) if !has_typed() => {
-                let _ = window().location().reload();
+                reload();
                 return;
             }
             // Nothing of it stays; what is around it, its tabs among it, is as the answer has it.
@@ -466,7 +475,8 @@ mod client {
                     let _ = target.focus();
                 }
             } else if name == "refused" {
-                let _ = window().location().reload();
+                // It is not refused any more.
+                reload();
             }
         });
         if !OUT.get() {
