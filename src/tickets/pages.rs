@@ -436,7 +436,10 @@ fn owners(named: Vec<(String, String)>, query: &ListQuery) -> Option<AnyView> {
 fn desk_rows(page: Listed<DeskRow>, query: &ListQuery, named: bool) -> AnyView {
     if page.rows.is_empty() {
         let (title, sentence) = match (query.is_conditional(), named) {
-            (true, true) => ("No tickets found", "None says so itself. The tickets of whoever is called so are one press away, above."),
+            (true, true) => (
+                "No tickets found",
+                "No ticket holds these words. Those of the customers and organizations of that name are one press away, above.",
+            ),
             (true, false) => ("No tickets found", "None meets the search and the filters."),
             (false, _) => ("No tickets", "What customers ask stands here."),
         };
