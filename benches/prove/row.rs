@@ -118,9 +118,17 @@ const END: &str = "<!-- end of what was seen -->\n";
 
 /// Writes what is kept of these rows into the page.
 pub fn write(names: &[&str]) {
+    let page = std::fs::read_to_string(PAGE).unwrap();
+    let (before, rest) = page.split_once(BEGIN).expect("where the table begins");
+    let (there, after) = rest.split_once(END).expect("where the table ends");
     let mut table = String::from("| What was tried | When | What was seen |\n| --- | --- | --- |\n");
     for name in names {
-        let Ok(text) = std::fs::read_to_string(folder().join(format!("{name}.json"))) else { continue };
+        let Ok(text) = std::fs::read_to_string(folder().join(format!("{name}.json"))) else {
+            // What was not tried here stays as it was seen elsewhere.
+            let begins = format!("| **{name}**:");
+            table.extend(there.lines().filter(|line| line.starts_with(&begins)).flat_map(|line| [line, "\n"]));
+            continue;
+        };
         let row: Value = serde_json::from_str(&text).unwrap();
         let of = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
         let figures: Vec<String> = row["figures"]
@@ -138,8 +146,5 @@ pub fn write(names: &[&str]) {
             .collect();
         let _ = writeln!(table, "| **{name}**: {} | {}, {} s | {} |", of("tried"), of("day"), row["seconds"], figures.join("; "));
     }
-    let page = std::fs::read_to_string(PAGE).unwrap();
-    let (before, rest) = page.split_once(BEGIN).expect("where the table begins");
-    let (_, after) = rest.split_once(END).expect("where the table ends");
     std::fs::write(PAGE, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
 }
