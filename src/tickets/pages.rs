@@ -528,7 +528,7 @@ pub fn desk_ticket(shown: DeskTicket, forms: DeskForms) -> AnyView {
                     {choose("stage", "State", stages(None), change.value("stage", stage.name()), change.error("stage"))}
                     {choose("priority", "Priority", priorities, priority, change.error("priority"))}
                     {choose("assignee", "Assigned to", people, chosen, change.error("assignee"))}
-                    {shown_as("stage", stage.name().to_owned())}{shown_as("priority", ticket.row.priority.clone())}{shown_as("assignee", holder)}
+                    {shown_as("shown_stage", &change, stage.name())}{shown_as("shown_priority", &change, &ticket.row.priority)}{shown_as("shown_assignee", &change, &holder)}
                 </div>
                 <div class="actions start"><button class="button">"Save"</button></div>
             </form>
@@ -582,9 +582,9 @@ fn written(note: NoteView) -> AnyView {
     .into_any()
 }
 
-/// What the page shows of a field, so that what is left alone is told apart from what is chosen.
-fn shown_as(name: &'static str, value: String) -> AnyView {
-    view! { <input type="hidden" name=format!("form[shown_{name}]") value=value/> }.into_any()
+/// What the page showed of a field when it was first drawn, so that what is left alone is told apart from what is chosen.
+fn shown_as(name: &'static str, form: &Checked, now: &str) -> AnyView {
+    view! { <input type="hidden" name=format!("form[{name}]") value=form.value(name, now)/> }.into_any()
 }
 
 /// A choice of values that are called otherwise on the page. What stands before a dash in its id tells it from another

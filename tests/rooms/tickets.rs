@@ -478,6 +478,14 @@ on_both! {
         let (first, second) = (staff.get(&desk).await.form("/do/change_ticket"), staff.get(&desk).await.form("/do/change_ticket"));
         staff.submit(&first.with("stage", "waiting").with("assignee", "")).await.is(303);
         staff.submit(&second.with("priority", "P2 - High")).await.is(303);
+        // Also where it was refused first.
+        let third = staff.get(&desk).await.form("/do/change_ticket");
+        staff.submit(&staff.get(&desk).await.form("/do/change_ticket").with("stage", "open")).await.is(303);
+        let refused = staff.submit(&third.with("priority", "P0")).await.is(422);
+        staff.submit(&refused.form("/do/change_ticket").with("priority", "P4 - Low")).await.is(303);
+        let form = staff.get(&desk).await.form("/do/change_ticket");
+        assert_eq!(["stage", "priority"].map(|field| form.value(field)), ["open", "P4 - Low"]);
+        staff.submit(&form.with("stage", "waiting").with("priority", "P2 - High")).await.is(303);
         let form = staff.get(&desk).await.form("/do/change_ticket");
         assert_eq!(["stage", "priority", "assignee"].map(|field| form.value(field)), ["waiting", "P2 - High", ""]);
         staff.submit(&form.with("stage", "open").with("priority", "P1 - Critical").with("assignee", &me)).await.is(303);
